@@ -1,0 +1,71 @@
+"""Trusted preference pairs from a cheap sampler and a judge asked in both orders, with every cost on record.
+
+The public names; each is imported when first used, so that `import judgegen` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judgegen.api import Run, generate, load, rewrite
+    from judgegen.errors import (
+        BudgetReached,
+        Incomplete,
+        Interrupted,
+        JournalError,
+        JudgegenError,
+        PriceUnknown,
+        ProviderRefused,
+        SpecError,
+    )
+    from judgegen.spec import Spec
+    from judgegen.watch import Watch
+
+__all__ = [
+    "BudgetReached",
+    "Incomplete",
+    "Interrupted",
+    "JournalError",
+    "JudgegenError",
+    "PriceUnknown",
+    "ProviderRefused",
+    "Run",
+    "Spec",
+    "SpecError",
+    "Watch",
+    "__version__",
+    "generate",
+    "load",
+    "rewrite",
+]
+
+_HOMES = {
+    "judgegen.api": ("Run", "generate", "load", "rewrite"),
+    "judgegen.errors": (
+        "BudgetReached",
+        "Incomplete",
+        "Interrupted",
+        "JournalError",
+        "JudgegenError",
+        "PriceUnknown",
+        "ProviderRefused",
+        "SpecError",
+    ),
+    "judgegen.spec": ("Spec",),
+    "judgegen.watch": ("Watch",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("judgegen")
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

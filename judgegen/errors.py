@@ -1,0 +1,79 @@
+"""The errors a user can meet; the class says what helps, the exit code says it to scripts.
+
+    JudgegenError
+    ├── SpecError         the run file, the prompts or a template is wrong: mend the file named      2
+    ├── PriceUnknown      a model has no price: set the key named; unknown is never $0               2
+    ├── JournalError      the journal is damaged or another run holds it                             2
+    ├── ProviderRefused   key, quota, model name or parameter: nothing more is sent                  3
+    ├── BudgetReached     the cap holds: the same command with a higher cap continues                4
+    ├── Incomplete        calls still fail after their retries: the same command tries them again    5
+    ├── Interrupted       Ctrl-C: what was in flight has landed; the same command continues        130
+    └── Unanswered        one call has no answer yet; ends a prompt, never a run (internal)
+
+Knows nothing of where an error is shown: the library raises, the command line prints and exits.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class JudgegenError(Exception):
+    """Any error whose message is meant for the user as it stands."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SpecError(JudgegenError):
+    """The run file, a prompt file or a template is wrong; retrying cannot help."""
+
+    exit_code = 2
+
+
+class PriceUnknown(JudgegenError):  # noqa: N818 - the names of the tree are the interface
+    """A model has no price; the message names the key that sets one."""
+
+    exit_code = 2
+
+
+class JournalError(JudgegenError):
+    """The journal is damaged, of another version, or held by another run."""
+
+    exit_code = 2
+
+
+class ProviderRefused(JudgegenError):  # noqa: N818
+    """The provider will not serve this run: key, quota, model name or an unsupported parameter."""
+
+    exit_code = 3
+
+
+class BudgetReached(JudgegenError):  # noqa: N818
+    """Nothing more fits under the cap; a higher one continues where this stopped."""
+
+    exit_code = 4
+
+
+class Incomplete(JudgegenError):  # noqa: N818
+    """Some calls still fail after their retries; the same command tries those again."""
+
+    exit_code = 5
+
+
+class Interrupted(JudgegenError):  # noqa: N818
+    """The user stopped the run; answers that were in flight are in the journal."""
+
+    exit_code = 130
+
+
+class Unanswered(JudgegenError):  # noqa: N818
+    """This call has no answer now (stopped, not in the journal, or failing); its prompt waits for another run.
+
+    Attributes:
+        reason: a short word for the audit: "not-run", "failing", "rejected".
+    """
+
+    def __init__(self, message: str, *, reason: str = "not-run") -> None:
+        """Keep the sentence for people and the reason for the audit."""
+        super().__init__(message)
+        self.reason = reason

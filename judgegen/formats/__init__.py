@@ -1,0 +1,1 @@
+"""Consumers of preferences, one file each: shape and rules."""

@@ -1,0 +1,1 @@
+"""The stage that compares: build comparisons into calls, read outcomes into verdicts, decide a ranking."""

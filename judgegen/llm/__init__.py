@@ -1,0 +1,1 @@
+"""Models: calls, the journal, senders and providers."""

@@ -1,0 +1,179 @@
+"""What is asked of a model and what comes back: Call, Reply, Failure, Usage, and the one seam, Send.
+
+A `Call` holds what the model sees and `draw`, the number of the repetition; its `id` is a tagged blake2b of
+canonical JSON, so changing a template, a temperature or a message makes a new call and changing a timeout, a key
+or a rate limit does not. This module knows nothing of providers, journals or prices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
+from typing import Any, Protocol
+
+ID_PREFIX = "b2:"
+Message = Mapping[str, Any]
+"""A chat message as the API writes it: `role`, `content`, and whatever else it carries (tool calls, names)."""
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces; changing this changes every id."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: object, *, size: int = 16) -> str:
+    """Hex blake2b of the canonical JSON of `value`; `size` in bytes."""
+    return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=size).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """What a call is for. Kept beside the call in the journal and the audit; no part of its identity."""
+
+    role: str  # "sampler" | "judge"
+    prompt_id: str
+    variant: str = ""
+    route: str = ""  # the endpoint's name in the run file: where to send it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One question to one model.
+
+    Attributes:
+        endpoint: the endpoint's identity (its base URL, or the `identity` the run file gives it).
+        messages: the chat as the model sees it.
+        params: neutral names (temperature, top_p, top_k, max_tokens, reasoning_effort, seed, schema, top_logprobs,
+            tools, n, extra_body …); a provider writes them in its own words.
+        draw: 0 for the first time of asking; asking again for a readable answer is draw + 1, a new call.
+        wishes: names in `params` that may be left out where an endpoint refuses them; no part of the identity.
+        id: "b2:" and 32 hex digits.
+    """
+
+    endpoint: str
+    model: str
+    messages: tuple[Message, ...]
+    params: Mapping[str, Any]
+    draw: int = 0
+    tag: Tag = field(compare=False)
+    wishes: frozenset[str] = field(default=frozenset(), compare=False)
+    id: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", ID_PREFIX + digest(self.content()))
+
+    def content(self) -> dict[str, Any]:
+        """What the identity is made of, as plain JSON."""
+        return {
+            "endpoint": self.endpoint,
+            "model": self.model,
+            "messages": list(self.messages),
+            "params": dict(self.params),
+            "draw": self.draw,
+        }
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The most tokens one choice may have, None where the call sets no limit."""
+        return self.params.get("max_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens as the provider counted them: `input` includes `cached` and `cache_write`, `output` `reasoning`."""
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One completion. `logprobs` is the API's list of {token, logprob, top_logprobs} where it sent one."""
+
+    text: str
+    finish: str = "stop"
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    logprobs: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer. `cost` is USD, exact; None only before the answer is priced."""
+
+    choices: tuple[Choice, ...]
+    usage: Usage
+    model: str = ""
+    cost: Decimal | None = None
+
+    @property
+    def first(self) -> Choice:
+        """The first choice, the only one unless the call asked for several."""
+        return self.choices[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A final "no" that asking again cannot change: `content_filter`, `too_long`. Never spelled like an answer."""
+
+    reason: str
+    detail: str = ""
+    usage: Usage = Usage()
+    cost: Decimal | None = None
+
+
+Outcome = Reply | Failure
+
+
+class Send(Protocol):
+    """The seam. Whoever stands behind it decides what happens: a provider, the journal, a guess, a batch.
+
+    Raises:
+        Unanswered: there is no answer now; the prompt that needs it waits for another run.
+    """
+
+    def __call__(self, call: Call, /) -> Coroutine[Any, Any, Outcome]:
+        """Answer one call."""
+        ...
+
+
+def outcome_to_dict(outcome: Outcome) -> dict[str, Any]:
+    """Plain JSON of an outcome, without usage and cost (the journal keeps those in columns of their own)."""
+    if isinstance(outcome, Failure):
+        return {"failure": outcome.reason, "detail": outcome.detail}
+    return {"model": outcome.model, "choices": [_choice_to_dict(c) for c in outcome.choices]}
+
+
+def _choice_to_dict(choice: Choice) -> dict[str, Any]:
+    row: dict[str, Any] = {"text": choice.text, "finish": choice.finish}
+    if choice.tool_calls:
+        row["tool_calls"] = list(choice.tool_calls)
+    if choice.logprobs is not None:
+        row["logprobs"] = list(choice.logprobs)
+    return row
+
+
+def outcome_from_dict(row: Mapping[str, Any], usage: Usage, cost: Decimal | None) -> Outcome:
+    """The inverse of `outcome_to_dict`."""
+    if "failure" in row:
+        return Failure(reason=row["failure"], detail=row["detail"], usage=usage, cost=cost)
+    choices = tuple(_choice_from_dict(c) for c in row["choices"])
+    return Reply(choices=choices, usage=usage, model=row["model"], cost=cost)
+
+
+def _choice_from_dict(row: Mapping[str, Any]) -> Choice:
+    logprobs = row.get("logprobs")
+    return Choice(
+        text=row["text"],
+        finish=row["finish"],
+        tool_calls=tuple(row.get("tool_calls", ())),
+        logprobs=None if logprobs is None else tuple(logprobs),
+    )

@@ -1,0 +1,52 @@
+"""What is known of models by name: which parameters they refuse, which reason before they answer.
+
+Dated knowledge (2026-11), from OpenAI's deployment checklist and the model pages; a name not listed here is left
+alone, since refusing what might work is worse than the provider's own answer. Knows nothing of endpoints.
+"""
+
+from __future__ import annotations
+
+import re
+
+SAMPLING = frozenset({"temperature", "top_p", "top_logprobs"})
+"""The parameters that reasoning models refuse unless their effort is "none"."""
+
+# Reasoning that cannot be turned off: sampling parameters are always refused.
+_ALWAYS = re.compile(r"^(o[134](-mini|-pro|-preview)?|gpt-5(-mini|-nano|-pro)?|gpt-6-astra|gpt-6\.1-sol)(-\d{4}.*)?$")
+# Reasoning unless effort is "none"; what they do when no effort is given is in _REASONS_BY_DEFAULT.
+_SWITCHED = re.compile(
+    r"^(gpt-5\.[1-9](-(sol|terra|luna|mini|nano|codex|pro))?|gpt-6-(sol|luna)|gpt-6\.1-terra)(-\d{4}.*)?$"
+)
+_REASONS_BY_DEFAULT = re.compile(r"^gpt-6(\.1)?-(sol|luna|terra|astra)")
+_NO_MINIMAL = re.compile(r"^gpt-6")
+
+
+def bare(model: str) -> str:
+    """The model's own name: without a gateway's vendor prefix ("openai/…") and fine-tune dressing ("ft:…:…")."""
+    name = model.rsplit("/", 1)[-1]
+    return name.split(":")[1] if name.startswith("ft:") and name.count(":") >= 1 else name
+
+
+def reasons(model: str, effort: str | None) -> bool:
+    """Whether the model is known to think, at a cost in tokens, before it answers."""
+    name = bare(model)
+    if _ALWAYS.match(name):
+        return True
+    if not _SWITCHED.match(name):
+        return False
+    return bool(_REASONS_BY_DEFAULT.match(name)) if effort is None else effort != "none"
+
+
+def refused(model: str, effort: str | None) -> frozenset[str]:
+    """Names of parameters this model is known to refuse at this effort; empty where nothing is known."""
+    return SAMPLING if reasons(model, effort) else frozenset()
+
+
+def effort_problem(model: str, effort: str | None) -> str | None:
+    """Why this effort is known to be refused by this model, with what to write instead; None when nothing is known."""
+    name = bare(model)
+    if effort == "none" and _ALWAYS.match(name):
+        return f'{model} always reasons and refuses reasoning_effort = "none"; remove the key'
+    if effort == "minimal" and _NO_MINIMAL.match(name):
+        return f'{model} has no reasoning_effort "minimal"; use "low" or "none"'
+    return None

@@ -1,0 +1,173 @@
+"""What flows from stage to stage: prompts, candidates, comparisons, verdicts, rankings, pairs. Frozen and slotted.
+
+Knows nothing of files, journals or providers. A failure has a type of its own everywhere: a refused candidate carries
+its reason, an unreadable verdict is `Unreadable`, a prompt without a pair carries a `drop`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from judgegen.llm.calls import Call, Message, Outcome
+
+Label = Literal["first", "second", "tie"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """One question. `messages` is a chat that ends before the answer; `line` is where it stood in its file."""
+
+    id: str
+    messages: tuple[Message, ...]
+    reference: str | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    line: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One answer to one prompt. `refused` says why it may not compete; None when it may."""
+
+    prompt_id: str
+    variant: str
+    index: int
+    model: str
+    text: str
+    finish: str
+    call_id: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    refused: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the candidate within its prompt."""
+        return f"{self.variant}/{self.index}"
+
+    def message(self) -> dict[str, Any]:
+        """The answer as an assistant message."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.tool_calls:
+            message["tool_calls"] = [dict(call) for call in self.tool_calls]
+        return message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two candidates in the order in which a judge is shown them."""
+
+    first: Candidate
+    second: Candidate
+
+    def swap(self) -> Comparison:
+        """The same two in the other order."""
+        return Comparison(first=self.second, second=self.first)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A readable verdict on one comparison, in display order. The three probabilities sum to 1.
+
+    Without logprobs they are 0 and 1. `soft` says whether they were read from logprobs.
+    """
+
+    label: Label
+    p_first: float
+    p_second: float
+    p_tie: float
+    soft: bool = False
+    call_ids: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The first candidate's share of the win: P(first) + P(tie) / 2."""
+        return self.p_first + self.p_tie / 2
+
+    def swap(self) -> Verdict:
+        """The same verdict with the candidates in the other order."""
+        label: Label = {"first": "second", "second": "first", "tie": "tie"}[self.label]  # type: ignore[assignment]
+        return Verdict(
+            label=label,
+            p_first=self.p_second,
+            p_second=self.p_first,
+            p_tie=self.p_tie,
+            soft=self.soft,
+            call_ids=self.call_ids,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """No verdict could be read, after every attempt. Never a tie, never a coin flip."""
+
+    reason: str
+    call_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Two candidates and all that the judge said of them, in candidate coordinates.
+
+    Attributes:
+        shown: one entry per order asked: the comparison as displayed and its verdict.
+        p: P(a is better than b), ties half, the mean over the orders; None when there is no evidence.
+        consistent: True when no two orders prefer different candidates, False when they do, None when one order
+            was asked or a verdict is unreadable.
+    """
+
+    a: Candidate
+    b: Candidate
+    shown: tuple[tuple[Comparison, Verdict | Unreadable], ...]
+    p: float | None
+    consistent: bool | None
+
+    def p_of(self, candidate: Candidate) -> float | None:
+        """P(`candidate` is the better of the two)."""
+        if self.p is None:
+            return None
+        return self.p if candidate.key == self.a.key else 1.0 - self.p
+
+    def call_ids(self) -> tuple[str, ...]:
+        """Every judge call this match rests on, in display order."""
+        return tuple(i for _, verdict in self.shown for i in verdict.call_ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranking:
+    """Candidates with their scores, best first. A score is the mean win share in 0..1; None without evidence."""
+
+    order: tuple[Candidate, ...]
+    scores: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A preference: `chosen` is the better with probability `p_chosen`; `margin` is the score gap in 0..1."""
+
+    chosen: Candidate
+    rejected: Candidate
+    p_chosen: float
+    margin: float
+    consistent: bool | None
+    verdict_calls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Everything one prompt came to: `pairs`, or a `drop` that says why there are none.
+
+    `calls` holds what was asked for this prompt with its answer, in the order of asking; `detail` is the sentence
+    behind a drop that needs one.
+    """
+
+    prompt: Prompt
+    candidates: tuple[Candidate, ...] = ()
+    matches: tuple[Match, ...] = ()
+    ranking: Ranking | None = None
+    pairs: tuple[Pair, ...] = ()
+    drop: str | None = None
+    detail: str = ""
+    calls: tuple[tuple[Call, Outcome], ...] = ()

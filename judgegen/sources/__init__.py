@@ -1,0 +1,1 @@
+"""Prompts in, from files and frames."""
