@@ -15,13 +15,18 @@ Knows nothing of where an error is shown: the library raises, the command line p
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class JudgegenError(Exception):
-    """Any error whose message is meant for the user as it stands."""
+    """Any error whose message is meant for the user as it stands.
+
+    Attributes:
+        run: the Run whose outputs were written before the error was raised; None where there is none.
+    """
 
     exit_code: ClassVar[int] = 1
+    run: Any = None
 
 
 class SpecError(JudgegenError):

@@ -90,9 +90,12 @@ class Usage:
     cached: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    estimated: bool = False  # counted here, because the provider did not say
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
+        names = [f.name for f in fields(self) if f.name != "estimated"]
+        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        return Usage(**sums, estimated=self.estimated or other.estimated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

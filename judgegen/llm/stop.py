@@ -6,6 +6,8 @@ Knows nothing of senders: they look at it before they send and wait on it while 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from judgegen.errors import JudgegenError, Unanswered
 
@@ -37,3 +39,13 @@ class Stop:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
             return
+
+    async def unless(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Await `waiting`, or drop it as soon as the run stops."""
+        task = asyncio.ensure_future(waiting)
+        stopping = asyncio.ensure_future(self._event.wait())
+        try:
+            await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            task.cancel()

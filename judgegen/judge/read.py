@@ -1,0 +1,118 @@
+"""Reads an outcome into a verdict. What cannot be read is `Unreadable`, never a tie.
+
+The label is read only from where it was asked for: a JSON object with a `verdict`, or a reply that is nothing but a
+label. Where logprobs came back, the probability of each label is read at the verdict's token (G-Eval, arXiv
+2303.16634; averaging distributions beats counting verdicts, arXiv 2503.03064).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from judgegen.judge.guard import Frame
+from judgegen.llm.calls import Call, Choice, Failure, Outcome
+from judgegen.records import Label, Unreadable, Verdict
+
+ENOUGH_MASS = 0.5
+"""Probability on the three labels below which it is no distribution over verdicts; the spoken label counts then."""
+
+_NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
+_OBJECT = re.compile(r"\{[^{}]*\}")
+_PLACE = re.compile(r'"verdict"\s*:\s*"')
+
+
+def verdict(call: Call, outcome: Outcome, shown: Frame, *, before: tuple[str, ...] = ()) -> Verdict | Unreadable:
+    """The verdict of one reply, in display order; `before` are the calls whose answers could not be read."""
+    ids = (*before, call.id)
+    if isinstance(outcome, Failure):
+        return Unreadable(reason=outcome.reason, call_ids=ids)
+    choice = outcome.first
+    spoken = label(choice.text, shown)
+    if spoken is None:
+        return Unreadable(reason=_why(choice), call_ids=ids)
+    p = probabilities(choice, shown)
+    if p is None:
+        return _verdict(spoken, [float(name == spoken) for name in _NAMES], ids, soft=False)
+    likeliest = max(zip(p, _NAMES, strict=True), key=lambda pair: (pair[0], pair[1] == spoken))[1]
+    return _verdict(likeliest, p, ids, soft=True)
+
+
+def _verdict(name: Label, p: Sequence[float], ids: tuple[str, ...], *, soft: bool) -> Verdict:
+    return Verdict(label=name, p_first=p[0], p_second=p[1], p_tie=p[2], soft=soft, call_ids=ids)
+
+
+def _why(choice: Choice) -> str:
+    if choice.finish == "length":
+        return "truncated"
+    if choice.finish in ("content_filter", "refusal"):
+        return choice.finish.replace("_", "-")
+    return "no-verdict" if choice.text.strip() else "empty"
+
+
+def label(text: str, shown: Frame) -> Label | None:
+    """Which label a reply gives; None where it gives none, or two that differ."""
+    said = {value for value in map(_said, _OBJECT.findall(text)) if value is not None}
+    if not said:
+        said = {text.strip().strip("\"'`*[]().").strip()}
+    found: set[Label] = {name for name, word in zip(_NAMES, shown.labels, strict=True) if word in said}
+    return found.pop() if len(found) == 1 and len(said) == 1 else None
+
+
+def _said(text: str) -> str | None:
+    try:
+        value = json.loads(text).get("verdict")
+    except ValueError:
+        return None
+    return value.strip() if isinstance(value, str) else None
+
+
+def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
+    """P(first), P(second), P(tie) at the verdict's token, summing to 1; None where logprobs do not tell."""
+    if not choice.logprobs:
+        return None
+    found = _verdict_token(choice.logprobs)
+    if found is None:
+        return None
+    entry, before = found
+    mass = dict.fromkeys(shown.labels, 0.0)
+    for token, logprob in _alternatives(entry).items():
+        if (word := _stands_for(token, before, shown.labels)) is not None:
+            mass[word] += math.exp(logprob)
+    total = math.fsum(mass.values())
+    if not ENOUGH_MASS <= total <= 1 + 1e-3:
+        return None
+    return [mass[word] / total for word in shown.labels]
+
+
+def _alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
+    """Token to logprob, the sampled token included where the server left it out of the top."""
+    found = {alternative["token"]: alternative["logprob"] for alternative in entry.get("top_logprobs") or ()}
+    return {entry["token"]: entry["logprob"], **found}
+
+
+def _verdict_token(tokens: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], str] | None:
+    """The token in which the verdict's label begins, and what of that token stands before the label."""
+    text = "".join(entry["token"] for entry in tokens)
+    places = list(_PLACE.finditer(text))
+    at = places[-1].end() if places else len(text) - len(text.lstrip(" \n\"'`*[("))
+    start = 0
+    for entry in tokens:
+        end = start + len(entry["token"])
+        if start <= at < end:
+            return entry, text[start:at]
+        start = end
+    return None
+
+
+def _stands_for(token: str, before: str, labels: Sequence[str]) -> str | None:
+    """The label that an alternative token begins, None for anything else."""
+    rest = token.removeprefix(before) if before.strip() else token.lstrip()
+    word = rest.strip().rstrip("\"'}")
+    if not word or (before.strip() and not token.startswith(before)):
+        return None
+    fitting = [name for name in labels if name == word or (len(word) < len(name) and name.startswith(word))]
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,167 @@
+"""Any OpenAI-compatible endpoint, through the openai SDK on its aiohttp transport.
+
+The SDK builds connections and errors; its retries are off and its typed parsing is stepped around (half the CPU of a
+call). A parameter that the call merely wishes for is left out for a model that refuses it; one the user wrote ends
+the run with the key to change. Knows nothing of journals, prices or rate limits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from judgegen.errors import ProviderRefused
+from judgegen.llm import models
+from judgegen.llm.calls import Call, Outcome
+from judgegen.llm.providers import wire
+from judgegen.llm.retry import Transient
+from judgegen.spec import Endpoint
+
+Answer = tuple[int, Mapping[str, str], bytes]
+Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
+"""Posts a chat-completions body; (HTTP status, headers, body). Raises ConnectionError or TimeoutError."""
+
+
+class ChatProvider:
+    """Asks one endpoint over `transport`, remembering which wishes each model refuses."""
+
+    def __init__(self, transport: Transport, *, tokens_key: str, close: Callable[[], Awaitable[None]]) -> None:
+        self._transport, self._close = transport, close
+        self._tokens_key = tokens_key
+        self._refused: dict[str, frozenset[str]] = {}
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._close()
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """Send one request, and again at once without a wish that the model turns out to refuse."""
+        while True:
+            without = self._without(call)
+            key = self._tokens_key
+            status, headers, content = await self._post(wire.body(call, tokens_key=key, without=without))
+            if status == 200:
+                return wire.reply(call, _json(content))
+            error = _error(content)
+            if not self._adapt(call, wire.unsupported(call, status, error), key, error):
+                found = wire.problem(call, status, error, retry_after(headers))
+                if isinstance(found, Exception):
+                    raise found
+                return found
+
+    def _without(self, call: Call) -> frozenset[str]:
+        known = models.refused(call.model, call.params.get("reasoning_effort"))
+        return (known | self._refused.get(call.model, frozenset())) & call.wishes
+
+    def _adapt(self, call: Call, name: str | None, key: str, error: Mapping[str, Any]) -> bool:
+        """Whether leaving out or renaming `name` may help. What the user wrote is not ours to drop."""
+        if name is None:
+            return False
+        if name in call.wishes and name not in self._refused.get(call.model, frozenset()):
+            self._refused[call.model] = self._refused.get(call.model, frozenset()) | {name}
+            return True
+        other = "max_tokens" if key == "max_completion_tokens" else "max_completion_tokens"
+        if name == "max_tokens" and other in str(error.get("message")):
+            self._tokens_key = other
+            return True
+        raise ProviderRefused(
+            f"{call.endpoint}: {call.model} does not take {name!r}: {error.get('message')}; "
+            f"remove or change {_key_of(call, name)} in the run file"
+        )
+
+    async def _post(self, body: Mapping[str, Any]) -> Answer:
+        try:
+            return await self._transport(body)
+        except TimeoutError:
+            raise Transient("timed out") from None
+        except ConnectionError as error:
+            raise Transient(f"no connection: {error}") from None
+
+
+def _key_of(call: Call, name: str) -> str:
+    place = f"sampler.variants.{call.tag.variant}" if call.tag.role == "sampler" else call.tag.role
+    return f"{place}.{'logprobs' if name == 'top_logprobs' else name}"
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        raise Transient("an answer that is not JSON") from None
+
+
+def _error(content: bytes) -> Mapping[str, Any]:
+    """The error object of a refusal, however the server spells it."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return {"message": content[:300].decode("utf-8", "replace").strip()}
+    inner = found.get("error", found) if isinstance(found, dict) else found
+    if isinstance(inner, dict):
+        return {"message": inner.get("message") or inner.get("detail") or json.dumps(inner)[:300], **_named(inner)}
+    return {"message": str(inner)[:300]}
+
+
+def _named(inner: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: inner[key] for key in ("code", "type", "param") if inner.get(key) is not None}
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `retry-after`; None where neither is a number."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is not None and re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+            return float(value) / unit
+    return None
+
+
+def api_key(endpoint: Endpoint, name: str) -> str:
+    """The key from the environment; a local server needs none.
+
+    Raises:
+        ProviderRefused: the variable that should hold it is not set.
+    """
+    variable = endpoint.api_key_env
+    if variable is None:
+        return "none"
+    if key := os.environ.get(variable):
+        return key
+    host = urlsplit(endpoint.base_url or "").hostname or ""
+    if name == "openai" and host in ("127.0.0.1", "localhost", "::1"):
+        return "none"
+    raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
+
+
+def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
+    """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port)."""
+    import httpx2
+    from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, DefaultAioHttpClient
+
+    url = base_url or endpoint.base_url or ""
+    limits = httpx2.Limits(
+        max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
+    )
+    client = AsyncOpenAI(
+        base_url=url,
+        api_key=api_key(endpoint, name),
+        max_retries=0,
+        timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(10.0, endpoint.timeout_s)),
+        http_client=DefaultAioHttpClient(limits=limits),
+    )
+
+    async def post(body: Mapping[str, Any]) -> Answer:
+        try:
+            response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        except APIStatusError as error:
+            return error.status_code, error.response.headers, error.response.content
+        except APITimeoutError:
+            raise TimeoutError from None
+        except APIConnectionError as error:
+            raise ConnectionError(str(error.__cause__ or error)) from None
+        return response.status_code, response.headers, response.content
+
+    return ChatProvider(post, tokens_key=wire.tokens_key(url), close=client.close)

@@ -1,0 +1,41 @@
+"""Which troubles pass and how long to wait for them. Arithmetic and names only; the loop is in senders.
+
+Knows nothing of HTTP: a provider says `Transient` or `Rejected`, this says when to ask again.
+"""
+
+from __future__ import annotations
+
+import random
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+LONGEST_ASKED_S = 300.0
+
+
+class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ours
+    """The request failed in a way that passes: 429, 5xx, timeout, connection, half an answer.
+
+    Attributes:
+        why: a few words for the progress line.
+        retry_after: seconds the server asked for; None when it did not say.
+        throttled: whether the server asked everybody to slow down.
+    """
+
+    def __init__(self, why: str, *, retry_after: float | None = None, throttled: bool = False) -> None:
+        super().__init__(why)
+        self.why, self.retry_after, self.throttled = why, retry_after, throttled
+
+
+class Rejected(Exception):  # noqa: N818
+    """The endpoint will not take this request and did not say which part of it; another may be taken."""
+
+
+def wait_s(attempt: int, retry_after: float | None) -> float:
+    """Seconds before request number `attempt` + 2: what the server asked, else exponential with full jitter above half.
+
+    Jitter comes from the clock's randomness on purpose: it decides when a call is sent, never what is in an output.
+    """
+    if retry_after is not None:
+        return min(retry_after, LONGEST_ASKED_S)
+    ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**attempt)
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret

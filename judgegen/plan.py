@@ -1,0 +1,133 @@
+"""The plan of a run: the run file resolved against its templates into what each stage needs.
+
+The one place where the run file's words become the stages' own types. Knows nothing of prompts, journals or senders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judgegen import templates
+from judgegen.errors import SpecError
+from judgegen.judge.build import WISHES, Asking
+from judgegen.llm.calls import digest
+from judgegen.sampler.build import Drawn, Setting
+from judgegen.spec import Range, Spec, Variant
+
+JUDGE_TOP_LOGPROBS = 20
+"""As many alternatives as OpenAI's API gives; the three labels are among them unless the judge says something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the pipeline needs to know, and nothing about how calls are answered."""
+
+    seed: int
+    settings: tuple[Setting, ...]
+    near_identical: float
+    asking: Asking
+    both_orders: bool
+    max_attempts: int
+    min_p_chosen: float
+    fingerprint: str
+
+
+def texts(spec: Spec, base: Path) -> dict[str, str]:
+    """Every template and system prompt the run file names, by the name `plan` looks it up under; paths are from `base`.
+
+    Raises:
+        SpecError: one of them is not there or not UTF-8.
+    """
+    found = {f"judge/{spec.judge.template}": templates.read_text(templates.find(spec.judge.template, base))}
+    for variant in spec.sampler.variants:
+        if variant.system_file is not None:
+            found[f"system/{variant.system_file}"] = templates.read_text(_system(variant.system_file, base))
+    return found
+
+
+def _system(name: str, base: Path) -> Path:
+    """A system prompt's file: relative to the run file, or one of the shipped ones ("prompts/system/terse.md")."""
+    shipped = templates.prompts_folder().parent / name if name.startswith("prompts/") else None
+    own = base / name
+    return shipped if shipped is not None and shipped.is_file() and not own.is_file() else own
+
+
+def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
+    """Resolve `spec` with the `kept` texts.
+
+    Raises:
+        SpecError: a template does not fit, or is not among the texts.
+    """
+    name = f"judge/{spec.judge.template}"
+    template = templates.parse(_kept(kept, name), name, "pairwise")
+    used = {name: kept[name]} | {f"system/{v.system_file}": "" for v in spec.sampler.variants if v.system_file}
+    return Plan(
+        seed=spec.seed,
+        settings=tuple(_setting(spec, variant, kept) for variant in spec.sampler.variants),
+        near_identical=spec.sampler.near_identical,
+        asking=_asking(spec, template),
+        both_orders=spec.judge.orders == "both",
+        max_attempts=spec.judge.max_attempts,
+        min_p_chosen=spec.pairs.min_p_chosen,
+        fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}]),
+    )
+
+
+def _kept(kept: Mapping[str, str], name: str) -> str:
+    if name not in kept:
+        raise SpecError(f"{name}: not kept in this run's journal; `judgegen run` reads it from its file")
+    return kept[name]
+
+
+def _setting(spec: Spec, variant: Variant, kept: Mapping[str, str]) -> Setting:
+    sampler = spec.sampler
+    route = variant.endpoint or sampler.endpoint
+    effort = variant.reasoning_effort or sampler.reasoning_effort
+    fixed: dict[str, Any] = {
+        "reasoning_effort": effort,
+        "top_k": variant.top_k,
+        "extra_body": variant.extra_body or None,
+    }
+    drawn = {"temperature": variant.temperature, "top_p": variant.top_p}
+    system = variant.system
+    if variant.system_file is not None:
+        system = _kept(kept, f"system/{variant.system_file}").strip()
+    return Setting(
+        name=variant.name,
+        n=variant.n,
+        route=route,
+        endpoint=spec.endpoints[route].address,
+        model=variant.model or sampler.model,
+        max_tokens=variant.max_tokens or sampler.max_tokens,
+        drawn={name: _ends(value) for name, value in drawn.items() if value is not None},
+        fixed={name: value for name, value in fixed.items() if value is not None},
+        system=system,
+    )
+
+
+def _ends(value: float | Range) -> Drawn:
+    return (value.low, value.high) if isinstance(value, Range) else value
+
+
+def _asking(spec: Spec, template: templates.Template) -> Asking:
+    judge = spec.judge
+    written = {
+        "temperature": judge.temperature,
+        "reasoning_effort": judge.reasoning_effort,
+        "extra_body": judge.extra_body or None,
+        "top_logprobs": JUDGE_TOP_LOGPROBS if judge.logprobs else None,
+    }
+    wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
+    fixed = {**wished, **{name: value for name, value in written.items() if value is not None}}
+    return Asking(
+        route=judge.endpoint,
+        endpoint=spec.endpoints[judge.endpoint].address,
+        model=judge.model,
+        template=template,
+        max_tokens=judge.token_limit,
+        fixed={name: value for name, value in fixed.items() if value is not None},
+        wishes=WISHES - {name for name, value in written.items() if value is not None},
+    )
