@@ -26,8 +26,8 @@ def _p(a: Candidate, shown: Sequence[Shown]) -> float | None:
             return None
         sign = 1.0 if comparison.first.key == a.key else -1.0
         leans.append(sign * (verdict.p_first - verdict.p_second))
-    # Summing differences keeps a swap exact: P(a over b) and P(b over a) are mirror images to the last bit.
-    return 0.5 + math.fsum(leans) / len(leans) / 2 if leans else None
+    # Rounded, since floats lie denser below 0.5 than above it: a swap must mirror what is decided, exact ties included.
+    return round(0.5 + math.fsum(leans) / len(leans) / 2, 12) if leans else None
 
 
 def _consistent(shown: Sequence[Shown]) -> bool | None:
@@ -57,4 +57,4 @@ def ranking(candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak:
 def _score(candidate: Candidate, matches: Sequence[Match]) -> float | None:
     mine = [m for m in matches if candidate.key in (m.a.key, m.b.key) and m.p is not None]
     leans = [(m.p or 0.0) - 0.5 if m.a.key == candidate.key else 0.5 - (m.p or 0.0) for m in mine]
-    return 0.5 + math.fsum(leans) / len(leans) if leans else None
+    return round(0.5 + math.fsum(leans) / len(leans), 12) if leans else None

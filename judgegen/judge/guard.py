@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,6 @@ def frame(quoted: Sequence[str], *key: object) -> Frame:
     first = LETTERS[number % len(LETTERS)]
     rest = LETTERS.replace(first, "")
     second = rest[number // len(LETTERS) % len(rest)]
-    turn = 0
-    while any((fence := f"quote-{digest(['fence', turn, *key], size=4)}") in text for text in quoted):
-        turn += 1
+    fences = (f"quote-{digest(['fence', turn, *key], size=4)}" for turn in itertools.count())
+    fence = next(fence for fence in fences if not any(fence in text for text in quoted))
     return Frame(first=first, second=second, fence=fence)

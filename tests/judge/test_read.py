@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgegen.judge.guard import LETTERS, Frame, frame
+from judgegen.judge.read import label, probabilities, verdict
+from judgegen.llm.calls import Call, Choice, Failure, Reply, Tag, Usage
+from judgegen.records import Unreadable, Verdict
+
+SHOWN = Frame(first="K", second="M", fence="quote-1")
+CALL = Call(endpoint="e", model="j", messages=(), params={}, tag=Tag(role="judge", prompt_id="p"))
+
+
+def reply(text: str, **choice: Any) -> Reply:
+    return Reply(choices=(Choice(text=text, **choice),), usage=Usage())
+
+
+def tokens(*parts: tuple[str, dict[str, float]]) -> tuple[dict[str, Any], ...]:
+    """Logprobs as an API sends them; a part is (token, {alternative: probability})."""
+    return tuple(
+        {
+            "token": token,
+            "logprob": math.log(top.get(token, 1.0)),
+            "top_logprobs": [{"token": t, "logprob": math.log(p)} for t, p in top.items()],
+        }
+        for token, top in parts
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"verdict": "K"}', "first"),
+        ('```json\n{\n  "verdict": "M"\n}\n```', "second"),
+        ('Both are fine. {"verdict": "tie"}', "tie"),
+        ('{"verdict": " K "}', "first"),
+        ("K", "first"),
+        ('"M"', "second"),
+        ("**tie**", "tie"),
+        ('{"reason": "x", "verdict": "K"}', "first"),
+    ],
+)
+def test_a_clear_verdict_is_read(text: str, said: str) -> None:
+    """JSON with a verdict, alone or after prose, and a bare label are readable."""
+    assert label(text, SHOWN) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Both answers are good.",
+        '{"verdict": "Z"}',
+        '{"verdict": "K"} or rather {"verdict": "M"}',
+        '{"verdict": null}',
+        '{"verdict": "K',
+        "K is better than M",
+        "k",
+        "Answer K",
+        '{"winner": "K"}',
+    ],
+)
+def test_what_is_not_clear_is_unreadable(text: str) -> None:
+    """No verdict, a foreign label, two verdicts or half a verdict: unreadable, never a tie."""
+    found = verdict(CALL, reply(text), SHOWN)
+    assert isinstance(found, Unreadable)
+    assert found.call_ids == (CALL.id,)
+
+
+@given(st.text())
+def test_no_text_is_read_as_a_verdict_by_accident(text: str) -> None:
+    """Only a text that holds a label of this call gives one."""
+    found = label(text, SHOWN)
+    assert found is None or any(word in text for word in SHOWN.labels)
+
+
+def test_a_failure_is_unreadable_with_its_reason() -> None:
+    """A filtered judge has no opinion."""
+    found = verdict(CALL, Failure(reason="content_filter"), SHOWN, before=("b2:earlier",))
+    assert found == Unreadable(reason="content_filter", call_ids=("b2:earlier", CALL.id))
+
+
+def test_a_truncated_reply_says_so() -> None:
+    """An answer cut by the token limit is unreadable because of that."""
+    found = verdict(CALL, reply("Well, considering", finish="length"), SHOWN)
+    assert isinstance(found, Unreadable)
+    assert found.reason == "truncated"
+
+
+def test_without_logprobs_verdicts_count_one_half_nothing() -> None:
+    """Shares are 1, 1/2 and 0."""
+    shares = [verdict(CALL, reply(json.dumps({"verdict": v})), SHOWN) for v in SHOWN.labels]
+    assert [v.share for v in shares if isinstance(v, Verdict)] == [1.0, 0.0, 0.5]
+
+
+SPLITS = [
+    [('{"', {}), ("verdict", {}), ('":', {}), (' "', {}), ("K", {"K": 0.6, "M": 0.3, "tie": 0.1}), ('"}', {})],
+    [('{"verdict":', {}), (' "K', {' "K': 0.6, ' "M': 0.3, ' "tie': 0.1}), ('"}', {})],
+    [('```json\n{"verdict": "', {}), ("K", {"K": 0.6, "M": 0.3, "t": 0.1}), ('"}\n```', {})],
+    [("K", {"K": 0.6, "M": 0.3, "tie": 0.1})],
+    [('{"verdict": "', {}), ("K", {"K": 0.54, 'K"': 0.06, "M": 0.3, "ti": 0.1}), ('"}', {})],
+]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_probabilities_are_read_at_the_verdicts_token(split: list[tuple[str, dict[str, float]]]) -> None:
+    """Wherever a tokenizer cuts, the label's token tells, spellings of one label added up."""
+    text = "".join(token for token, _ in split)
+    found = verdict(CALL, reply(text, logprobs=tokens(*split)), SHOWN)
+    assert isinstance(found, Verdict)
+    assert found.soft
+    assert (found.p_first, found.p_second, found.p_tie) == pytest.approx((0.6, 0.3, 0.1))
+    assert found.label == "first"
+
+
+def test_mass_elsewhere_means_the_spoken_label_counts() -> None:
+    """Where most probability is on other words (a grammar forced the label) the distribution is not used."""
+    split = [('{"verdict": "', {}), ("K", {"json": 0.7, "K": 0.05, "M": 0.04}), ('"}', {})]
+    found = verdict(CALL, reply('{"verdict": "K"}', logprobs=tokens(*split)), SHOWN)
+    assert found == Verdict(label="first", p_first=1.0, p_second=0.0, p_tie=0.0, call_ids=(CALL.id,))
+
+
+def test_probabilities_sum_to_one() -> None:
+    """Mass on other tokens is left out and the rest scaled."""
+    split = [('{"verdict": "', {}), ("M", {"M": 0.6, "K": 0.2, "Sure": 0.2}), ('"}', {})]
+    p = probabilities(Choice(text="", logprobs=tokens(*split)), SHOWN)
+    assert p == pytest.approx([0.25, 0.75, 0.0])
+
+
+@given(st.text(max_size=40), st.integers())
+def test_labels_are_two_letters_and_the_fence_is_in_no_quoted_text(text: str, seed: int) -> None:
+    """A candidate cannot contain the fence it stands in."""
+    first = frame([text], seed)
+    shown = frame([text, f"<{first.fence}>"], seed)
+    assert shown.first != shown.second
+    assert shown.first in LETTERS
+    assert shown.second in LETTERS
+    assert shown.fence not in text
+    assert shown.fence != first.fence
+
+
+def test_labels_are_fresh_per_call() -> None:
+    """Every label stands first about as often: no letter is tied to a place."""
+    frames = [frame([], "p", draw) for draw in range(2000)]
+    counts = [sum(f.first == letter for f in frames) for letter in LETTERS]
+    assert min(counts) > 2000 / len(LETTERS) * 0.6
+    assert len({f.fence for f in frames}) > 1990
