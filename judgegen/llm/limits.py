@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from asyncio_throttle.throttler import Throttler
@@ -29,15 +29,16 @@ def window(rpm: float) -> tuple[int, float]:
 class Bucket:
     """Tokens per minute as a bucket that holds ten seconds' worth; it may be overdrawn by one call larger than it."""
 
-    def __init__(self, tpm: float) -> None:
+    def __init__(self, tpm: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.rate = tpm * SAFETY / 60
         self.capacity = self.rate * 10
         self.level = self.capacity
-        self._at = time.monotonic()
+        self._at = clock()
 
     def wait_s(self, tokens: float) -> float:
         """Seconds until `tokens` (at most the capacity) are there."""
-        now = time.monotonic()
+        now = self._clock()
         self.level = min(self.capacity, self.level + (now - self._at) * self.rate)
         self._at = now
         return max(0.0, (min(tokens, self.capacity) - self.level) / self.rate)

@@ -46,7 +46,7 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _TOO_LONG = re.compile(
-    r"context.{0,12}(length|size|window)|maximum.{0,20}tokens|too (long|large)|too many tokens", re.I
+    r"context.{0,12}(length|size|window)|maximum.{0,20}tokens|too (long|large)|too many tokens", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|responsible.?ai|safety system", re.IGNORECASE)
 

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgegen.errors import Interrupted
+from judgegen.llm.limits import SAFETY, Bucket, Gate, window
+from judgegen.llm.retry import FIRST_WAIT_S, LONGEST_ASKED_S, LONGEST_WAIT_S, wait_s
+from judgegen.llm.stop import Stop
+
+
+@given(st.floats(0.5, 1e6))
+def test_the_window_never_allows_more_than_the_limit(rpm: float) -> None:
+    """Requests per window, over a minute, stay under the limit with its safety."""
+    requests, seconds = window(rpm)
+    assert requests >= 1
+    assert requests / seconds * 60 <= rpm * SAFETY * 1.000001
+    assert seconds >= 1 or requests > 1 or rpm * SAFETY >= 60
+
+
+@given(st.integers(0, 40), st.none() | st.floats(0, 1e6))
+def test_waits_are_bounded_and_what_was_asked(attempt: int, asked: float | None) -> None:
+    """The server's wish is kept up to five minutes; without one the wait grows to a ceiling and is never nothing."""
+    wait = wait_s(attempt, asked)
+    if asked is not None:
+        assert wait == min(asked, LONGEST_ASKED_S)
+    else:
+        assert FIRST_WAIT_S / 2 <= wait <= LONGEST_WAIT_S
+
+
+@given(st.lists(st.tuples(st.floats(1, 5000), st.floats(0, 5000)), max_size=30))
+def test_a_bucket_never_holds_more_than_ten_seconds(spent: list[tuple[float, float]]) -> None:
+    """Reserving and settling keep the level under the capacity, and a wait is only as long as the lack."""
+    bucket = Bucket(60_000)
+    for reserved, used in spent:
+        wait = bucket.wait_s(reserved)
+        assert 0 <= wait <= bucket.capacity / bucket.rate + 5000 * len(spent) / bucket.rate
+        bucket.add(-reserved)
+        bucket.add(reserved - used)
+        assert bucket.level <= bucket.capacity
+
+
+def test_first_come_first_served() -> None:
+    """A large call is not overtaken by small ones that came after it."""
+
+    async def main() -> list[int]:
+        gate = Gate(concurrency=1, rpm=None, tpm=60_000_000, stop=Stop())
+        order: list[int] = []
+
+        async def ask(number: int, tokens: float) -> None:
+            async with gate.slot(tokens) as slot:
+                order.append(number)
+                slot.settle(1)
+
+        await asyncio.gather(*(ask(i, 1e6 if i == 0 else 10) for i in range(20)))
+        await gate.aclose()
+        return order
+
+    assert asyncio.run(main()) == list(range(20))
+
+
+def test_tokens_per_minute_hold_after_the_first_burst() -> None:
+    """Past the bucket, calls leave no faster than the tokens refill (on a clock of the test's own)."""
+    now = 0.0
+    bucket = Bucket(600_000, clock=lambda: now)
+    for _ in range(100):
+        while (wait := bucket.wait_s(10_000)) > 1e-9:
+            now += wait
+        bucket.add(-10_000)
+    assert now >= (1_000_000 - bucket.capacity) / (600_000 * SAFETY / 60) * 0.999
+
+
+def test_a_pause_holds_everybody_and_a_stop_ends_it() -> None:
+    """After pause nothing passes; a stopping run lets its waiters through at once to see that it stops."""
+
+    async def main() -> list[str]:
+        stop = Stop()
+        gate = Gate(concurrency=4, rpm=60, tpm=None, stop=stop)
+        gate.pause(60)
+        passed: list[str] = []
+
+        async def ask() -> None:
+            async with gate.slot(0):
+                passed.append("stopping" if stop else "sending")
+
+        waiting = [asyncio.create_task(ask()) for _ in range(4)]
+        await asyncio.sleep(0.05)
+        assert passed == []
+        stop.request(Interrupted("now"))
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        await gate.aclose()
+        return passed
+
+    assert asyncio.run(main()) == ["stopping"] * 4
+
+
+def test_a_cancelled_waiter_gives_its_place_back() -> None:
+    """Whatever is cancelled while waiting, the gate stays as wide as it was."""
+
+    async def main() -> int:
+        gate = Gate(concurrency=2, rpm=None, tpm=None, stop=Stop())
+        inside = 0
+
+        async def ask(seconds: float) -> None:
+            nonlocal inside
+            async with gate.slot(0):
+                inside += 1
+                await asyncio.sleep(seconds)
+
+        for round_ in range(20):
+            tasks = [asyncio.create_task(ask(0.001)) for _ in range(6)]
+            await asyncio.sleep(0.0003 * (round_ % 5))
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        inside = 0
+        await asyncio.wait_for(asyncio.gather(*(ask(0) for _ in range(10))), 5)
+        await gate.aclose()
+        return inside
+
+    assert asyncio.run(main()) == 10

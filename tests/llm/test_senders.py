@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from judgegen.errors import Incomplete, Interrupted, ProviderRefused, Unanswered
+from judgegen.llm import senders
+from judgegen.llm.calls import Call, Choice, Outcome, Reply, Send, Tag, Usage
+from judgegen.llm.journal import Journal
+from judgegen.llm.limits import Gate
+from judgegen.llm.retry import Rejected, Transient
+from judgegen.llm.stop import Stop
+from judgegen.watch import Watch
+
+
+def call(number: int = 0) -> Call:
+    return Call(
+        endpoint="here",
+        model="m",
+        messages=({"role": "user", "content": str(number)},),
+        params={"max_tokens": 5},
+        tag=Tag(role="sampler", prompt_id=f"p{number}", route="r"),
+    )
+
+
+class Scene:
+    """A live stack over a provider that is a plain function of (call, how often it was asked)."""
+
+    def __init__(
+        self, folder: Path, answer: Callable[[Call, int], Outcome], *, retries: int = 3, at_once: int = 8
+    ) -> None:
+        self.journal, self.stop, self.asked = Journal(folder), Stop(), dict[str, int]()
+        self.flying = self.peak = 0
+        self.sending = asyncio.Event()
+        self._answer = answer
+        gates = {"r": Gate(concurrency=at_once, rpm=None, tpm=None, stop=self.stop)}
+        self.landings = senders.Landings(
+            senders.priced(self.provide, lambda _, usage: Decimal(usage.output)), self.journal
+        )
+        limited = senders.limited(self.landings, gates, self.stop)
+        patient = senders.retried(limited, {"r": retries}, gates, self.stop, Watch())
+        self.send = senders.Once(patient, self.journal, Watch())
+        self.gate = gates["r"]
+
+    async def provide(self, call: Call) -> Outcome:
+        self.asked[call.id] = self.asked.get(call.id, 0) + 1
+        self.flying += 1
+        self.sending.set()
+        self.peak = max(self.peak, self.flying)
+        try:
+            await asyncio.sleep(0.001)
+            return self._answer(call, self.asked[call.id])
+        finally:
+            self.flying -= 1
+
+    async def end(self) -> None:
+        await self.landings.drain()
+        await self.gate.aclose()
+        self.journal.close()
+
+
+def good(_: Call, __: int) -> Outcome:
+    return Reply(choices=(Choice(text="ok"),), usage=Usage(input=1, output=2))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits are a thousandth of what they are."""
+    monkeypatch.setattr("judgegen.llm.retry.FIRST_WAIT_S", 0.0005)
+
+
+def test_an_answer_is_priced_journaled_and_asked_once(tmp_path: Path) -> None:
+    """Five askers of one call share one request; asked again it comes from the journal."""
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good)
+        answers = await asyncio.gather(*(scene.send(call()) for _ in range(5)))
+        again = await scene.send(call())
+        assert scene.asked == {call().id: 1}
+        assert {a.cost for a in [*answers, again]} == {Decimal(2)}
+        assert scene.send.from_journal == 5
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_passing_trouble_is_asked_again_and_never_journaled(tmp_path: Path) -> None:
+    """Two 503s and an answer: three requests, one row, which says it took three."""
+
+    def shaky(_: Call, asked: int) -> Outcome:
+        if asked < 3:
+            raise Transient("503")
+        return good(_, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, shaky)
+        await scene.send(call())
+        assert scene.asked[call().id] == 3
+        assert [row["attempts"] for row in scene.journal.timings()] == [3]
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_lasting_trouble_leaves_the_call_unanswered(tmp_path: Path) -> None:
+    """After its retries a call has no answer: not data, not in the journal, and the run goes on."""
+
+    def dead(_: Call, __: int) -> Outcome:
+        raise Transient("503")
+
+    async def main() -> None:
+        scene = Scene(tmp_path, dead, retries=2)
+        with pytest.raises(Unanswered) as caught:
+            await scene.send(call())
+        assert caught.value.reason == "failing"
+        assert scene.asked[call().id] == 3
+        assert scene.journal.count() == 0
+        assert not scene.stop
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_a_dead_endpoint_ends_the_run(tmp_path: Path) -> None:
+    """When nothing is answered any more the run stops instead of trying every prompt."""
+
+    def dead(_: Call, __: int) -> Outcome:
+        raise Rejected("400 no")
+
+    async def main() -> None:
+        scene = Scene(tmp_path, dead, at_once=1)
+        await asyncio.gather(*(scene.send(call(i)) for i in range(100)), return_exceptions=True)
+        assert isinstance(scene.stop.error, Incomplete)
+        assert len(scene.asked) <= senders.PATIENCE + 1
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_a_refusal_ends_the_run_at_once(tmp_path: Path) -> None:
+    """After a refused key nothing more is sent; what was in flight lands."""
+
+    def refuse(asked: Call, _: int) -> Outcome:
+        if asked.tag.prompt_id == "p3":
+            raise ProviderRefused("bad key")
+        return good(asked, _)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, refuse, at_once=4)
+        answers = await asyncio.gather(*(scene.send(call(i)) for i in range(50)), return_exceptions=True)
+        assert isinstance(scene.stop.error, ProviderRefused)
+        assert sum(scene.asked.values()) < 12
+        answered = sum(isinstance(a, Reply) for a in answers)
+        assert answered == scene.journal.count() == sum(scene.asked.values()) - 1
+        assert all(isinstance(a, Reply | Unanswered) for a in answers)
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_what_was_sent_lands_while_the_run_is_dying(tmp_path: Path) -> None:
+    """Cancelling the askers cancels nothing that is in flight, and nothing is sent after."""
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good, at_once=5)
+        asking = [asyncio.create_task(scene.send(call(i))) for i in range(50)]
+        await scene.sending.wait()
+        sent = dict(scene.asked)
+        scene.stop.request(Interrupted("Ctrl-C"))
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+        await scene.landings.drain()
+        assert scene.asked == sent
+        assert scene.journal.count() == len(sent) > 0
+        await scene.end()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 16])
+def test_no_more_are_in_flight_than_the_endpoint_allows(tmp_path: Path, at_once: int) -> None:
+    """max_concurrency bounds what is in flight, retries included, and is used in full."""
+
+    def shaky(_: Call, asked: int) -> Outcome:
+        if asked == 1:
+            raise Transient("500")
+        return good(_, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, shaky, at_once=at_once)
+        await asyncio.gather(*(scene.send(call(i)) for i in range(60)))
+        assert scene.peak == at_once
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_recorded_answers_from_the_journal_or_not_at_all(tmp_path: Path) -> None:
+    """A rewrite never sends."""
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good)
+        await scene.send(call(1))
+        replay: Send = senders.recorded(scene.journal)
+        assert isinstance(await replay(call(1)), Reply)
+        with pytest.raises(Unanswered):
+            await replay(call(2))
+        await scene.end()
+
+    asyncio.run(main())
