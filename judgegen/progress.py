@@ -1,0 +1,264 @@
+"""Shows a run as it goes: a live display on a terminal, a plain line now and then elsewhere.
+
+The hooks only count; what is shown is computed from the counts by a thread of its own, so that watching costs the run
+next to nothing. Knows nothing of how calls are answered.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from judgegen.llm.calls import Call, Outcome
+from judgegen.overview import shortened
+from judgegen.records import Result
+from judgegen.watch import Watch
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+REFRESH_HZ = 6
+LINE_EVERY_S = 10.0
+RATE_OVER_S = 10.0
+"""Calls per second are the mean over the last this many seconds."""
+
+
+class Tally(Watch):
+    """Counts what happens. `clock` gives seconds and is read when something is shown, and once per prompt's end."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.began = clock()
+        self.prompts = self.done = self.pairs = 0
+        self.fresh = self.from_journal = self.tokens = 0
+        self.spent = self.spent_before = Decimal(0)
+        self.unpriced = self.retries = 0
+        self.last_reason = ""
+        self.asked_done = 0
+        self._flying: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._rate: deque[tuple[float, int]] = deque([(self.began, 0)])
+
+    def started(self, *, prompts: int, folder: str) -> None:  # noqa: ARG002 - the hook's signature
+        """Time counts from here: reading the prompts is not part of the pace."""
+        self.prompts = prompts
+        self.began = self.clock()
+        self._rate = deque([(self.began, 0)])
+
+    def sent(self, call: Call) -> None:
+        """One more in flight."""
+        self._flying[call.id] = call.tag.prompt_id
+
+    def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
+        """One less in flight, or one that the journal knew; tokens are those of this session."""
+        if not fresh:
+            self.from_journal += 1
+            self.spent_before += outcome.cost or 0
+            return
+        self._flying.pop(call.id, None)
+        self._asked.add(call.tag.prompt_id)
+        self.fresh += 1
+        self.tokens += outcome.usage.input + outcome.usage.output
+        if outcome.cost is None:
+            self.unpriced += 1
+        else:
+            self.spent += outcome.cost
+
+    def retried(self, call: Call, why: str, wait_s: float) -> None:  # noqa: ARG002 - the hook's signature
+        """Not in flight while it waits."""
+        self._flying.pop(call.id, None)
+        self.retries += 1
+        self.last_reason = why
+
+    def finished(self, result: Result) -> None:
+        """A prompt is done; of the pace it says something only if some call of it was sent now."""
+        self.done += 1
+        self.pairs += len(result.pairs)
+        if result.prompt.id in self._asked:
+            self._asked.discard(result.prompt.id)
+            self.asked_done += 1
+        if result.drop == "incomplete":  # calls that failed for good never land
+            self._flying = {call: prompt for call, prompt in self._flying.items() if prompt != result.prompt.id}
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out now."""
+        return len(self._flying)
+
+    def calls_per_s(self) -> float:
+        """Fresh answers per second over the last `RATE_OVER_S`, from the moments at which this was asked."""
+        now = self.clock()
+        while len(self._rate) > 1 and self._rate[1][0] <= now - RATE_OVER_S:
+            self._rate.popleft()
+        at, fresh = self._rate[0]
+        self._rate.append((now, self.fresh))
+        return (self.fresh - fresh) / (now - at) if now > at else 0.0
+
+    def left_s(self) -> float | None:
+        """Seconds left at the pace of the prompts asked in this session; None before there is a pace.
+
+        Prompts that the journal answers count for nothing, so a continued run is not thought fast.
+        """
+        if not self.asked_done or self.done >= self.prompts:
+            return None
+        return (self.clock() - self.began) / self.asked_done * (self.prompts - self.done)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 8s, 2:13 or 1:02:03."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{m:02}:{s:02}"
+    return f"{m}:{s:02}" if m else f"{s}s"
+
+
+def quantity(number: int) -> str:
+    """A count as 950, 12.3k or 4.5M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1e3:.1f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
+def usd(amount: Decimal) -> str:
+    """USD to four places; what is not nothing does not read as nothing."""
+    return "<$0.0001" if 0 < amount < Decimal("0.0001") else f"${amount:,.4f}"
+
+
+def counts(tally: Tally) -> str:
+    """Prompts done, pairs made and the time left."""
+    parts = [f"{tally.done:,}/{tally.prompts:,} prompts", f"{tally.pairs:,} pairs"]
+    if (left := tally.left_s()) is not None:
+        parts.append(f"{duration(left)} left")
+    return ", ".join(parts)
+
+
+def traffic(tally: Tally) -> str:
+    """Pace, requests in flight, tokens, spend; what the journal gave and what was sent again, where there is any."""
+    spend = usd(tally.spent) + (f" and {tally.unpriced} calls of unknown price" if tally.unpriced else "")
+    parts = [
+        f"{tally.calls_per_s():.1f} calls/s",
+        f"{tally.in_flight} in flight",
+        f"{quantity(tally.tokens)} tokens",
+        spend,
+    ]
+    if tally.from_journal:
+        before = f" ({usd(tally.spent_before)})" if tally.spent_before else ""
+        parts.append(f"{tally.from_journal:,} from the journal{before}")
+    if tally.retries:
+        parts.append(f"{tally.retries:,} sent again (last: {shortened(tally.last_reason, 60)})")
+    return ", ".join(parts)
+
+
+class Shown(Tally):
+    """A tally that is shown between entering and leaving it; `close` may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Show nothing more."""
+
+
+class Quiet(Shown):
+    """Says only what the user should know."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def warned(self, message: str) -> None:
+        """A warning on a line of its own."""
+        print(f"warning: {message}", file=self.stream, flush=True)
+
+
+class Lines(Quiet):
+    """A plain line every `every_s` seconds and at the end."""
+
+    def __init__(self, stream: TextIO, every_s: float = LINE_EVERY_S) -> None:
+        super().__init__(stream)
+        self._every_s = every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._now_and_then, name="progress", daemon=True)
+
+    def started(self, *, prompts: int, folder: str) -> None:
+        """Says what begins and where it goes."""
+        super().started(prompts=prompts, folder=folder)
+        print(f"{prompts:,} prompts -> {folder}", file=self.stream, flush=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """The last line, if anything was started."""
+        if self._thread.is_alive():
+            self._over.set()
+            self._thread.join()
+            self._line()
+
+    def _now_and_then(self) -> None:
+        while not self._over.wait(self._every_s):
+            self._line()
+
+    def _line(self) -> None:
+        print(f"{duration(self.clock() - self.began)}: {counts(self)}; {traffic(self)}", file=self.stream, flush=True)
+
+
+class Live(Shown):
+    """A bar and a line under it on a terminal, redrawn by rich's thread `REFRESH_HZ` times a second."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live as Display
+
+        super().__init__()
+        self.console = console
+        self._display = Display(
+            console=console, get_renderable=self.picture, refresh_per_second=REFRESH_HZ, transient=True
+        )
+
+    def started(self, *, prompts: int, folder: str) -> None:
+        """Nothing is drawn before there is something to count."""
+        super().started(prompts=prompts, folder=folder)
+        self.console.print(f"{prompts:,} prompts -> {folder}", markup=False, highlight=False)
+        self._display.start()
+
+    def warned(self, message: str) -> None:
+        """A warning above the bar, where it stays."""
+        self.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Take the bar away and give the cursor back."""
+        self._display.stop()
+
+    def picture(self) -> RenderableType:
+        """What the counts look like now."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        row = Table.grid(padding=(0, 2))
+        row.add_row(ProgressBar(total=self.prompts or 1, completed=self.done, width=32), Text(counts(self)))
+        return Group(row, Text(traffic(self), style="dim", overflow="ellipsis", no_wrap=True))
+
+
+def watch_for(stream: TextIO | None = None, *, quiet: bool = False) -> Shown:
+    """The watch for `stream` (stderr): live on a terminal that can move its cursor, else lines; if quiet, warnings."""
+    stream = stream or sys.stderr
+    if quiet:
+        return Quiet(stream)
+    if not stream.isatty():
+        return Lines(stream)
+    from rich.console import Console
+
+    console = Console(file=stream)
+    return Lines(stream) if console.is_dumb_terminal else Live(console)

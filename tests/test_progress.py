@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
+from judgegen.progress import Lines, Live, Quiet, Tally, counts, duration, quantity, traffic, usd, watch_for
+from judgegen.records import Prompt, Result
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def call(prompt: int = 0, draw: int = 0) -> Call:
+    tag = Tag(role="sampler", prompt_id=f"p{prompt}", variant="v", route="r")
+    return Call(
+        endpoint="e", model="m", messages=({"role": "user", "content": str(prompt)},), params={}, draw=draw, tag=tag
+    )
+
+
+def reply(cost: str | None = "0.001") -> Reply:
+    priced = None if cost is None else Decimal(cost)
+    return Reply(choices=(Choice(text="a"),), usage=Usage(input=10, output=5), cost=priced)
+
+
+def result(prompt: int = 0, drop: str | None = None) -> Result:
+    return Result(prompt=Prompt(id=f"p{prompt}", messages=()), drop=drop)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 10**9)), max_size=40))
+def test_spend_is_the_exact_sum(events: list[tuple[int, bool, int]]) -> None:
+    """What was spent now and what the journal had paid for add up to the last digit, apart from each other."""
+    tally = Tally()
+    for draw, (prompt, fresh, millionths) in enumerate(events):
+        outcome: Outcome = Failure(reason="content_filter", cost=Decimal(millionths) / 10**9)
+        tally.landed(call(prompt, draw), outcome, fresh=fresh)
+    assert tally.spent == sum((Decimal(m) / 10**9 for _, fresh, m in events if fresh), Decimal(0))
+    assert tally.spent_before == sum((Decimal(m) / 10**9 for _, fresh, m in events if not fresh), Decimal(0))
+    assert tally.fresh + tally.from_journal == len(events)
+
+
+def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> None:
+    """A request that waits to go out again is not in flight, and one that failed for good leaves with its prompt."""
+    tally = Tally()
+    tally.started(prompts=2, folder="runs/x")
+    tally.sent(call(0))
+    tally.sent(call(1))
+    assert tally.in_flight == 2
+    tally.retried(call(0), "429", 1.0)
+    assert tally.in_flight == 1
+    tally.sent(call(0))
+    tally.landed(call(0), reply(), fresh=True)
+    assert tally.in_flight == 1
+    tally.finished(result(1, drop="incomplete"))
+    assert tally.in_flight == 0
+
+
+def test_time_left_is_judged_by_what_was_asked_now() -> None:
+    """Prompts that the journal answered say nothing about the pace of those to come."""
+    clock = Clock()
+    tally = Tally(clock)
+    tally.started(prompts=100, folder="runs/x")
+    for prompt in range(50):
+        tally.landed(call(prompt), reply(), fresh=False)
+        tally.finished(result(prompt))
+    assert tally.left_s() is None
+    clock.now += 10
+    for prompt in range(50, 60):
+        tally.landed(call(prompt), reply(), fresh=True)
+        tally.finished(result(prompt))
+    assert tally.left_s() == pytest.approx(40)
+
+
+def test_the_rate_is_that_of_the_last_seconds() -> None:
+    """Calls per second forget what was long ago."""
+    clock = Clock()
+    tally = Tally(clock)
+    tally.started(prompts=1000, folder="runs/x")
+    for second in range(40):
+        clock.now += 1
+        for draw in range(100 if second < 20 else 10):
+            tally.landed(call(second, draw), reply(), fresh=True)
+        rate = tally.calls_per_s()
+    assert rate == pytest.approx(10)
+
+
+def test_an_unknown_price_is_not_nothing() -> None:
+    """A call without a cost is named, never summed as zero."""
+    tally = Tally()
+    tally.landed(call(), reply(None), fresh=True)
+    assert "1 calls of unknown price" in traffic(tally)
+
+
+def test_lines_say_what_goes_on_and_how_it_ended() -> None:
+    """Without a terminal: where it goes, a line now and then, warnings at once, a last line; nothing but text."""
+    stream = io.StringIO()
+    with Lines(stream, every_s=0.01) as watch:
+        watch.started(prompts=3, folder="runs/x")
+        watch.warned("lines 3 and 9 are one prompt")
+        watch.sent(call())
+        for _ in range(1000):
+            if stream.getvalue().count("\n") >= 4:
+                break
+            time.sleep(0.01)
+        assert stream.getvalue().count("\n") >= 4
+        watch.landed(call(), reply("1.5"), fresh=True)
+        watch.retried(call(1), "429 \x1b[31mslow\ndown", 1.0)
+        watch.finished(result())
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "3 prompts -> runs/x"
+    assert "warning: lines 3 and 9 are one prompt" in lines
+    assert "1/3 prompts, 0 pairs" in lines[-1]
+    assert "15 tokens, $1.5000, 1 sent again (last: 429 [31mslow down)" in lines[-1]
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_quiet_is_silent_but_for_warnings() -> None:
+    """--quiet takes the progress away and leaves what the user should know."""
+    stream = io.StringIO()
+    with watch_for(stream, quiet=True) as watch:
+        watch.started(prompts=3, folder="runs/x")
+        watch.landed(call(), reply(), fresh=True)
+        watch.finished(result())
+        watch.warned("the price table is old")
+    assert isinstance(watch, Quiet)
+    assert stream.getvalue() == "warning: the price table is old\n"
+
+
+def shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    """What `watch_for` writes to a pseudo-terminal for a run of one prompt."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", "COLUMNS": "100", **environment}.items():
+        monkeypatch.setenv(name, value)
+    reader, writer = pty.openpty()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        with watch_for(stream) as watch:
+            watch.started(prompts=1, folder="runs/x")
+            watch.warned("the price table is old")
+            watch.landed(call(), reply("0.25"), fresh=True)
+            watch.finished(result())
+        written = os.read(reader, 1 << 16).decode()
+    os.close(reader)
+    return written
+
+
+def test_a_terminal_gets_a_live_display_and_its_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal: a bar with the counts, warnings above it, the cursor shown again at the end."""
+    written = shown_on_a_terminal(monkeypatch)
+    assert "warning: the price table is old" in written
+    assert "1/1 prompts" in written
+    assert "$0.2500" in written
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
+
+
+def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR: no escape sequence sets a colour."""
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9][0-9;]*m")
+    assert colour.search(shown_on_a_terminal(monkeypatch))
+    assert not colour.search(shown_on_a_terminal(monkeypatch, NO_COLOR="1"))
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that cannot move its cursor is written to line by line."""
+    assert "\x1b" not in shown_on_a_terminal(monkeypatch, TERM="dumb")
+
+
+def test_the_picture_fits_a_narrow_terminal() -> None:
+    """The display never takes more than the terminal's width, however small."""
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=40, force_terminal=True, color_system=None)
+    watch = Live(console)
+    watch.prompts = 10
+    watch.retries, watch.last_reason = 3, "429 " * 40
+    console.print(watch.picture())
+    assert isinstance(console.file, io.StringIO)
+    assert all(len(line) <= 40 for line in console.file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0s"), (59.4, "59s"), (59.6, "1:00"), (3599.6, "1:00:00"), (133, "2:13"), (86461, "24:01:01")],
+)
+def test_durations_read_like_a_clock(seconds: float, words: str) -> None:
+    """Seconds, minutes and hours, rounded before they are split."""
+    assert duration(seconds) == words
+
+
+def test_small_spend_does_not_read_as_none() -> None:
+    """A thousandth of a cent is not shown as $0.0000."""
+    assert usd(Decimal("0.00001")) == "<$0.0001"
+    assert usd(Decimal(0)) == "$0.0000"
+    assert (quantity(9999), quantity(12_345), quantity(1_200_000)) == ("9,999", "12.3k", "1.2M")
+
+
+def test_counts_say_no_time_before_there_is_a_pace() -> None:
+    """Time left is unknown at first and left out, not zero."""
+    tally = Tally()
+    tally.started(prompts=3, folder="runs/x")
+    assert counts(tally) == "0/3 prompts, 0 pairs"
