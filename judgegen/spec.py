@@ -10,10 +10,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from judgegen.errors import SpecError
 from judgegen.llm import models
@@ -23,6 +24,26 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
 OPENAI_URL = "https://api.openai.com/v1"
+
+
+OURS = frozenset(
+    {
+        "model", "messages", "n", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "seed",
+        "response_format", "logprobs", "top_logprobs", "reasoning_effort", "tools", "service_tier",
+    }
+)  # fmt: skip
+"""What extra_body may not hold: each has a key of its own, or would change what a call costs behind its back."""
+
+
+def _only_extra(extra: dict[str, Any]) -> dict[str, Any]:
+    if ours := sorted(OURS & set(extra)):
+        raise ValueError(
+            f"extra_body may not set {ours[0]!r}; use the run file's own key, which the cost is counted from"
+        )
+    return extra
+
+
+Extra = Annotated[dict[str, Any], AfterValidator(_only_extra)]
 
 
 class Frozen(BaseModel):
@@ -110,7 +131,7 @@ class Variant(Frozen):
     top_k: int | None = Field(default=None, gt=0)
     system: str | None = None
     system_file: str | None = None
-    extra_body: dict[str, Any] = Field(default_factory=dict)
+    extra_body: Extra = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_system(self) -> Variant:
@@ -151,7 +172,7 @@ class Judge(Frozen):
     reasoning_effort: Effort | None = None
     temperature: float | None = Field(default=None, ge=0)
     logprobs: bool | None = None
-    extra_body: dict[str, Any] = Field(default_factory=dict)
+    extra_body: Extra = Field(default_factory=dict)
 
     @property
     def token_limit(self) -> int:
@@ -166,6 +187,12 @@ class Pairs(Frozen):
 
     select: Literal["best-worst"] = "best-worst"
     min_p_chosen: float = Field(default=0.5, ge=0.5, lt=1)
+
+
+class Budget(Frozen):
+    """What may be spent on a run folder in all; None is no cap."""
+
+    max_usd: Decimal | None = Field(default=None, ge=0)
 
 
 class Output(Frozen):
@@ -183,6 +210,7 @@ class Spec(Frozen):
     sampler: Sampler
     judge: Judge
     pairs: Pairs = Pairs()
+    budget: Budget = Budget()
     output: Output = Output()
 
     @field_validator("endpoints")
@@ -232,7 +260,7 @@ class Spec(Frozen):
 
     def meaning(self) -> dict[str, Any]:
         """What decides the outputs, as plain JSON: without addresses, keys, rates, paths."""
-        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output"})
+        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget"})
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
         return row
@@ -335,5 +363,6 @@ _TABLES: dict[Any, Any] = {
     "top_p": Range,
     "judge": Judge,
     "pairs": Pairs,
+    "budget": Budget,
     "output": Output,
 }

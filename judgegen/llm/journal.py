@@ -14,6 +14,7 @@ import json
 import queue
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 CREATE TABLE IF NOT EXISTS prompts (position INTEGER PRIMARY KEY, row TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS texts (name TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS intents (
+    id TEXT PRIMARY KEY, call_id TEXT NOT NULL, worst TEXT NOT NULL, "when" TEXT NOT NULL
+);
 """
 
 
@@ -50,7 +54,9 @@ class Landing:
 
 @dataclass(slots=True)
 class _Entry:
-    row: tuple[Any, ...]
+    """Statements that go into one transaction, and who waits for it."""
+
+    statements: list[tuple[str, tuple[Any, ...]]]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
 
@@ -82,6 +88,7 @@ class Journal:
             raise
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._intents: dict[str, str] = {}
 
     def _take_lock(self) -> None:
         try:
@@ -136,8 +143,33 @@ class Journal:
         Raises:
             JournalError: it could not be written (disk full, file damaged); the answer is lost with this process.
         """
+        insert = ("INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(call, outcome, landing))
+        await self._commit([insert, *self._forget(call)])
+
+    async def intend(self, call: Call, worst: Decimal) -> None:
+        """Keep that `call` is about to be sent and may cost `worst` USD, so that a crash cannot hide what was spent.
+
+        Each sending is an intent of its own: one that is never heard of again stays when the next one is answered.
+        """
+        self._intents[call.id] = intent = uuid.uuid4().hex
+        await self._commit([("INSERT INTO intents VALUES (?,?,?,?)", (intent, call.id, format(worst, "f"), _now()))])
+
+    async def forget(self, call: Call) -> None:
+        """The call that was intended was certainly not billed."""
+        await self._commit(self._forget(call))
+
+    def _forget(self, call: Call) -> list[tuple[str, tuple[Any, ...]]]:
+        intent = self._intents.pop(call.id, None)
+        return [] if intent is None else [("DELETE FROM intents WHERE id = ?", (intent,))]
+
+    def spent(self) -> Decimal:
+        """USD of all that was ever answered here, and the worst of what was sent and never heard of again."""
+        rows = self._db.execute("SELECT cost FROM calls UNION ALL SELECT worst FROM intents")
+        return sum((Decimal(cost) for (cost,) in rows if cost is not None), Decimal(0))
+
+    async def _commit(self, statements: list[tuple[str, tuple[Any, ...]]]) -> None:
         loop = asyncio.get_running_loop()
-        entry = _Entry(_row(call, outcome, landing), loop, loop.create_future())
+        entry = _Entry(statements, loop, loop.create_future())
         if self._writer is None:
             self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
             self._writer.start()
@@ -205,8 +237,12 @@ def _row(call: Call, outcome: Outcome, landing: Landing) -> tuple[Any, ...]:
         None if outcome.cost is None else format(outcome.cost, "f"),
         json.dumps({"seconds": round(landing.seconds, 6)}),
         landing.attempts,
-        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        _now(),
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _outcome(outcome: str, usage: str, cost: str | None) -> Outcome:
@@ -229,7 +265,9 @@ def _next_group(entries: queue.SimpleQueue[_Entry | None]) -> tuple[list[_Entry]
 def _commit(db: sqlite3.Connection, path: Path, group: list[_Entry]) -> JournalError | None:
     try:
         db.execute("BEGIN IMMEDIATE")
-        db.executemany("INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)", [e.row for e in group])
+        for entry in group:
+            for statement, values in entry.statements:
+                db.execute(statement, values)
         db.execute("COMMIT")
     except sqlite3.Error as error:
         with suppress(sqlite3.Error):

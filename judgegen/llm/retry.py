@@ -19,11 +19,14 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         why: a few words for the progress line.
         retry_after: seconds the server asked for; None when it did not say.
         throttled: whether the server asked everybody to slow down.
+        billed: None where the server may have done the work and been paid for it: no answer came.
     """
 
-    def __init__(self, why: str, *, retry_after: float | None = None, throttled: bool = False) -> None:
+    def __init__(
+        self, why: str, *, retry_after: float | None = None, throttled: bool = False, billed: bool | None = False
+    ) -> None:
         super().__init__(why)
-        self.why, self.retry_after, self.throttled = why, retry_after, throttled
+        self.why, self.retry_after, self.throttled, self.billed = why, retry_after, throttled, billed
 
 
 class Rejected(Exception):  # noqa: N818

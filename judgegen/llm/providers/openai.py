@@ -77,9 +77,9 @@ class ChatProvider:
         try:
             return await self._transport(body)
         except TimeoutError:
-            raise Transient("timed out") from None
+            raise Transient("timed out", billed=None) from None
         except ConnectionError as error:
-            raise Transient(f"no connection: {error}") from None
+            raise Transient(f"no connection: {error}", billed=None) from None
 
 
 def _key_of(call: Call, name: str) -> str:
@@ -91,7 +91,7 @@ def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError:
-        raise Transient("an answer that is not JSON") from None
+        raise Transient("an answer that is not JSON", billed=None) from None
 
 
 def _error(content: bytes) -> Mapping[str, Any]:

@@ -85,9 +85,9 @@ def reply(call: Call, answer: Mapping[str, Any]) -> Reply:
     try:
         choices = tuple(_choice(choice) for choice in answer["choices"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise Transient(f"an answer that is no chat completion ({error!r})") from None
+        raise Transient(f"an answer that is no chat completion ({error!r})", billed=None) from None
     if not choices:
-        raise Transient("an answer without choices")
+        raise Transient("an answer without choices", billed=None)
     return Reply(
         choices=choices, usage=_usage(call, answer.get("usage"), choices), model=str(answer.get("model") or "")
     )
