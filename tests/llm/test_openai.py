@@ -284,8 +284,24 @@ def test_a_dropped_connection_is_transient() -> None:
         request.transport.close()
         return web.Response()
 
-    with pytest.raises(Transient, match="no connection"):
+    with pytest.raises(Transient, match="no connection") as caught:
         asked(hang_up)
+    assert caught.value.billed is None
+
+
+def test_nobody_there_is_transient_and_free() -> None:
+    """A refused connection was certainly not billed."""
+
+    async def main() -> None:
+        provider = connect(Endpoint(base_url="http://127.0.0.1:1/v1"), "here")
+        try:
+            await provider(call())
+        finally:
+            await provider.aclose()
+
+    with pytest.raises(Transient, match="no connection") as caught:
+        asyncio.run(main())
+    assert caught.value.billed is False
 
 
 def test_a_missing_key_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

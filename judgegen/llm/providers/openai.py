@@ -78,8 +78,21 @@ class ChatProvider:
             return await self._transport(body)
         except TimeoutError:
             raise Transient("timed out", billed=None) from None
+        except ConnectionRefusedError as error:  # nobody was there to bill anything
+            raise Transient(f"no connection: {error}") from None
         except ConnectionError as error:
             raise Transient(f"no connection: {error}", billed=None) from None
+
+
+def _lost(error: BaseException) -> OSError:
+    """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    if isinstance(root, TimeoutError):
+        return TimeoutError()
+    refused = isinstance(getattr(root, "os_error", root), ConnectionRefusedError)
+    return (ConnectionRefusedError if refused else ConnectionError)(str(root))
 
 
 def _key_of(call: Call, name: str) -> str:
@@ -139,7 +152,7 @@ def api_key(endpoint: Endpoint, name: str) -> str:
 def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
     """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port)."""
     import httpx2
-    from openai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, DefaultAioHttpClient
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
     url = base_url or endpoint.base_url or ""
     limits = httpx2.Limits(
@@ -158,10 +171,8 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
             response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
         except APIStatusError as error:
             return error.status_code, error.response.headers, error.response.content
-        except APITimeoutError:
-            raise TimeoutError from None
         except APIConnectionError as error:
-            raise ConnectionError(str(error.__cause__ or error)) from None
+            raise _lost(error) from None
         return response.status_code, response.headers, response.content
 
     return ChatProvider(post, tokens_key=wire.tokens_key(url), close=client.close)
