@@ -1,0 +1,84 @@
+"""The `judgegen` command: finds the module of the command that was asked for, and says how errors end.
+
+A command's module is imported when that command runs; listing them all costs no more than this file. Knows nothing of
+what the commands do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+COMMANDS = {
+    "run": "Make preference pairs from a run file; run again, it continues.",
+    "write": "Write a run's outputs again from its journal, without a network.",
+    "init": "Write a commented run file and a few prompts to start from.",
+}
+"""Name and one line for the list; the command's own docstring begins with the same line."""
+
+
+class Deferred(TyperCommand):
+    """A command known by its line of help, imported when it is asked for anything else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, help=COMMANDS[name], callback=None, rich_markup_mode=None)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The context of the real command, which then stands in this one's place."""
+        return load(self.name or "").make_context(info_name, args, parent=parent, **extra)
+
+
+class Commands(TyperGroup):
+    """The commands in the order of `COMMANDS`, none of them imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
+        """The one of that name, deferred."""
+        return Deferred(cmd_name) if cmd_name in COMMANDS else None
+
+
+def load(name: str) -> Any:
+    """The command itself: the module's `app`, or its function of the module's name."""
+    module = importlib.import_module(f"judgegen.cli.{name}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name)(getattr(module, name))
+    return typer.main.get_command(app)
+
+
+app = typer.Typer(cls=Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"judgegen {version('judgegen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def judgegen(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Trusted preference pairs from a cheap sampler and a judge asked in both orders, with every cost on record."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0, or the code of the error that ended it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets an answer
+    typer.main.get_command(app)(arguments, prog_name="judgegen")

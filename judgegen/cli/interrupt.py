@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM: the first lets what is in flight land, the second ends the process at once.
+
+Ending at once is safe: the journal and the outputs are written so that a kill at any moment leaves them whole. Knows
+nothing of what is being run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from judgegen.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+FIRST = "stopping: what is in flight lands and is written; once more ends at once"
+
+
+@contextmanager
+def interruptible(stop: Callable[[Interrupted], None], last_words: Callable[[], str]) -> Iterator[None]:
+    """Within the running loop, the first signal calls `stop` on it and the second prints `last_words` and exits 130."""
+    loop = asyncio.get_running_loop()
+    seen = 0
+
+    def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        nonlocal seen
+        seen += 1
+        if seen > 1:
+            _exit(last_words())
+        name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+        loop.call_soon_threadsafe(stop, Interrupted(f"by {name}; answers that were in flight are in the journal"))
+
+    before = {number: signal.signal(number, caught) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(words: str) -> None:
+    """Leave without unwinding: a thread that still writes must not be waited for."""
+    os.write(sys.stderr.fileno(), f"\n{words}\n".encode(errors="replace"))
+    os._exit(Interrupted.exit_code)
