@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judgegen.api import Run, generate, load, rewrite
+    from judgegen.api import Run, estimate, generate, load, rewrite
     from judgegen.errors import (
         BudgetReached,
         Incomplete,
@@ -36,13 +36,14 @@ __all__ = [
     "SpecError",
     "Watch",
     "__version__",
+    "estimate",
     "generate",
     "load",
     "rewrite",
 ]
 
 _HOMES = {
-    "judgegen.api": ("Run", "generate", "load", "rewrite"),
+    "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
     "judgegen.errors": (
         "BudgetReached",
         "Incomplete",

@@ -1,4 +1,4 @@
-"""Generate, rewrite, load: opens the journal, chooses who stands behind the seam, runs the pipeline into the writer.
+"""Generate, estimate, rewrite: opens the journal, chooses who stands behind the seam, runs the pipeline into a writer.
 
     generate    the pipeline against Once(retried(limited(Landings(priced(live)))))
     rewrite     the same pipeline against recorded(journal): same bytes, no network
@@ -9,96 +9,44 @@ Knows the run folder's layout; nothing of how any of the parts work inside.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from decimal import Decimal
-from functools import cached_property
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgegen import pipeline, plan, sources
 from judgegen import spec as runfile
 from judgegen.errors import Incomplete, SpecError
 from judgegen.llm import prices, senders
+from judgegen.llm.budget import Ledger, capped
 from judgegen.llm.calls import Call, Send, Usage, digest
+from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
 from judgegen.llm.limits import Gate
 from judgegen.llm.stop import Stop
-from judgegen.llm.tokens import encoding_name
+from judgegen.llm.tokens import count_messages, encoding_name
 from judgegen.records import Prompt
+from judgegen.run import Run, load
 from judgegen.spec import Spec
 from judgegen.watch import Watch
 from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from judgegen.estimate import Estimate
 
 RUN_FILE = "run.toml"
+__all__ = ["Run", "default_out", "estimate", "generate", "load", "rewrite"]
+
+T = TypeVar("T")
 Rows = Iterable[Mapping[str, Any] | str]
-
-
-class Run:
-    """A run folder: its summary, and its tables as pandas frames, read when first asked for."""
-
-    def __init__(self, folder: Path, summary: dict[str, Any]) -> None:
-        self.folder = folder
-        self.summary = summary
-
-    @cached_property
-    def preferences(self) -> DataFrame:
-        """One row per pair, as in preferences.jsonl."""
-        return self._frame("preferences")
-
-    @cached_property
-    def prompts(self) -> DataFrame:
-        """One row per prompt that went in, with its outcome: "pairs" or the reason of its drop."""
-        return self._frame("prompts")
-
-    @cached_property
-    def candidates(self) -> DataFrame:
-        """One row per candidate, refused ones with their reason."""
-        return self._frame("candidates")
-
-    @cached_property
-    def verdicts(self) -> DataFrame:
-        """One row per comparison as it was displayed, unreadable ones with their reason."""
-        return self._frame("verdicts")
-
-    @cached_property
-    def calls(self) -> DataFrame:
-        """One row per call: what was asked, what came back, tokens and USD."""
-        return self._frame("calls")
-
-    @cached_property
-    def pairs(self) -> DataFrame:
-        """One row per pair with the ids of everything it rests on."""
-        return self._frame("pairs")
-
-    @cached_property
-    def timings(self) -> DataFrame:
-        """One row per call in the journal: wall seconds, requests it took, when (UTC). No output depends on these."""
-        import pandas as pd
-
-        with Journal(self.folder, create=False) as journal:
-            return pd.DataFrame(list(journal.timings()))
-
-    def _frame(self, name: str) -> DataFrame:
-        from judgegen import frames
-
-        frame: DataFrame = getattr(frames, name)(self.folder)
-        return frame
-
-    def __repr__(self) -> str:
-        return f"<Run {str(self.folder)!r}: {self.summary['pairs']} pairs from {self.summary['prompts']} prompts>"
-
-    def _repr_html_(self) -> str:
-        from judgegen.notebook import run_html
-
-        return run_html(self)
 
 
 def default_out(path: Path) -> Path:
@@ -113,6 +61,7 @@ async def generate(
     out: str | Path | None = None,
     limit: int | None = None,
     prompts: Rows | None = None,
+    max_usd: Decimal | float | None = None,
     watch: Watch | None = None,
     stop: Stop | None = None,
 ) -> Run:
@@ -123,12 +72,14 @@ async def generate(
         out: the run folder; runs/<name> unless given.
         limit: take this many prompts, the first ones.
         prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`.
+        max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
         watch: sees the run as it goes.
         stop: ends it from outside; what is in flight lands.
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
-        ProviderRefused, Incomplete, Interrupted: after the outputs were written; the error's `run` is the Run.
+        ProviderRefused, BudgetReached, Incomplete, Interrupted: after the outputs were written; the error carries the
+            Run as `run`.
     """
     watch, stop = watch or Watch(), stop or Stop()
     resolved, base, folder = _resolve(spec, out)
@@ -141,7 +92,8 @@ async def generate(
         journal.keep_texts(texts)
         write_text(folder / RUN_FILE, _toml(resolved, base))
         watch.started(prompts=count, folder=str(folder))
-        async with _live(resolved, journal, rates, watch, stop) as send:
+        cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
+        async with _live(resolved, journal, rates, cap, watch, stop) as send:
             summary = await _write(folder, resolved, steps, journal, send, watch)
     run = Run(folder, _as_seen(summary, send.from_journal))
     if error := stop.error or _incomplete(run.summary):
@@ -150,15 +102,61 @@ async def generate(
     return run
 
 
-async def arewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
-    """`rewrite`, for those who are inside an event loop already."""
-    folder = Path(folder)
+async def _rewrite(folder: Path, watch: Watch) -> Run:
     resolved = runfile.read(folder / RUN_FILE)
     _check_formats(resolved)
     with Journal(folder, create=False) as journal:
         steps = plan.plan(resolved, journal.texts())
-        summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch or Watch())
+        summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
     return Run(folder, _as_seen(summary, summary["calls"]["sampler"] + summary["calls"]["judge"]))
+
+
+def estimate(
+    spec: str | Path | Spec | Mapping[str, Any],
+    *,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    prompts: Rows | None = None,
+) -> Estimate:
+    """What a run will take: calls, tokens, USD live and batch, hours. No key, no network, nothing sent or written.
+
+    Looks into the journal of the run folder, if there is one: what it answers is free, and its answers' lengths are the
+    expectation for the rest.
+
+    Raises:
+        SpecError, PriceUnknown, JournalError: as `generate` would.
+    """
+    from judgegen.estimate import count
+
+    resolved, base, folder = _resolve(spec, out)
+    steps = plan.plan(resolved, plan.texts(resolved, base))
+    _rates(resolved, steps)
+
+    def counted() -> Estimate:
+        found = itertools.islice(_found(resolved, base, prompts, _silent), limit)
+        with _journal_if_any(folder) as journal:
+            return count(resolved, steps, found, journal)
+
+    return _aside(counted)
+
+
+def _silent(_: str) -> None:
+    """The run says it; an estimate need not."""
+
+
+@contextmanager
+def _journal_if_any(folder: Path) -> Iterator[Journal | None]:
+    if not (folder / JOURNAL).is_file():
+        yield None
+        return
+    with Journal(folder, create=False) as journal:
+        yield journal
+
+
+def _aside(work: Callable[[], T]) -> T:
+    """Do `work`, which runs an event loop of its own, on a thread of its own: in a notebook one is running here."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
@@ -168,20 +166,7 @@ def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
         SpecError: the run file was changed into something that does not hold.
         JournalError: there is no journal, or another run holds it.
     """
-    return asyncio.run(arewrite(folder, watch=watch))
-
-
-def load(folder: str | Path) -> Run:
-    """A finished run's folder.
-
-    Raises:
-        SpecError: there is no summary in it.
-    """
-    path = Path(folder) / "summary.json"
-    try:
-        return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
-    except OSError:
-        raise SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal") from None
+    return _aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch())))
 
 
 def _resolve(given: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
@@ -197,13 +182,15 @@ def _read(
     resolved: Spec, base: Path, rows: Rows | None, limit: int | None, warn: Callable[[str], None]
 ) -> Iterator[dict[str, Any]]:
     """Prompts as the journal keeps them. All are read and checked, whatever the limit."""
-    if rows is not None:
-        found = sources.prompts_from_rows(rows, where="prompts", warn=warn)
-    else:
-        found = sources.prompts(base / resolved.prompts, warn=warn)
-    for number, prompt in enumerate(found):
+    for number, prompt in enumerate(_found(resolved, base, rows, warn)):
         if limit is None or number < limit:
             yield asdict(prompt)
+
+
+def _found(resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]) -> Iterator[Prompt]:
+    if rows is not None:
+        return sources.prompts_from_rows(rows, where="prompts", warn=warn)
+    return sources.prompts(base / resolved.prompts, warn=warn)
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:
@@ -233,15 +220,30 @@ def _toml(resolved: Spec, base: Path) -> str:
     return tomli_w.dumps({**row, "prompts": str(base / resolved.prompts)})
 
 
-def _rates(resolved: Spec, steps: plan.Plan) -> Callable[[Call, Usage], Decimal]:
+Rates = Mapping[tuple[str, str], prices.Rate]
+
+
+def _rates(resolved: Spec, steps: plan.Plan) -> Rates:
     """A price for every model this run may call.
 
     Raises:
         PriceUnknown: a model has none.
     """
     used = {(s.route, s.model) for s in steps.settings} | {(steps.asking.route, steps.asking.model)}
-    known = {key: prices.rate(resolved.endpoints[key[0]], *key) for key in sorted(used)}
-    return lambda call, usage: prices.cost(known[call.tag.route, call.model], usage)
+    return {key: prices.rate(resolved.endpoints[key[0]], *key) for key in sorted(used)}
+
+
+def _cost(rates: Rates, call: Call, usage: Usage) -> Decimal:
+    return prices.cost(rates[call.tag.route, call.model], usage)
+
+
+def _worst(rates: Rates, call: Call) -> Decimal:
+    """The most a call can cost: input counted (by bytes, where that is more: tokenizers differ), all of max_tokens."""
+    tools = call.params.get("tools", ())
+    text = json.dumps([*call.messages, *tools], ensure_ascii=False)
+    asked = max(count_messages(call.messages, tools=tools), len(text.encode("utf-8", "replace")) // 2)
+    answered = (call.max_tokens or 0) * int(call.params.get("n", 1))
+    return prices.worst(rates[call.tag.route, call.model], asked, answered)
 
 
 def _check_formats(resolved: Spec) -> None:
@@ -254,7 +256,7 @@ def _check_formats(resolved: Spec) -> None:
 
 @asynccontextmanager
 async def _live(
-    resolved: Spec, journal: Journal, price: Callable[[Call, Usage], Decimal], watch: Watch, stop: Stop
+    resolved: Spec, journal: Journal, rates: Rates, cap: Decimal | None, watch: Watch, stop: Stop
 ) -> AsyncIterator[senders.Once]:
     """The sender of a live run; when it closes, everything in flight has landed."""
     from judgegen.llm.providers.connect import connect
@@ -262,15 +264,20 @@ async def _live(
     used = resolved.used_endpoints()
     providers = {name: connect(endpoint, name) for name, endpoint in used.items()}
     gates = {name: _gate(endpoint, stop) for name, endpoint in used.items()}
-    landings = senders.Landings(senders.priced(senders.live(providers, watch), price), journal)
-    limited = senders.limited(landings, gates, stop)
+    landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(_cost, rates)), journal)
+    within: Send = landings
+    if cap is not None:
+        within = capped(landings, Ledger(cap, journal.spent()), partial(_worst, rates), journal, stop)
+    limited = senders.limited(within, gates, stop)
     retries = {name: endpoint.max_retries for name, endpoint in used.items()}
     try:
         yield senders.Once(senders.retried(limited, retries, gates, stop, watch), journal, watch)
     finally:
         await landings.drain()
-        for closing in (*gates.values(), *providers.values()):
-            await closing.aclose()
+        for gate in gates.values():
+            await gate.aclose()
+        for provider in providers.values():
+            await provider.aclose()
 
 
 def _gate(endpoint: runfile.Endpoint, stop: Stop) -> Gate:

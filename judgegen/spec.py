@@ -27,11 +27,9 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 
 OURS = frozenset(
-    {
-        "model", "messages", "n", "stream", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "seed",
-        "response_format", "logprobs", "top_logprobs", "reasoning_effort", "tools", "service_tier",
-    }
-)  # fmt: skip
+    "model messages n stream max_tokens max_completion_tokens temperature top_p top_k seed response_format logprobs "
+    "top_logprobs reasoning_effort tools service_tier".split()
+)
 """What extra_body may not hold: each has a key of its own, or would change what a call costs behind its back."""
 
 
@@ -125,6 +123,7 @@ class Variant(Frozen):
     endpoint: str | None = None
     model: str | None = None
     max_tokens: int | None = Field(default=None, gt=0)
+    expected_output_tokens: int | None = Field(default=None, gt=0)
     reasoning_effort: Effort | None = None
     temperature: float | Range | None = None
     top_p: float | Range | None = None
@@ -146,6 +145,7 @@ class Sampler(Frozen):
     endpoint: str = "openai"
     model: str = Field(min_length=1)
     max_tokens: int = Field(default=1024, gt=0)
+    expected_output_tokens: int | None = Field(default=None, gt=0)  # for `judgegen estimate` alone
     reasoning_effort: Effort | None = None
     near_identical: float = Field(default=0.95, gt=0, le=1)  # edit similarity from which two answers are one
     variants: tuple[Variant, ...] = Field(min_length=1)
@@ -169,6 +169,7 @@ class Judge(Frozen):
     orders: Literal["both", "one"] = "both"
     max_attempts: int = Field(default=3, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
+    expected_output_tokens: int | None = Field(default=None, gt=0)
     reasoning_effort: Effort | None = None
     temperature: float | None = Field(default=None, ge=0)
     logprobs: bool | None = None
@@ -260,7 +261,11 @@ class Spec(Frozen):
 
     def meaning(self) -> dict[str, Any]:
         """What decides the outputs, as plain JSON: without addresses, keys, rates, paths."""
-        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget"})
+        guessed = {"expected_output_tokens"}
+        left_out = {"prompts": True, "endpoints": True, "output": True, "budget": True, "judge": guessed}
+        left_out["sampler"] = guessed | {"variants"}
+        row = self.model_dump(mode="json", exclude=left_out)
+        row["sampler"]["variants"] = [v.model_dump(mode="json", exclude=guessed) for v in self.sampler.variants]
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
         return row

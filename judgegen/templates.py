@@ -19,6 +19,7 @@ from judgegen.llm.calls import Message
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2 import Template as JinjaTemplate
 
 FIELDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "pairwise": (
@@ -39,10 +40,8 @@ class Template:
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
         """The chat that asks, filled with `values` (names that the template does not use are allowed)."""
-        environment = _environment()
         return tuple(
-            {"role": role, "content": environment.from_string(source).render(values).strip()}
-            for role, source in self.sections
+            {"role": role, "content": _compiled(source).render(values).strip()} for role, source in self.sections
         )
 
 
@@ -51,7 +50,12 @@ def _environment() -> Environment:
     from jinja2 import Environment, StrictUndefined
 
     # Not HTML: what is quoted must reach the judge as it stands. Values are never rendered as templates themselves.
-    return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, cache_size=64)  # noqa: S701
+    return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(source: str) -> JinjaTemplate:
+    return _environment().from_string(source)
 
 
 def prompts_folder() -> Path:

@@ -219,6 +219,24 @@ class Journal:
         """How many calls are answered."""
         return int(self._db.execute("SELECT COUNT(*) FROM calls").fetchone()[0])
 
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """Per call what an estimate learns from: role, model, variant, draw, tokens, finish, seconds."""
+        query = "SELECT role, variant, request, outcome, usage, timings FROM calls"
+        for role, variant, request, outcome, usage, timings in self._db.execute(query):
+            asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
+            choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
+            yield {
+                "role": role,
+                "variant": variant,
+                "model": asked["model"],
+                "draw": asked["draw"],
+                "finish": choices[0]["finish"],
+                "output": used["output"] / len(choices),
+                "input": used["input"],
+                "cached": used["cached"],
+                "seconds": json.loads(timings)["seconds"],
+            }
+
     def timings(self) -> Iterator[dict[str, Any]]:
         """Per call what depends on the clock and so stands in no output: id, seconds, attempts, when (UTC)."""
         for call_id, timings, attempts, when in self._db.execute('SELECT id, timings, attempts, "when" FROM calls'):

@@ -220,6 +220,18 @@ def test_a_refused_wish_is_left_out_once_and_for_all(param: bool) -> None:
     asyncio.run(main())
 
 
+def test_many_at_once_find_out_together() -> None:
+    """Calls in flight when the first refusal comes adapt too instead of ending the run."""
+
+    async def main() -> None:
+        async with served(refusing("logprobs")) as (provider, bodies):
+            replies = await asyncio.gather(*(provider(call(top_logprobs=5, seed=i)) for i in range(20)))
+            assert all(isinstance(reply, Reply) for reply in replies)
+            assert len(bodies) > 20
+
+    asyncio.run(main())
+
+
 def test_a_refused_setting_of_the_users_ends_the_run_with_its_key() -> None:
     """What the run file says is not dropped silently."""
     with pytest.raises(ProviderRefused, match=r"sampler\.variants\.loose\.temperature"):

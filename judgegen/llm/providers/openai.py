@@ -61,7 +61,7 @@ class ChatProvider:
         """Whether leaving out or renaming `name` may help. What the user wrote is not ours to drop."""
         if name is None:
             return False
-        if name in call.wishes and name not in self._refused.get(call.model, frozenset()):
+        if name in call.wishes:  # it was in this request, whatever others have found out meanwhile
             self._refused[call.model] = self._refused.get(call.model, frozenset()) | {name}
             return True
         other = "max_tokens" if key == "max_completion_tokens" else "max_completion_tokens"

@@ -1,0 +1,202 @@
+"""Guesses answers: the sender behind an estimate. What the journal answers is taken from it and is free.
+
+A guessed candidate is distinct text of the expected length, so that the judge's prompts are counted around it; a
+guessed verdict is a readable one. Lengths come from the journal's answers to the same model and variant, from the run
+file, or from an assumption that is stated. Knows nothing of prices or of the run file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from judgegen.llm.calls import Call, Choice, Outcome, Reply, Usage
+from judgegen.llm.journal import Journal
+from judgegen.llm.tokens import count_messages
+
+Bound = Literal["low", "expected", "high"]
+Key = tuple[str, str, str, str]
+"""(role, endpoint's name in the run file, model, variant)."""
+
+EXACT_CALLS = 300
+"""Prompts counted with the tokenizer per key; beyond that by characters at the ratio found, within a per cent."""
+
+WORDS = tuple(
+    "time people way water words history light number music story science house answer question reason world language "
+    "energy system market family school government example problem result change point order value effect process".split()
+)
+"""One token each, with the space before it, in the encodings of tokens.py."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """Output tokens of one kind of call, with what they rest on. `asked_again` is the share of unreadable answers."""
+
+    low: float
+    expected: float
+    high: float
+    basis: str
+    cached: float = 0.0  # share of the input that the provider reads from its cache
+    cut: float = 0.0  # share of candidates that may not compete
+    asked_again: float = 0.0
+    asked_again_high: float = 0.2
+    seconds: float | None = None
+
+    def at(self, bound: Bound) -> float:
+        """The length at one end of the interval, or expected."""
+        return {"low": self.low, "expected": self.expected, "high": self.high}[bound]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums over guessed calls of one key."""
+
+    calls: int = 0
+    free: int = 0
+    input: float = 0.0
+    cached: float = 0.0
+    output: float = 0.0
+
+
+@dataclass(slots=True)
+class _Ratio:
+    """Tokens per character of one kind of prompt, learned from the first ones."""
+
+    calls: int = 0
+    tokens: int = 0
+    characters: int = 0
+
+
+@dataclass(slots=True)
+class Guess:
+    """The sender: `tally` holds, per key, what the calls it was asked come to at `bound`."""
+
+    journal: Journal | None
+    lengths: Mapping[Key, Length]
+    bound: Bound
+    encodings: Mapping[str, str]
+    tally: dict[Key, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    ratios: dict[Key, _Ratio] = field(default_factory=lambda: defaultdict(_Ratio))
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """Answer from the journal, or with a guess."""
+        tally = self.tally[key(call)]
+        tally.calls += 1
+        if self.journal is not None and (known := self.journal.get(call.id)) is not None:
+            tally.free += 1
+            return known
+        return self._guess(call, tally)
+
+    def _guess(self, call: Call, tally: Tally) -> Reply:
+        length = self.lengths[key(call)]
+        choices = int(call.params.get("n", 1))
+        lot = random.Random(call.id)  # noqa: S311 - a guess that is the same every time
+        tokens = min(length.at(self.bound), call.max_tokens or math.inf)
+        asked = self._count(call)
+        tally.input += asked
+        tally.cached += asked * length.cached
+        tally.output += tokens * choices
+        texts = [_text(call, lot, round(tokens), self._unreadable(length, lot)) for _ in range(choices)]
+        finish = "length" if self.bound == "expected" and lot.random() < length.cut else "stop"
+        return Reply(choices=tuple(Choice(text=text, finish=finish) for text in texts), usage=Usage())
+
+    def _unreadable(self, length: Length, lot: random.Random) -> bool:
+        share = {"low": 0.0, "expected": length.asked_again, "high": length.asked_again_high}[self.bound]
+        return lot.random() < share
+
+    def _count(self, call: Call) -> float:
+        ratio = self.ratios[key(call)]
+        characters = sum(len(str(message.get("content") or "")) for message in call.messages) + 1
+        if ratio.calls >= EXACT_CALLS and not call.params.get("tools"):
+            return characters * ratio.tokens / ratio.characters
+        tokens = count_messages(call.messages, self.encodings[call.model], tools=call.params.get("tools", ()))
+        ratio.calls, ratio.tokens = ratio.calls + 1, ratio.tokens + tokens
+        ratio.characters += characters
+        return tokens
+
+
+def key(call: Call) -> Key:
+    """What is guessed together."""
+    return call.tag.role, call.tag.route, call.model, call.tag.variant
+
+
+def _text(call: Call, lot: random.Random, tokens: int, unreadable: bool) -> str:
+    schema = call.params.get("schema")
+    if schema is None:
+        return " ".join(lot.choices(WORDS, k=max(1, tokens)))
+    return "not a verdict" if unreadable else json.dumps(fill(schema, lot))
+
+
+def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:
+    """Some value of a JSON schema, of the subset that strict structured output allows."""
+    if "enum" in schema:
+        return lot.choice(schema["enum"])
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: fill(inner, lot) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [fill(schema.get("items", {}), lot)]
+    if kind in ("integer", "number"):
+        low, high = schema.get("minimum", 1), schema.get("maximum", 5)
+        return lot.randint(int(low), int(high))
+    return lot.random() < 0.5 if kind == "boolean" else " ".join(lot.choices(WORDS, k=20))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a pilot's answers of one key come to."""
+
+    n: int = 0
+    output: float = 0.0
+    squares: float = 0.0
+    input: int = 0
+    cached: int = 0
+    cut: int = 0
+    again: int = 0
+    seconds: float = 0.0
+
+
+def pilot(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Length]:
+    """Lengths by (role, model, variant) from a journal's answered calls.
+
+    The interval is the mean with three standard errors to each side, and at least 2 %: what it leaves out is that the
+    prompts to come may be of another kind than the pilot's.
+    """
+    seen: dict[tuple[str, str, str], _Seen] = defaultdict(_Seen)
+    for row in rows:
+        _see(seen[row["role"], row["model"], row["variant"]], row)
+    return {kind: _length(s) for kind, s in seen.items() if s.n}
+
+
+def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
+    seen.n += 1
+    seen.output += row["output"]
+    seen.squares += row["output"] ** 2
+    seen.input += row["input"]
+    seen.cached += row["cached"]
+    seen.cut += row["finish"] not in ("stop", "tool_calls")
+    seen.again += row["role"] != "sampler" and row["draw"] > 0
+    seen.seconds += row["seconds"]
+
+
+def _length(seen: _Seen) -> Length:
+    mean = seen.output / seen.n
+    spread = math.sqrt(max(0.0, seen.squares / seen.n - mean**2) / seen.n) if seen.n > 1 else mean
+    slack = max(3 * spread, 0.02 * mean)
+    again = seen.again / seen.n
+    return Length(
+        low=max(0.0, mean - slack),
+        expected=mean,
+        high=mean + slack,
+        basis=f"{seen.n} answers in the journal",
+        cached=seen.cached / seen.input if seen.input else 0.0,
+        cut=seen.cut / seen.n,
+        asked_again=again,
+        asked_again_high=min(0.95, again + 3 * math.sqrt((again * (1 - again) + 1 / seen.n) / seen.n)),
+        seconds=seen.seconds / seen.n,
+    )
