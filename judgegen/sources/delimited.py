@@ -1,0 +1,80 @@
+"""CSV and TSV with a header line, quoted as RFC 4180 says; a record is numbered by the line on which it starts.
+
+A record with more or fewer cells than the header is refused, not padded: it is the trace of an unquoted comma or line
+end, and the text in it is cut. An empty cell is absent (None); a line without any content is skipped.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from judgegen.sources.lines import lines
+from judgegen.sources.rows import Bad, CheckColumns, ReadError, Row, RowError, Rows, distinct
+
+_LONGEST = 2**31 - 1  # characters in a cell; the module's own limit of 131,072 is shorter than some prompts
+
+
+def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
+    """One row per record.
+
+    Raises:
+        ReadError: no header that will do, broken quoting (what follows it is not read), not UTF-8, or see `lines`.
+    """
+    records = _records(path, delimiter)
+    start, header = next(records, (1, []))
+    names = _names(start, [cell.strip() for cell in header], delimiter, check)
+    for line, cells in records:
+        if len(cells) != len(header):
+            why = f"has {len(cells)} cells where the header has {len(header)}; quote a text with commas or line ends"
+            yield Bad(line=line, why=why)
+        else:
+            yield Row(line=line, value=dict(zip(names, (cell or None for cell in cells), strict=True)))
+
+
+def _names(line: int, names: list[str], delimiter: str, check: CheckColumns) -> list[str]:
+    """The header's names. An unnamed column, such as the row numbers that pandas writes, is `column N`."""
+    named = [name or f"column {place}" for place, name in enumerate(names, 1)]
+    try:
+        distinct(named)
+        if named:
+            check(named)
+    except RowError as error:
+        other = next((mark for mark in ";\t|," if mark != delimiter and mark in "".join(named)), "")
+        mend = f"; if {other!r} separates its columns, save it with {delimiter!r}" if other else ""
+        raise ReadError(line, f"{error}{mend}") from None
+    return named
+
+
+def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Every record that is not blank, with the number of the line on which it starts."""
+    reader: Any = csv.reader(_texts(path), delimiter=delimiter, strict=True)
+    while True:
+        start = reader.line_num + 1
+        before = csv.field_size_limit(_LONGEST)
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise ReadError(start, f"{_quoting(error)}; nothing after it is read") from None
+        finally:  # the limit is the whole process's; it is not ours to leave changed
+            csv.field_size_limit(before)
+        if any(cells):
+            yield start, cells
+
+
+def _texts(path: Path) -> Iterator[str]:
+    for line in lines(path):
+        try:
+            yield line.text()
+        except RowError as error:
+            raise ReadError(line.number, str(error)) from None
+
+
+def _quoting(error: csv.Error) -> str:
+    if "unexpected end of data" in str(error):
+        return "a quote that opens in this record is never closed"
+    return f"broken quoting ({error}); a quote inside a quoted cell is written twice"

@@ -1,0 +1,227 @@
+"""A row's columns to a prompt's fields: pure, one row at a time.
+
+The rules, the same for every format:
+
+- `messages` (a chat) or `prompt` (text, or a chat) is what is asked. A row with neither is asked by the first of
+  `instruction`, `question`, `input`, `text` that it has; `instruction` is followed by a blank line and `input` where
+  both are there, as in Alpaca's files.
+- `system` becomes the leading system message. `reference` is the known answer, `tools` the tool definitions.
+- `messages`, `tools` and `metadata` may be JSON in a text, since a CSV cell has no other way.
+- Null is absent, and so is a blank text, except as `prompt` and as `id`, where it is an error.
+- Every other column is kept in the prompt's metadata under its own name, beside what `metadata` holds.
+- `id` is a text or a whole number; a row without one is named after its content.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from judgegen.llm.calls import digest
+from judgegen.records import Prompt
+from judgegen.sources import chat, jsonrows
+from judgegen.sources.plain import check, columns, without_nulls
+from judgegen.sources.rows import RowError, kind, quoted
+
+NAMES = ("id", "prompt", "messages", "system", "reference", "tools", "metadata")
+TEXTS = ("instruction", "question", "input", "text")
+"""Columns that are taken for the prompt's text, in this order, where there is no `prompt` and no `messages`."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken(Generic[Item]):
+    """What a row came to.
+
+    Attributes:
+        named: whether the id was written in the row.
+        content: 16 bytes that identify what is asked, whatever it is called.
+        others: the columns that were no fields, as `remark` wants them.
+    """
+
+    item: Item
+    id: str
+    named: bool
+    content: bytes
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked in a row, and the names of the columns that say it."""
+
+    messages: list[dict[str, Any]]
+    reference: str | None
+    tools: list[dict[str, Any]]
+    columns: frozenset[str]
+
+    def content(self) -> dict[str, Any]:
+        """What identifies it. A key that is null says what an absent key says, and counts as one."""
+        asked = {"messages": self.messages, "tools": self.tools}
+        return {**without_nulls(asked), "reference": self.reference}
+
+
+def prompt(row: Mapping[str, Any] | str, line: int) -> Taken[Prompt]:
+    """The prompt in a row; a text is a row with that `prompt`.
+
+    Raises:
+        RowError: what is wrong with the row.
+    """
+    cells = dict(columns({"prompt": row} if isinstance(row, str) else row))
+    found, name = asked(cells), identifier(cells)
+    others = tuple(n for n in cells if n not in NAMES and n not in found.columns)
+    content = found.content()
+    made = Prompt(
+        id="p-" + digest(content, size=8) if name is None else name,
+        messages=tuple(found.messages),
+        reference=found.reference,
+        tools=tuple(found.tools),
+        metadata=metadata(cells, others),
+        line=line,
+    )
+    named = name is not None
+    return Taken(item=made, id=made.id, named=named, content=bytes.fromhex(digest(content)), others=others)
+
+
+def asked(cells: Mapping[str, Any]) -> Asked:
+    """Messages, reference and tools of a row.
+
+    Raises:
+        RowError: what is wrong with them.
+    """
+    messages, used = _messages(cells)
+    return Asked(
+        messages=chat.under_system(messages, _optional_text(cells, "system")),
+        reference=_name(cells, "reference") if _given(cells, "reference") else None,
+        tools=chat.tools(from_json(cells, "tools")) if _given(cells, "tools") else [],
+        columns=frozenset(used),
+    )
+
+
+def identifier(cells: Mapping[str, Any]) -> str | None:
+    """The id written in a row, None where there is none.
+
+    Raises:
+        RowError: empty, or neither a text nor a whole number.
+    """
+    name = _name(cells, "id")
+    if name is not None and not name.strip():
+        raise RowError("id is empty; leave it out to have the prompt named after its content")
+    return name
+
+
+def metadata(cells: Mapping[str, Any], others: tuple[str, ...]) -> dict[str, Any]:
+    """The row's `metadata` and the columns `others`.
+
+    Raises:
+        RowError: `metadata` is no object, or names what one of them names too.
+    """
+    own = from_json(cells, "metadata") if _given(cells, "metadata") else {}
+    if not isinstance(own, dict):
+        raise RowError(f"metadata is {kind(own)}, not an object")
+    if both := [name for name in others if name in own]:
+        raise RowError(f"{quoted(both)} stands in metadata and as a column; rename one")
+    return {**own, **{name: cells[name] for name in others}}
+
+
+def check_columns(names: Sequence[str]) -> None:
+    """Raise RowError when none of a table's columns, or of a row's keys, can hold what is asked."""
+    known = ("prompt", "messages", *TEXTS)
+    if any(name in known for name in names):
+        return
+    hits = [(name, difflib.get_close_matches(name.lower(), known, n=1)) for name in names]
+    hint = next((f"; is {near[0]!r} meant by {name!r}?" for name, near in hits if near), "")
+    raise RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(known)}{hint}")
+
+
+def remark(name: str, cells: Mapping[str, Any], fields: Sequence[str] = NAMES) -> str | None:
+    """What to tell the user of a column that is no field, None where nothing seems amiss."""
+    if name in TEXTS:
+        source = next(n for n in ("messages", "prompt", *TEXTS) if _given(cells, n))
+        return f"the column {name!r} is kept as metadata; what is asked stands in {source!r}"
+    missing = [field for field in fields if cells.get(field) is None]
+    if near := difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.8):
+        return f"the column {name!r} is kept as metadata; if {near[0]!r} is meant, rename it"
+    return None
+
+
+def text(cells: Mapping[str, Any], name: str) -> str:
+    """A text that may not be blank.
+
+    Raises:
+        RowError: it is, or it is no text.
+    """
+    value = cells[name]
+    if not isinstance(value, str):
+        raise RowError(f"{name} is {kind(value)}, not text")
+    if not value.strip():
+        raise RowError(f"{name} is empty")
+    return value
+
+
+def from_json(cells: Mapping[str, Any], name: str) -> Any:
+    """A cell that may be JSON in a text.
+
+    Raises:
+        RowError: the text is not JSON, or JSON that a row may not hold.
+    """
+    value = cells[name]
+    if not isinstance(value, str):
+        return value
+    try:
+        value = jsonrows.parse(value)
+        check(value)
+    except RowError as error:
+        raise RowError(f"{name}: {error}") from None
+    return value
+
+
+def _messages(cells: Mapping[str, Any]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The chat that is asked, and the columns it came from."""
+    if "messages" in cells and "prompt" in cells:
+        raise RowError("has both prompt and messages; keep one")
+    if "messages" in cells:
+        return chat.messages(from_json(cells, "messages")), ()
+    if isinstance(cells.get("prompt"), list):
+        return chat.messages(cells["prompt"], "prompt"), ()
+    written, used = _text(cells)
+    return [{"role": "user", "content": written}], used
+
+
+def _text(cells: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The text that is asked, and the columns it came from."""
+    if "prompt" in cells:
+        return text(cells, "prompt"), ()
+    filled = [name for name in TEXTS if _given(cells, name)]
+    if not filled:
+        check_columns(list(cells))
+        raise RowError(f"{next(name for name in TEXTS if name in cells)} is empty")
+    blank = tuple(name for name in TEXTS if name in cells and name not in filled)
+    if filled[0] == "instruction" and "input" in filled:
+        both = f"{text(cells, 'instruction')}\n\n{text(cells, 'input')}"
+        return both, ("instruction", "input", *blank)
+    return text(cells, filled[0]), (filled[0], *blank)
+
+
+def _given(cells: Mapping[str, Any], name: str) -> bool:
+    """Whether a column says anything: neither null nor a blank text."""
+    value = cells.get(name)
+    return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _optional_text(cells: Mapping[str, Any], name: str) -> str | None:
+    return text(cells, name) if _given(cells, name) else None
+
+
+def _name(cells: Mapping[str, Any], name: str) -> str | None:
+    """A text or a whole number, as text. A fraction is refused: 7.0 may be what a table made of 7."""
+    value = cells.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        found = f"the number {value}" if isinstance(value, float) else kind(value)
+        raise RowError(f"{name} is {found}, not text or a whole number")
+    return value
