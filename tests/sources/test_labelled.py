@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from judgegen.errors import SpecError
+from judgegen.records import Prompt
+from judgegen.sources.labelled import Labelled, labelled
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+ROW = {"prompt": "a", "response_a": "x", "response_b": "y", "winner": "A"}
+
+
+def silent(_: str) -> None:
+    """Hears no warning."""
+
+
+def without(*names: str, **more: Any) -> str:
+    """A good row without some columns and with others, as JSON."""
+    return json.dumps({**{k: v for k, v in ROW.items() if k not in names}, **more})
+
+
+def refusal(path: Path) -> list[str]:
+    """The lines of the error that reading all of `path` ends in, each without the path."""
+    with pytest.raises(SpecError) as error:
+        list(labelled(path, warn=silent))
+    return [line.removeprefix(f"{path}: ") for line in str(error.value).split("\n")]
+
+
+text = st.text(min_size=1, max_size=20).filter(str.strip)
+vote = st.sampled_from(["A", "B", "tie"])
+row = st.builds(
+    lambda asked, voted, rest: {**asked, **voted, **rest},
+    st.fixed_dictionaries({"response_a": text, "response_b": text})
+    | st.fixed_dictionaries({"response_a": text, "response_b": text, "system": text, "reference": text}),
+    st.fixed_dictionaries({"winner": vote}) | st.fixed_dictionaries({"votes": st.lists(vote, min_size=1, max_size=4)}),
+    st.fixed_dictionaries({"prompt": text}, optional={"subset": text})
+    | st.fixed_dictionaries(
+        {"messages": st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": text}), min_size=1)}
+    ),
+)
+
+
+@given(rows=st.lists(row, min_size=1, max_size=5))
+@settings(deadline=None)
+def test_every_format_gives_the_same_comparisons(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
+) -> None:
+    """JSONL, JSON, CSV, native Parquet and a gzipped file hold the same comparisons, votes and all."""
+    folder = tmp_path_factory.getbasetemp()
+    names = list(dict.fromkeys(name for r in rows for name in r))
+    (folder / "a.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (folder / "a.json").write_text(json.dumps(rows))
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress((folder / "a.jsonl").read_bytes()))
+    parquet.write_table(pa.table({name: [r.get(name) for r in rows] for name in names}), folder / "a.parquet")
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, names)
+    writer.writeheader()
+    writer.writerows({k: v if isinstance(v, str) else json.dumps(v) for k, v in r.items()} for r in rows)
+    (folder / "a.csv").write_bytes(out.getvalue().encode())
+    expected = list(labelled(folder / "a.jsonl", warn=silent))
+    for name in ("a.json", "a.jsonl.gz", "a.parquet", "a.csv"):
+        assert list(labelled(folder / name, warn=silent)) == expected, name
+    assert [x.votes for x in expected] == [
+        tuple(r.get("votes") or [r["winner"]]) for r in (rows[x.line - 1] for x in expected if x.line)
+    ]
+
+
+def test_a_row_becomes_a_comparison(tmp_path: Path) -> None:
+    """Every column has its place; what is no field is metadata; the prompt carries the comparison's id."""
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n" + without("winner", id=7, votes=["A", "tie", "A"], system="s", reference="r", subset="easy"))
+    (found,) = labelled(path, warn=silent)
+    messages = ({"role": "system", "content": "s"}, {"role": "user", "content": "a"})
+    assert found == Labelled(
+        id="7",
+        messages=messages,
+        response_a="x",
+        response_b="y",
+        votes=("A", "tie", "A"),
+        reference="r",
+        metadata={"subset": "easy"},
+    )
+    assert found.line == 2
+    assert found.prompt == Prompt(id="7", messages=messages, reference="r", metadata={"subset": "easy"})
+
+
+BAD = {
+    without(
+        "response_a"
+    ): "has no response_a; an answer that is empty is written as an empty text, in JSONL or Parquet",
+    without("response_b", response_b=None): "has no response_b",
+    without("response_a", response_a=7): "response_a is a number, not text",
+    without("response_a", response_a=["x"]): "response_a is a list, not text",
+    without("winner"): "has neither winner nor votes",
+    without("winner", winner=None): "has neither winner nor votes",
+    without(votes=["A"]): "has both winner and votes; keep one",
+    without("winner", winner="a"): "winner: 'a' is not one of 'A', 'B', 'tie'",
+    without("winner", winner=1): "winner: 1 is not one of 'A', 'B', 'tie'",
+    without("winner", winner=["A"]): "winner: ['A'] is not one of 'A', 'B', 'tie'",
+    without("winner", votes=[]): "votes is empty",
+    without("winner", votes="A"): "votes: not JSON: Expecting value at column 1",
+    without("winner", votes='"A"'): "votes is text, not a list",
+    without("winner", votes=["A", None]): "votes: None is not one of 'A', 'B', 'tie'",
+    without("prompt"): "no prompt: the columns are 'response_a', 'response_b', 'winner', known are prompt",
+    without("prompt", prompt=" "): "prompt is empty",
+    without(id=""): "id is empty",
+    without("response_a", response_a="\ud800"): "response_a holds \\ud800",
+    "{": "not JSON",
+}
+
+
+@pytest.mark.parametrize("line", BAD, ids=list(BAD.values()))
+def test_a_bad_comparison_is_refused_by_number(tmp_path: Path, line: str) -> None:
+    """Each kind of bad row is named by its number among good ones, with what is wrong."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(without(id=1) + "\n" + line + "\n" + without("prompt", id=2, prompt="b") + "\n")
+    (problem,) = refusal(path)
+    assert problem.startswith("line 2: " + BAD[line])
+
+
+def test_an_empty_answer_is_an_answer(tmp_path: Path) -> None:
+    """Models do answer nothing, and people judge it."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(without("response_b", response_b=""))
+    assert [x.response_b for x in labelled(path, warn=silent)] == [""]
+
+
+def test_the_columns_of_a_table_are_checked_first(tmp_path: Path) -> None:
+    """A table without a column that is needed is one error, not one per row."""
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,response_a,label\na,x,A\na,y,B\n")
+    assert refusal(path) == [
+        "line 1: no column 'response_b', 'winner'; the columns are 'prompt', 'response_a', 'label'",
+    ]
+    path.write_text("prompts,response_a,response_b,winner\na,x,y,A\n")
+    assert refusal(path)[0].startswith("line 1: no prompt: the columns are 'prompts', ")
+
+
+def test_text_is_no_comparison(tmp_path: Path) -> None:
+    """A text file holds prompts, not comparisons; a file without rows holds nothing."""
+    (tmp_path / "a.txt").write_text("a\n")
+    assert refusal(tmp_path / "a.txt") == ["line 1: is text, and a comparison has columns; use JSONL, CSV or Parquet"]
+    (tmp_path / "a.jsonl").write_text("\n")
+    assert refusal(tmp_path / "a.jsonl") == ["holds no comparisons; write one a line"]
+
+
+def test_repeated_comparisons(tmp_path: Path) -> None:
+    """A row that repeats another, votes and all, is left out and told; other votes make a row of their own."""
+    path = tmp_path / "a.jsonl"
+    said: list[str] = []
+    rows = [without(), without("winner", winner="B"), without(id="x"), without("response_a", response_a="y")]
+    path.write_text("\n".join(rows))
+    found = list(labelled(path, warn=said.append))
+    assert [x.line for x in found] == [1, 2, 4]
+    assert len({x.id for x in found}) == 3
+    assert said == [f"{path}: line 3 repeats the comparison of line 1 and is left out"]
+    path.write_text("\n".join([without(id="x"), without("winner", winner="B", id="x")]))
+    assert refusal(path) == ["line 2: the id 'x' is that of line 1 already"]
+
+
+def test_misnamed_columns_are_told(tmp_path: Path) -> None:
+    """A column that is nearly a field's name is kept as metadata, and told."""
+    path = tmp_path / "a.jsonl"
+    said: list[str] = []
+    path.write_text(without(respnse_a="z", refrence="r"))
+    assert next(labelled(path, warn=said.append)).metadata == {"respnse_a": "z", "refrence": "r"}
+    assert said == [f"{path}: the column 'refrence' is kept as metadata; if 'reference' is meant, rename it"]
+
+
+def test_a_real_labelled_file(tmp_path: Path) -> None:
+    """What LLMBar becomes for checking a judge on is read whole, with the labels it has."""
+    tool, data = SHARED / "tools" / "llmbar_as_replay.py", SHARED / "data" / "llmbar"
+    if not tool.exists() or not data.exists():
+        pytest.skip("no LLMBar beside the checkout")
+    subprocess.run([sys.executable, str(tool), str(data), str(tmp_path)], check=True, capture_output=True)
+    path = tmp_path / "labelled.jsonl"
+    written = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    said: list[str] = []
+    found = list(labelled(path, warn=said.append))
+    assert len(found) == len(written) > 100
+    assert Counter(x.votes[0] for x in found) == Counter(r["winner"] for r in written)
+    assert said == []
