@@ -241,10 +241,10 @@ def test_merges_are_told_up_to_twenty(tmp_path: Path) -> None:
 
 def test_other_columns_are_kept_and_doubtful_ones_told_once(tmp_path: Path) -> None:
     """Every other column is metadata; one that looks misnamed, or could have been the prompt, is told of once."""
-    rows = [{"prompt": str(n), "text": "t", "refrence": "r", "topic": n, "metadata": {"k": n}} for n in range(3)]
+    rows = [{"prompt": str(n), "text": "t", "refrence": "r", "system_name": n, "metadata": {"k": n}} for n in range(3)]
     said: list[str] = []
     found = list(prompts_from_rows(rows, where="rows", warn=said.append))
-    assert found[2].metadata == {"k": 2, "text": "t", "refrence": "r", "topic": 2}
+    assert found[2].metadata == {"k": 2, "text": "t", "refrence": "r", "system_name": 2}
     assert said == [
         "rows: the column 'text' is kept as metadata; what is asked stands in 'prompt'",
         "rows: the column 'refrence' is kept as metadata; if 'reference' is meant, rename it",
@@ -415,6 +415,11 @@ def test_parquet_columns_are_checked(tmp_path: Path) -> None:
     assert refusal(path)[0].startswith("no prompt: the columns are 'Prompts', 'n'")
     parquet.write_table(pa.table({"prompt": [b"a"]}), path)
     assert refusal(path) == ["row 1: prompt holds bytes, which JSON cannot write"]
+    both = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["prompt", "prompt"])
+    parquet.write_table(both, path)
+    assert refusal(path) == ["two columns have one name: 'prompt'"]
+    parquet.write_table(pa.table({f"column {n}": [n] for n in range(15)}), path)
+    assert "'column 10', 'column 11' and 3 more, known are" in refusal(path)[0]
     twice = pa.array([[("k", "1"), ("k", "2")]], pa.map_(pa.string(), pa.string()))
     parquet.write_table(pa.table({"prompt": ["a"], "metadata": twice}), path)
     assert refusal(path)[0].startswith("row 1: holds a map with a key twice")

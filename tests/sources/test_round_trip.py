@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -188,12 +189,12 @@ def test_a_byte_order_mark_is_tolerated(tmp_path: Path) -> None:
 
 def test_long_cells_are_read(tmp_path: Path) -> None:
     """A CSV cell may be longer than the csv module's own limit, which is left as it was."""
-    before = csv.field_size_limit()
+    before = csv.field_size_limit(131_072)
     path = tmp_path / "a.csv"
     path.write_bytes(delimited(",")([{"prompt": "x" * 300_000}]))
     (found,) = prompts(path, warn=silent)
     assert len(found.messages[0]["content"]) == 300_000
-    assert csv.field_size_limit() == before
+    assert csv.field_size_limit(before) == 131_072
 
 
 def test_typed_columns_become_json(tmp_path: Path) -> None:
@@ -214,6 +215,31 @@ def test_typed_columns_become_json(tmp_path: Path) -> None:
     assert [p.metadata for p in prompts_from_rows(frame, where="frame", warn=silent)] == expected
     rows = frame.to_dict("records")
     assert [p.metadata for p in prompts_from_rows(rows, where="rows", warn=silent)] == expected
+
+
+def test_numpy_values_become_json() -> None:
+    """NumPy's scalars and arrays are kept as numbers and lists, its dates as text and not as bare counts."""
+    days = np.array(["2026-01-02", "2026-01-03"], dtype="datetime64[ns]")
+    row = {"prompt": "a", "id": np.int64(7), "days": days, "day": days[0], "x": np.float32(0.5), "grid": np.eye(2)}
+    (found,) = prompts_from_rows([row], where="rows", warn=silent)
+    assert found.id == "7"
+    assert found.metadata == {
+        "days": ["2026-01-02T00:00:00.000000000", "2026-01-03T00:00:00.000000000"],
+        "day": "2026-01-02T00:00:00.000000000",
+        "x": 0.5,
+        "grid": [[1.0, 0.0], [0.0, 1.0]],
+    }
+
+
+@pytest.mark.parametrize("name", ["a.NDJSON", "a.jsonlines", "a.JSON", "a.Csv", "a.tab", "a.pq", "a.CSV.GZ"])
+def test_endings_name_the_format(tmp_path: Path, name: str) -> None:
+    """The usual endings are known, in either case."""
+    kinds = {"n": "a.jsonl", "j": "a.jsonl", "c": "a.csv", "t": "a.tsv", "p": "native.parquet"}
+    write = WRITERS["a.json" if name == "a.JSON" else kinds[name[2].lower()]]
+    content = write([{"prompt": "a, b", "id": "x"}])
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("GZ") else content)
+    (found,) = prompts(tmp_path / name, warn=silent)
+    assert (found.id, found.messages[0]["content"]) == ("x", "a, b")
 
 
 def test_maps_and_decimals_of_parquet(tmp_path: Path) -> None:

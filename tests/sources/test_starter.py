@@ -100,6 +100,15 @@ def test_nothing_is_overwritten(tmp_path: Path, there: list[str]) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(there, "mine")
 
 
+def test_a_link_to_nowhere_is_in_the_way_too(tmp_path: Path) -> None:
+    """What would be written through a dangling link stands somewhere the user did not name."""
+    (tmp_path / "prompts.jsonl").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SpecError, match=r"prompts\.jsonl: there already"):
+        write_starter(tmp_path)
+    assert not (tmp_path / "run.toml").exists()
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     """A folder that cannot be made is an error with the reason."""
     (tmp_path / "file").write_text("mine")
