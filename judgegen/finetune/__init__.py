@@ -1,0 +1,1 @@
+"""Fine-tuning with the pairs: what it costs before it is begun."""
