@@ -21,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from judgegen import pipeline, plan, sources
+from judgegen import pipeline, plan, rounds, sources
 from judgegen import spec as runfile
 from judgegen.errors import Incomplete, SpecError
 from judgegen.llm import prices, senders
@@ -33,6 +33,7 @@ from judgegen.llm.limits import Gate
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import count_messages, encoding_name
 from judgegen.records import Prompt
+from judgegen.rounds import POLL_S
 from judgegen.run import Run, load
 from judgegen.spec import Spec
 from judgegen.watch import Watch
@@ -62,6 +63,9 @@ async def generate(
     limit: int | None = None,
     prompts: Rows | None = None,
     max_usd: Decimal | float | None = None,
+    batch: bool = False,
+    wait: bool = False,
+    poll_s: float = POLL_S,
     watch: Watch | None = None,
     stop: Stop | None = None,
 ) -> Run:
@@ -73,6 +77,10 @@ async def generate(
         limit: take this many prompts, the first ones.
         prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`.
         max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
+        batch: through the provider's Batch API: submits what is unanswered and raises Incomplete while it waits; called
+            again it fetches and goes on.
+        wait: with `batch`, go on until all is answered.
+        poll_s: seconds between looks at the provider while waiting.
         watch: sees the run as it goes.
         stop: ends it from outside; what is in flight lands.
 
@@ -85,7 +93,7 @@ async def generate(
     resolved, base, folder = _resolve(spec, out)
     texts = plan.texts(resolved, base)
     steps = plan.plan(resolved, texts)
-    rates = _rates(resolved, steps)
+    rates = _rates(resolved, steps, "batch" if batch else "standard")
     _check_formats(resolved)
     with _opened(folder) as journal:
         count = journal.keep_prompts(_read(resolved, base, prompts, limit, watch.warned))
@@ -93,9 +101,26 @@ async def generate(
         write_text(folder / RUN_FILE, _toml(resolved, base))
         watch.started(prompts=count, folder=str(folder))
         cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-        async with _live(resolved, journal, rates, cap, watch, stop) as send:
-            summary = await _write(folder, resolved, steps, journal, send, watch)
-    run = Run(folder, _as_seen(summary, send.from_journal))
+        if batch:
+            known = journal.count()
+            await rounds.run(
+                resolved,
+                steps,
+                journal,
+                price=partial(_cost, rates),
+                worst=partial(_worst, rates),
+                cap=cap,
+                poll_s=poll_s if wait else None,
+                prompts=lambda: _kept(journal),
+                watch=watch,
+                stop=stop,
+            )
+            summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
+        else:
+            async with _live(resolved, journal, rates, cap, watch, stop) as send:
+                summary = await _write(folder, resolved, steps, journal, send, watch)
+            known = send.from_journal
+    run = Run(folder, _as_seen(summary, known))
     if error := stop.error or _incomplete(run.summary):
         error.run = run
         raise error
@@ -223,14 +248,14 @@ def _toml(resolved: Spec, base: Path) -> str:
 Rates = Mapping[tuple[str, str], prices.Rate]
 
 
-def _rates(resolved: Spec, steps: plan.Plan) -> Rates:
+def _rates(resolved: Spec, steps: plan.Plan, processing: prices.Processing = "standard") -> Rates:
     """A price for every model this run may call.
 
     Raises:
         PriceUnknown: a model has none.
     """
     used = {(s.route, s.model) for s in steps.settings} | {(steps.asking.route, steps.asking.model)}
-    return {key: prices.rate(resolved.endpoints[key[0]], *key) for key in sorted(used)}
+    return {key: prices.rate(resolved.endpoints[key[0]], *key, processing) for key in sorted(used)}
 
 
 def _cost(rates: Rates, call: Call, usage: Usage) -> Decimal:
@@ -247,11 +272,14 @@ def _worst(rates: Rates, call: Call) -> Decimal:
 
 
 def _check_formats(resolved: Spec) -> None:
-    from judgegen.formats import FORMATS
+    from judgegen.formats.consumers import consumer
 
     for name in resolved.output.formats:
-        if name not in FORMATS:
-            raise SpecError(f"output.formats: {name!r} is not one of {', '.join(sorted(FORMATS))}")
+        form = consumer(name)
+        if form.folder or form.suffix != ".jsonl" or form.companions or form.bom:
+            raise SpecError(
+                f"output.formats: {name!r} is more than a JSONL file; `judgegen export RUN --to {name}` makes it"
+            )
 
 
 @asynccontextmanager
@@ -293,9 +321,8 @@ async def _write(
     """The pipeline into the writer: every derived file of the run folder; returns the summary."""
     window = 4 * max(64, *(endpoint.max_concurrency for endpoint in resolved.used_endpoints().values()))
     encoding, _ = encoding_name(resolved.sampler.model)
-    kept = (prompt_of(row) for row in journal.prompts())
     with Outputs(folder, stamp=_stamp(steps), formats=resolved.output.formats, encoding=encoding) as outputs:
-        async for result in pipeline.results(kept, steps, send, window=window):
+        async for result in pipeline.results(_kept(journal), steps, send, window=window):
             outputs.add(result)
             watch.finished(result)
         return outputs.finish({})
@@ -312,6 +339,10 @@ def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
     if not lacking:
         return None
     return Incomplete(f"{lacking} of {summary['prompts']} prompts lack answers; the same command asks for those again")
+
+
+def _kept(journal: Journal) -> Iterator[Prompt]:
+    return (prompt_of(row) for row in journal.prompts())
 
 
 def _stamp(steps: plan.Plan) -> dict[str, str]:

@@ -25,10 +25,11 @@ from judgegen.sampler.screen import screen
 from judgegen.textual import normal
 from judgegen.writer.select import best_worst
 
+Prompts = Iterable[Prompt]
 Asked = list[tuple[Call, Outcome]]
 
 
-async def results(prompts: Iterable[Prompt], plan: Plan, send: Send, *, window: int) -> AsyncIterator[Result]:
+async def results(prompts: Prompts, plan: Plan, send: Send, *, window: int) -> AsyncIterator[Result]:
     """One Result per prompt, in order, with at most `window` prompts under way or waiting for an earlier one."""
     waiting: deque[asyncio.Task[Result]] = deque()
     try:

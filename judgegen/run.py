@@ -65,8 +65,7 @@ class Run:
     def _frame(self, name: str) -> DataFrame:
         from judgegen import frames
 
-        frame: DataFrame = getattr(frames, name)(self.folder)
-        return frame
+        return frames.preferences(self.folder) if name == "preferences" else frames.table(self.folder, name)
 
     def __repr__(self) -> str:
         return f"<Run {str(self.folder)!r}: {self.summary['pairs']} pairs from {self.summary['prompts']} prompts>"

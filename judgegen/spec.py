@@ -85,6 +85,7 @@ class Endpoint(Frozen):
     tpm: float | None = Field(default=None, gt=0)
     timeout_s: float = Field(default=120.0, gt=0)
     max_retries: int = Field(default=6, ge=0)
+    batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
     identity: str | None = None
     price: Price | None = None
     slots: int = Field(default=4, gt=0)  # local: requests decoded at once
@@ -261,11 +262,9 @@ class Spec(Frozen):
 
     def meaning(self) -> dict[str, Any]:
         """What decides the outputs, as plain JSON: without addresses, keys, rates, paths."""
-        guessed = {"expected_output_tokens"}
-        left_out = {"prompts": True, "endpoints": True, "output": True, "budget": True, "judge": guessed}
-        left_out["sampler"] = guessed | {"variants"}
-        row = self.model_dump(mode="json", exclude=left_out)
-        row["sampler"]["variants"] = [v.model_dump(mode="json", exclude=guessed) for v in self.sampler.variants]
+        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget"})
+        for guessed in (row["sampler"], row["judge"], *row["sampler"]["variants"]):
+            guessed.pop("expected_output_tokens")
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
         return row

@@ -27,8 +27,8 @@ EXACT_CALLS = 300
 """Prompts counted with the tokenizer per key; beyond that by characters at the ratio found, within a per cent."""
 
 WORDS = tuple(
-    "time people way water words history light number music story science house answer question reason world language "
-    "energy system market family school government example problem result change point order value effect process".split()
+    "time people way water words history light number music story science house answer question reason world "
+    "language energy system market family school government example problem result change point order value".split()
 )
 """One token each, with the space before it, in the encodings of tokens.py."""
 
@@ -158,6 +158,7 @@ class _Seen:
     cached: int = 0
     cut: int = 0
     again: int = 0
+    timed: int = 0
     seconds: float = 0.0
 
 
@@ -181,7 +182,9 @@ def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
     seen.cached += row["cached"]
     seen.cut += row["finish"] not in ("stop", "tool_calls")
     seen.again += row["role"] != "sampler" and row["draw"] > 0
-    seen.seconds += row["seconds"]
+    if row["seconds"] is not None:
+        seen.timed += 1
+        seen.seconds += row["seconds"]
 
 
 def _length(seen: _Seen) -> Length:
@@ -198,5 +201,5 @@ def _length(seen: _Seen) -> Length:
         cut=seen.cut / seen.n,
         asked_again=again,
         asked_again_high=min(0.95, again + 3 * math.sqrt((again * (1 - again) + 1 / seen.n) / seen.n)),
-        seconds=seen.seconds / seen.n,
+        seconds=seen.seconds / seen.timed if seen.timed else None,
     )

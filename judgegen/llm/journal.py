@@ -46,9 +46,9 @@ CREATE TABLE IF NOT EXISTS intents (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landing:
-    """What is known of how an answer came: wall seconds from sending to landing, and requests it took."""
+    """How an answer came: wall seconds from sending to landing (None: by batch), and the requests it took."""
 
-    seconds: float
+    seconds: float | None
     attempts: int
 
 
@@ -253,7 +253,7 @@ def _row(call: Call, outcome: Outcome, landing: Landing) -> tuple[Any, ...]:
         json.dumps(outcome_to_dict(outcome)),
         json.dumps(asdict(outcome.usage)),
         None if outcome.cost is None else format(outcome.cost, "f"),
-        json.dumps({"seconds": round(landing.seconds, 6)}),
+        json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
         landing.attempts,
         _now(),
     )

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from judgegen.errors import ProviderRefused
@@ -20,6 +20,9 @@ from judgegen.llm.calls import Call, Outcome
 from judgegen.llm.providers import wire
 from judgegen.llm.retry import Transient
 from judgegen.spec import Endpoint
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 Answer = tuple[int, Mapping[str, str], bytes]
 Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
@@ -149,30 +152,38 @@ def api_key(endpoint: Endpoint, name: str) -> str:
     raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
 
 
-def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
-    """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port)."""
+def client(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> AsyncOpenAI:
+    """The SDK's client for `endpoint`, its retries off: the loop of retries is ours."""
     import httpx2
-    from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
+    from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    url = base_url or endpoint.base_url or ""
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
-    client = AsyncOpenAI(
-        base_url=url,
+    return AsyncOpenAI(
+        base_url=base_url or endpoint.base_url,
         api_key=api_key(endpoint, name),
         max_retries=0,
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(10.0, endpoint.timeout_s)),
         http_client=DefaultAioHttpClient(limits=limits),
     )
 
+
+def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
+    """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port)."""
+    import httpx2
+    from openai import APIConnectionError, APIStatusError
+
+    url = base_url or endpoint.base_url or ""
+    asking = client(endpoint, name, base_url=url)
+
     async def post(body: Mapping[str, Any]) -> Answer:
         try:
-            response = await client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body=body)
         except APIStatusError as error:
             return error.status_code, error.response.headers, error.response.content
         except APIConnectionError as error:
             raise _lost(error) from None
         return response.status_code, response.headers, response.content
 
-    return ChatProvider(post, tokens_key=wire.tokens_key(url), close=client.close)
+    return ChatProvider(post, tokens_key=wire.tokens_key(url), close=asking.close)

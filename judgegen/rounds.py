@@ -1,0 +1,123 @@
+"""Rounds of a batch run: fetch what is answered, run the pipeline on, submit what it lacks, until nothing is lacking.
+
+Sampling, judging and asking again each become a round. Every step may be the last one before a crash: the next
+invocation begins with what is on disk. Knows the run's plan and the outbox; nothing of files written in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+
+from judgegen import pipeline
+from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
+from judgegen.llm.batch import Desk, Postman, collected
+from judgegen.llm.calls import Call, Usage
+from judgegen.llm.journal import Journal
+from judgegen.llm.outbox import Outbox, Size
+from judgegen.llm.providers.openai import client
+from judgegen.llm.stop import Stop
+from judgegen.plan import Plan
+from judgegen.spec import Spec
+from judgegen.watch import Watch
+
+POLL_S = 30.0
+"""Seconds between looks at the provider with --wait."""
+
+
+@asynccontextmanager
+async def desks(spec: Spec) -> AsyncIterator[dict[str, Desk]]:
+    """A desk for every endpoint of the run.
+
+    Raises:
+        SpecError: an endpoint has no Batch API.
+    """
+    used = spec.used_endpoints()
+    for name, endpoint in used.items():
+        if endpoint.provider != "openai":
+            raise SpecError(f"endpoints.{name}: provider = {endpoint.provider!r} has no Batch API; run without --batch")
+    clients = {name: client(endpoint, name) for name, endpoint in used.items()}
+    try:
+        yield {name: Desk(clients[name], endpoint.base_url or "") for name, endpoint in used.items()}
+    finally:
+        for opened in clients.values():
+            await opened.close()
+
+
+async def run(
+    spec: Spec,
+    plan: Plan,
+    journal: Journal,
+    *,
+    price: Callable[[Call, Usage], Decimal],
+    worst: Callable[[Call], Decimal],
+    cap: Decimal | None,
+    poll_s: float | None,
+    prompts: Callable[[], pipeline.Prompts],
+    watch: Watch,
+    stop: Stop,
+) -> None:
+    """Rounds until everything is answered; without `poll_s` only until batches have to be waited for.
+
+    The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
+    """
+    limits = {name: endpoint.batch_tokens for name, endpoint in spec.used_endpoints().items()}
+    with Outbox(journal.path) as outbox:
+        async with desks(spec) as open_desks:
+            postman = Postman(journal, outbox, open_desks, price, limits, cap)
+            outbox.try_again()
+            try:
+                await postman.adopt()
+                while not stop:
+                    await postman.fetch()
+                    await _collect(plan, journal, outbox, worst, prompts())
+                    await postman.post()
+                    if _over(outbox, stop, cap, waits=poll_s is not None):
+                        return
+                    watch.warned(_state(outbox))
+                    await stop.sleep(poll_s or 0)
+            except JudgegenError as error:
+                stop.request(error)
+
+
+async def _collect(
+    plan: Plan, journal: Journal, outbox: Outbox, worst: Callable[[Call], Decimal], prompts: pipeline.Prompts
+) -> None:
+    """One pass of the pipeline against the journal; what it lacks goes to the outbox."""
+    outbox.begin()
+    try:
+        outbox.drop_unsent()
+        send = collected(journal, outbox, partial(_size, worst))
+        async for _ in pipeline.results(prompts, plan, send, window=16):
+            pass
+    finally:
+        outbox.commit()
+
+
+def _size(worst: Callable[[Call], Decimal], call: Call) -> Size:
+    """Bytes of the call's line with room for the envelope; about four characters to a token."""
+    text = sum(len(str(message).encode("utf-8", "replace")) for message in call.messages)
+    return Size(bytes=text + len(str(call.params)) + 400, tokens=text // 4 + 1, worst=worst(call))
+
+
+def _over(outbox: Outbox, stop: Stop, cap: Decimal | None, *, waits: bool) -> bool:
+    """Whether this invocation is done, with the reason in `stop` unless everything is answered."""
+    left: Mapping[str, int] = outbox.waiting()
+    if left["with_provider"]:
+        if not waits:
+            stop.request(
+                Incomplete(f"{_state(outbox)}; come back in some minutes, a day at most: the same command goes on")
+            )
+        return not waits
+    if left["unsent"] and cap is not None:
+        stop.request(BudgetReached(f"{left['unsent']} calls do not fit under {cap:f} USD; a higher cap continues"))
+    elif left["given_up"]:
+        stop.request(Incomplete(f"{left['given_up']} calls failed in every batch; the same command tries them again"))
+    return True
+
+
+def _state(outbox: Outbox) -> str:
+    left = outbox.waiting()
+    return f"{left['with_provider']} calls are with the provider, {left['unsent']} wait for room"

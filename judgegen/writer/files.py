@@ -1,0 +1,69 @@
+"""Files that are whole or not there: written beside their place, flushed to disk, then renamed into it.
+
+A killed writer leaves the old file as it was; what it left beside is cleared by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+SUFFIX = ".part"
+
+
+def part_of(path: Path) -> Path:
+    """Where `path` is written before it is whole."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def put_in_place(path: Path) -> None:
+    """Make the written part of `path` the file itself, on disk before this returns."""
+    part = part_of(path)
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened for this there
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[IO[str]]:
+    """A UTF-8 text file that appears at `path` when the block ends well, and not at all otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(path)
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    put_in_place(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file."""
+    with whole(path) as file:
+        file.write(text)
+
+
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: a lone surrogate, which some models emit, becomes U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """One record of a JSONL file: no spaces to spare, one newline, nothing that UTF-8 cannot hold."""
+    return clean(json.dumps(row, ensure_ascii=False)) + "\n"

@@ -1,0 +1,162 @@
+"""The summary: counts, spend and diagnostics as a fold over results. Shares of nothing are null, never zero."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from judgegen.llm.calls import Usage
+from judgegen.records import Candidate, Match, Result, Unreadable, Verdict
+from judgegen.writer.rows import plain, rounded
+
+
+def share(part: int, whole: int) -> float | None:
+    """The quotient; None where there is nothing to divide by."""
+    return rounded(part / whole) if whole else None
+
+
+@dataclass(slots=True)
+class Spend:
+    """Calls, tokens and USD of one group."""
+
+    calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+    usd: Decimal = Decimal(0)
+
+    def add(self, usage: Usage, cost: Decimal | None) -> None:
+        """Count one call."""
+        self.calls += 1
+        self.usage += usage
+        self.usd += cost or 0
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "calls": self.calls,
+            "input": self.usage.input,
+            "cached": self.usage.cached,
+            "output": self.usage.output,
+            "reasoning": self.usage.reasoning,
+            "cost_usd": plain(self.usd),
+        }
+
+
+@dataclass(slots=True)
+class Summary:
+    """Add results, then ask for the row. The order of adding changes nothing."""
+
+    prompts: int = 0
+    pairs: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    candidates: int = 0
+    spend: dict[tuple[str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
+    counts: Counter[str] = field(default_factory=Counter)
+    variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, result: Result) -> None:
+        """Count one prompt."""
+        self.prompts += 1
+        self.pairs += len(result.pairs)
+        if result.drop is not None:
+            self.drops[result.drop] += 1
+        for candidate in result.candidates:
+            self._candidate(candidate)
+        for match in result.matches:
+            self._match(match)
+        for pair in result.pairs:
+            self.variants[pair.chosen.variant]["wins"] += 1
+            self.variants[pair.rejected.variant]["losses"] += 1
+            self.counts["longer"] += len(pair.chosen.text) > len(pair.rejected.text)
+            self.counts["unequal"] += len(pair.chosen.text) != len(pair.rejected.text)
+        for call, outcome in result.calls:
+            self.spend[call.tag.role, call.model, call.tag.variant].add(outcome.usage, outcome.cost)
+
+    def _candidate(self, candidate: Candidate) -> None:
+        self.candidates += 1
+        self.variants[candidate.variant]["candidates"] += 1
+        if candidate.refused is not None:
+            self.refused[candidate.refused] += 1
+            self.variants[candidate.variant]["refused"] += 1
+
+    def _match(self, match: Match) -> None:
+        verdicts = [verdict for _, verdict in match.shown]
+        readable = [v for v in verdicts if isinstance(v, Verdict)]
+        decided = [v for v in readable if v.label != "tie"]
+        self.counts["verdicts"] += len(verdicts)
+        self.counts["unreadable"] += sum(isinstance(v, Unreadable) for v in verdicts)
+        self.counts["ties"] += len(readable) - len(decided)
+        self.counts["decided"] += len(decided)
+        self.counts["first"] += sum(v.label == "first" for v in decided)
+        if len(verdicts) > 1 and len(decided) == len(verdicts):
+            self.counts["both_decided"] += 1
+            self.counts["flips"] += match.consistent is False
+        if match.p is not None:
+            self._win(match.a, match.p)
+            self._win(match.b, 1 - match.p)
+
+    def _win(self, candidate: Candidate, share_: float) -> None:
+        counts = self.variants[candidate.variant]
+        counts["matches"] += 1
+        counts["millionths"] += round(share_ * 1_000_000)
+
+    def row(self) -> dict[str, Any]:
+        """The summary as JSON, without what only the caller knows (`calls.from_journal`, `formats`)."""
+        total = self._of()
+        by_role = {role: self._of(role) for role in ("sampler", "judge")}
+        return {
+            "prompts": self.prompts,
+            "pairs": self.pairs,
+            "drops": dict(sorted(self.drops.items())),
+            "candidates": {"total": self.candidates, "refused": dict(sorted(self.refused.items()))},
+            "calls": {role: spend.calls for role, spend in by_role.items()},
+            "tokens": {
+                "input": total.usage.input,
+                "cached": total.usage.cached,
+                "output": total.usage.output,
+                "reasoning": total.usage.reasoning,
+            },
+            "cost_usd": {**{role: plain(spend.usd) for role, spend in by_role.items()}, "total": plain(total.usd)},
+            "by_model": [{"role": r, "model": m, **self._of(r, m).row()} for r, m in self._models()],
+            "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
+            "diagnostics": self.diagnostics(),
+        }
+
+    def _of(self, role: str | None = None, model: str | None = None, variant: str | None = None) -> Spend:
+        """The spend of a group, all where nothing is named."""
+        total = Spend()
+        for (r, m, v), spend in self.spend.items():
+            if role in (None, r) and model in (None, m) and variant in (None, v):
+                total.calls += spend.calls
+                total.usage += spend.usage
+                total.usd += spend.usd
+        return total
+
+    def _models(self) -> Iterator[tuple[str, str]]:
+        yield from sorted({(r, m) for r, m, _ in self.spend}, key=lambda pair: (pair[0] != "sampler", pair))
+
+    def _variant(self, name: str) -> dict[str, Any]:
+        counts = self.variants[name]
+        rate = share(counts["millionths"], counts["matches"])
+        return {
+            "candidates": counts["candidates"],
+            "refused": counts["refused"],
+            "chosen": counts["wins"],
+            "rejected": counts["losses"],
+            "win_rate": None if rate is None else rounded(rate / 1_000_000),
+            "cost_usd": plain(self._of("sampler", variant=name).usd),
+        }
+
+    def diagnostics(self) -> dict[str, float | None]:
+        """What the run says of its judge without asking people."""
+        counts = self.counts
+        return {
+            "flip_rate": share(counts["flips"], counts["both_decided"]),
+            "p_first": share(counts["first"], counts["decided"]),
+            "tie_rate": share(counts["ties"], counts["ties"] + counts["decided"]),
+            "unreadable_rate": share(counts["unreadable"], counts["verdicts"]),
+            "longer_chosen": share(counts["longer"], counts["unequal"]),
+        }
