@@ -1,0 +1,47 @@
+"""Axolotl's DPO with `type: chat_template.default`: messages, chosen, rejected.
+
+Axolotl finds an answer in the text that the chat template made of it by searching for its characters, from the
+beginning of a chat whose user says "[[dummy_message]]" (prompt_strategies/dpo/chat_template.py, 0.19.0). An answer
+that stands in that sentence, or whose outer white space the template trims away, is cut at the wrong place in silence:
+the first is left out by name, the second is trimmed here, as Axolotl itself trims its end.
+"""
+
+from __future__ import annotations
+
+from judgegen.formats import messages
+from judgegen.formats.format import Format, Preference, Row, Unfit
+
+_BEFORE_THE_ANSWER = ("[[dummy_message]]", "user", "assistant")
+
+
+def rows(preference: Preference) -> list[Row]:
+    """One line.
+
+    Raises:
+        Unfit: an answer would be found in the wrong place.
+    """
+    sides = {side: _side(messages.text(preference[side][0])) for side in ("chosen", "rejected")}
+    return [{"messages": [dict(message) for message in preference["prompt"]], **sides}]
+
+
+def _side(said: str) -> Row:
+    words = said.strip()
+    if any(words in before for before in _BEFORE_THE_ANSWER):
+        raise Unfit("an answer so short that axolotl finds it in its own chat template and cuts it there")
+    return {"role": "assistant", "content": words}
+
+
+FORMAT = Format(
+    name="axolotl",
+    about="Axolotl, rl: dpo with type: chat_template.default",
+    source="axolotl 0.19.0, prompt_strategies/dpo/chat_template.py",
+    rules=(
+        (
+            "In the configuration: rl: dpo; datasets: - path: FILE, ds_type: json, type: chat_template.default, "
+            "field_messages: messages, field_chosen: chosen, field_rejected: rejected."
+        ),
+        "Of a message only role and content are read, so rows with tool calls are left out.",
+        "Outer white space of answers is removed.",
+    ),
+    rows=rows,
+)

@@ -1,0 +1,63 @@
+"""Every consumer, by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from judgegen.errors import SpecError
+from judgegen.formats import (
+    axolotl,
+    azure_dpo,
+    fireworks_dpo,
+    huggingface,
+    llama_factory,
+    ms_swift,
+    openai_dpo,
+    openai_rft,
+    openai_sft,
+    openrlhf,
+    together_dpo,
+    trl_dpo,
+    trl_kto,
+    trl_reward,
+    verl,
+)
+from judgegen.formats.format import Format
+
+_MODULES = (
+    openai_dpo,
+    azure_dpo,
+    together_dpo,
+    fireworks_dpo,
+    openai_sft,
+    openai_rft,
+    trl_dpo,
+    trl_kto,
+    trl_reward,
+    axolotl,
+    llama_factory,
+    openrlhf,
+    verl,
+    ms_swift,
+    huggingface,
+)
+CONSUMERS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
+
+
+def consumer(name: str, *, standard: bool = False) -> Format:
+    """The format of that name, in its string form with `standard`.
+
+    Raises:
+        SpecError: no such consumer (the nearest is named), or it has no string form.
+    """
+    if name not in CONSUMERS:
+        near = difflib.get_close_matches(name, CONSUMERS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SpecError(f"{name!r} is no format; {hint}known: {', '.join(CONSUMERS)}")
+    form = CONSUMERS[name]
+    if not standard:
+        return form
+    if form.standard is None:
+        known = ", ".join(n for n, f in CONSUMERS.items() if f.standard is not None)
+        raise SpecError(f"{name} has no form with plain strings; leave out --standard (which goes with {known})")
+    return form.standard

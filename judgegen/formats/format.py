@@ -1,0 +1,148 @@
+"""What a consumer of preferences is, as data: what it takes, how a preference is laid out for it, how one is read back.
+
+One frozen `Format` per consumer; the exporter, the importer and the validator all read the same one. Knows nothing of
+files: a format lays out rows, others write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Preference = Mapping[str, Any]
+"""A row of preferences.jsonl, or what an importer made of a row from outside: `prompt` is a list of messages,
+`chosen` and `rejected` lists with one assistant message, everything else is optional."""
+Row = dict[str, Any]
+
+SYSTEM_USER_ASSISTANT = frozenset({"system", "user", "assistant"})
+WITH_TOOLS = SYSTEM_USER_ASSISTANT | {"tool"}
+MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
+PAIR = frozenset({"chosen", "rejected"})
+
+
+class Unfit(Exception):  # noqa: N818 - a finding about a row, as the tree of errors spells its own
+    """Why one preference cannot be written for a consumer, or one row not be read as a preference: a sentence.
+
+    The sentence is the same for every row with that fault, so that faults can be counted by it.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a consumer documents of whole files. None where it documents nothing.
+
+    Attributes:
+        rows: the fewest it takes; `most_rows` the most.
+        size: bytes of one file.
+        tokens: of one example; what follows is cut off or the example is dropped, as `rules` says.
+    """
+
+    rows: int = 1
+    most_rows: int | None = None
+    size: int | None = None
+    tokens: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What the exported preferences were, counted as they passed.
+
+    Attributes:
+        pairs: preferences laid out; `soft` of them carry a p_chosen, and `loss` sums 1 - p_chosen over those.
+        buckets: p_chosen in tenths: at index i those in [i/10, (i+1)/10), 1.0 in the last.
+        consistent: how often both orders agreed (True), disagreed (False), or were not both asked (None).
+        references: preferences with a reference answer.
+        models: how often a model wrote the chosen and the rejected side.
+        message_keys: every key that a message had.
+    """
+
+    pairs: int = 0
+    soft: int = 0
+    loss: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * 10)
+    consistent: dict[bool | None, int] = field(default_factory=dict)
+    references: int = 0
+    models: dict[str, list[int]] = field(default_factory=dict)
+    message_keys: set[str] = field(default_factory=set)
+
+    @property
+    def flip_rate(self) -> float | None:
+        """Expected share of labels the wrong way round: mean(1 - p_chosen), to six digits. None without."""
+        return round(self.loss / self.soft, 6) if self.soft else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """An export whose rows are written, as its companion files want to know it.
+
+    Attributes:
+        files: the data files by split ("train", "test"; "train" alone without a split).
+        rows: rows in each.
+        left_out: preferences left out, by reason.
+        facts: what is known of the run: `summary`, `run` (its run file as a table), `judge_template` (text).
+    """
+
+    files: Mapping[str, Path]
+    rows: Mapping[str, int]
+    left_out: Mapping[str, int]
+    tally: Tally
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One consumer.
+
+    Attributes:
+        name: as the command line says it.
+        about: what it is, in a few words.
+        source: where its rules stand.
+        rules: what it documents or does that a reader of the file should know; a sentence each.
+        rows: the rows that one preference becomes, after `fit.check` has passed it.
+        back: the inverse, None where a row does not hold the whole preference.
+        carries: the keys of a preference that survive `rows` and `back`.
+        suffix, bom: of the files.
+        folder: whether an export is a folder with its data in data/, and not a file.
+        sides: which of chosen and rejected it needs.
+        roles: of the prompt's messages.
+        tools: takes "definitions" and turns, "turns" alone, or "none" of them.
+        turns: takes "many" turns, only "alternating" ones (user, assistant, user …), or "one" user message.
+        halves: whether half of a character (a lone surrogate) may stand in a file, written as its JSON escape.
+        margin: whether every row must have one.
+        stagger: whether a preference's later rows follow all the others' first ones.
+        once: of rows with one and the same key only the first is written; None writes all.
+        columns: the Arrow schema, given the keys that messages had; None for JSONL.
+        companions: files that go with the data, as (path, text).
+        standard: the same consumer's rows with plain strings in place of messages, where it has such a form.
+    """
+
+    name: str
+    about: str
+    source: str
+    rules: tuple[str, ...] = ()
+    rows: Callable[[Preference], list[Row]]
+    back: Callable[[Mapping[str, Any]], Row] | None = None
+    carries: frozenset[str] = frozenset()
+    suffix: str = ".jsonl"
+    bom: bool = False
+    folder: bool = False
+    sides: frozenset[str] = PAIR
+    roles: frozenset[str] = SYSTEM_USER_ASSISTANT
+    tools: Literal["definitions", "turns", "none"] = "none"
+    turns: Literal["many", "alternating", "one"] = "many"
+    halves: bool = False
+    margin: bool = False
+    stagger: bool = False
+    once: Callable[[Row], Any] | None = None
+    columns: Callable[[frozenset[str]], Any] | None = None
+    companions: Callable[[Done], Iterator[tuple[Path, str]]] | None = None
+    standard: Format | None = None
+    limits: Limits = Limits()
+
+    @property
+    def streams(self) -> bool:
+        """Whether its file is its rows as they come: one JSONL file, nothing beside it, no row waits for others."""
+        whole = self.folder or self.bom or self.columns or self.companions or self.stagger or self.once
+        return not whole

@@ -1,0 +1,139 @@
+"""Messages as consumers and importers look at them: their text, what identifies a prompt, where two chats part.
+
+Pure. Knows no consumer.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from judgegen.formats.format import Preference, Row, Unfit
+from judgegen.llm.calls import Message, digest
+
+
+def text(message: Message) -> str:
+    """What a message says; text parts one after the other, nothing where it only calls tools."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
+
+
+def plain(preference: Preference) -> Row:
+    """A preference as all consumers may have it: text parts are joined, and a developer's message is the system's.
+
+    OpenAI's preference and supervised lines have no developer role, nor do chat templates; models that know the role
+    read it as the system's.
+    """
+    sides = ("prompt", "chosen", "rejected")
+    return {key: _plain(value) if key in sides else value for key, value in preference.items()}
+
+
+def _plain(chat: Any) -> Any:
+    return (
+        [_plain_message(m) if isinstance(m, Mapping) else m for m in chat] if isinstance(chat, list | tuple) else chat
+    )
+
+
+def _plain_message(message: Message) -> Message:
+    content = message.get("content")
+    is_text = isinstance(content, list) and all(isinstance(p, Mapping) and p.get("type") == "text" for p in content)
+    if not is_text and message.get("role") != "developer":
+        return message
+    role = "system" if message.get("role") == "developer" else message.get("role")
+    return {**message, "role": role} | ({"content": text(message)} if is_text else {})
+
+
+def says_nothing(message: Message) -> bool:
+    """Whether a message has neither text nor a tool call."""
+    return not text(message).strip() and not message.get("tool_calls")
+
+
+def essence(message: Message) -> tuple[str, str]:
+    """What a message comes to: its text without the accidents of white space, and its tool calls without their ids."""
+    calls = [call.get("function", call) for call in message.get("tool_calls") or ()]
+    return _folded(text(message)), digest(calls) if calls else ""
+
+
+def _folded(words: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", words).split())
+
+
+def prompt_key(messages: Iterable[Message]) -> bytes:
+    """16 bytes that two prompts share when they ask the same, for splits that do not leak.
+
+    The turns decide: case, white space and compatibility forms do not count, nor does the system message, so that one
+    question under two system prompts stays on one side of a split.
+    """
+    turns = [(m["role"], _asked(text(m)), digest(m.get("tool_calls") or [])) for m in messages]
+    said = [turn for turn in turns if turn[0] not in ("system", "developer")] or turns
+    return bytes.fromhex(digest(said))
+
+
+def _asked(words: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+
+
+def prompt_id(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
+    """A name for a prompt that came without one, after its content."""
+    return "p-" + digest({"messages": list(messages), "tools": list(tools)}, size=8)
+
+
+def user(words: str) -> list[dict[str, Any]]:
+    """A prompt of one user message."""
+    return [{"role": "user", "content": words}]
+
+
+def answer(words: str) -> list[dict[str, Any]]:
+    """A side: one assistant message."""
+    return [{"role": "assistant", "content": words}]
+
+
+def json_text(value: object) -> str:
+    """A value as JSON text inside a cell, where columns must be of one type."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def parted(chosen: Sequence[Message], rejected: Sequence[Message]) -> tuple[list[Any], list[Any], list[Any]]:
+    """Two whole chats as the prompt they share and the one message each ends with.
+
+    Raises:
+        Unfit: they part before their last message, or one has none.
+    """
+    if not chosen or not rejected:
+        raise Unfit("a side has no messages")
+    if list(chosen[:-1]) != list(rejected[:-1]):
+        raise Unfit("chosen and rejected part before their last message")
+    return list(chosen[:-1]), [chosen[-1]], [rejected[-1]]
+
+
+def arguments(call: Mapping[str, Any]) -> tuple[str, Any]:
+    """A tool call's function name and its arguments as a value.
+
+    Raises:
+        Unfit: the arguments are not JSON.
+    """
+    function = call.get("function", call)
+    given = function.get("arguments", {})
+    try:
+        return function["name"], json.loads(given) if isinstance(given, str) else given
+    except (KeyError, ValueError):
+        raise Unfit("a tool call's arguments are not JSON, or it has no name") from None
+
+
+def tool_list(given: Any) -> list[Any]:
+    """Tool definitions from a list, or from JSON text as tables hold them.
+
+    Raises:
+        Unfit: neither.
+    """
+    try:
+        found = json.loads(given) if isinstance(given, str) else given
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise Unfit("tools is not a list of definitions")
+    return found

@@ -1,0 +1,27 @@
+"""OpenRLHF's reward model and DPO: prompt, chosen and rejected as lists of messages, and a margin."""
+
+from __future__ import annotations
+
+from judgegen.formats.format import Format, Preference, Row
+
+
+def rows(preference: Preference) -> list[Row]:
+    """One line; a margin only where there is one."""
+    row: Row = {key: [dict(m) for m in preference[key]] for key in ("prompt", "chosen", "rejected")}
+    if preference.get("margin") is not None:
+        row["margin"] = preference["margin"]
+    return [row]
+
+
+FORMAT = Format(
+    name="openrlhf",
+    about="OpenRLHF, reward model and DPO",
+    source="openrlhf 0.11.2, datasets/reward_dataset.py",
+    rules=(
+        "--data.prompt_key prompt --data.chosen_key chosen --data.rejected_key rejected --data.apply_chat_template",
+        "The chat template is given no tools, so rows with tools are left out.",
+        "A margin is used by the reward model's loss; a row without one counts as 0.",
+        "DPO drops rows whose prompt fills the maximum length but for two tokens.",
+    ),
+    rows=rows,
+)

@@ -1,0 +1,148 @@
+"""Data files on their way out: rows gathered as lines, then JSONL or Parquet, and in place all at once or not at all.
+
+Rows pass through the disk, so memory does not grow with them. The same rows give the same bytes: Parquet's row groups
+are of a fixed number of rows, and nothing of the clock or the machine is written. Knows nothing of preferences.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from judgegen.writer.files import part_of, put_in_place
+
+_GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+def line(row: Mapping[str, Any]) -> bytes:
+    r"""A row as a line of JSON in UTF-8.
+
+    What other readers take for a line's end is escaped, and so is everything in a row that holds half of a character
+    (a lone surrogate), which UTF-8 has no bytes for.
+
+    Raises:
+        ValueError: a number that JSON has no word for.
+    """
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text = text.translate(_LINE_ENDS)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(row, allow_nan=False).encode("ascii") + b"\n"
+
+
+class Part:
+    """One data file. `rows` counts what it holds so far."""
+
+    def __init__(self, path: Path, *, bom: bool = False) -> None:
+        self.path = path
+        self.rows = 0
+        self._bom = bom
+        self._open = ExitStack()
+        self._lines = self._spool()
+        self._later: IO[bytes] | None = None
+
+    def add(self, data: bytes, *, later: bool = False) -> None:
+        """Take one line; `later` puts it behind all that are not."""
+        if later and self._later is None:
+            self._later = self._spool()
+        (self._later if later and self._later is not None else self._lines).write(data)
+        self.rows += 1
+
+    def _spool(self) -> IO[bytes]:
+        """A nameless file on the disk that the data goes to; the system's folder for such files may be memory."""
+        near = next(folder for folder in self.path.absolute().parents if folder.is_dir())
+        return self._open.enter_context(tempfile.TemporaryFile(dir=near))
+
+    def write(self, schema: Any | None) -> None:
+        """Write the file beside its place: JSONL, or Parquet with that Arrow schema."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with part_of(self.path).open("wb") as out:
+            if schema is None:
+                self._jsonl(out)
+            else:
+                _parquet(self._read(), schema, out)
+
+    def _jsonl(self, out: IO[bytes]) -> None:
+        out.write(codecs.BOM_UTF8 if self._bom else b"")
+        for lines in self._spooled():
+            shutil.copyfileobj(lines, out, 1 << 20)
+
+    def _spooled(self) -> Iterator[IO[bytes]]:
+        for lines in (self._lines, self._later):
+            if lines is not None:
+                lines.seek(0)
+                yield lines
+
+    def _read(self) -> Iterator[Any]:
+        return (json.loads(data) for lines in self._spooled() for data in lines)
+
+    def land(self) -> None:
+        """Put the written file in its place."""
+        put_in_place(self.path)
+
+    def close(self) -> None:
+        """Let go of everything that is not in its place."""
+        self._open.close()
+        part_of(self.path).unlink(missing_ok=True)
+
+
+def _parquet(rows: Iterator[Any], schema: Any, out: IO[bytes]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
+        while batch := list(islice(rows, _GROUP)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema), row_group_size=_GROUP)
+
+
+class Parts:
+    """The data files of one export, by split. Inside `with`; leaves nothing behind unless `land` was reached."""
+
+    def __init__(self, files: Mapping[str, Path], *, bom: bool = False) -> None:
+        self._parts = {split: Part(path, bom=bom) for split, path in files.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for part in self._parts.values():
+            part.close()
+
+    def __getitem__(self, split: str) -> Part:
+        return self._parts[split]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by split."""
+        return {split: part.rows for split, part in self._parts.items()}
+
+    def land(self, schema: Any | None) -> None:
+        """Write every file, then put every file in its place."""
+        for part in self._parts.values():
+            part.write(schema)
+        for part in self._parts.values():
+            part.land()
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """A JSONL file, whole or not at all; returns the number of rows."""
+    part = Part(path)
+    try:
+        for row in rows:
+            part.add(line(row))
+        part.write(None)
+        part.land()
+        return part.rows
+    finally:
+        part.close()
