@@ -41,7 +41,7 @@ from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
 
 if TYPE_CHECKING:
-    from judgegen.estimate import Estimate
+    from judgegen.estimating import Estimate
 
 RUN_FILE = "run.toml"
 __all__ = ["Run", "default_out", "estimate", "generate", "load", "rewrite"]
@@ -74,7 +74,8 @@ async def generate(
     Args:
         spec: a run file's path, its table, or a Spec.
         out: the run folder; runs/<name> unless given.
-        limit: take this many prompts, the first ones.
+        limit: take this many prompts, spread over them all: a pilot must look like the whole, and files are often
+            sorted. A larger limit takes the same ones and more.
         prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`.
         max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
         batch: through the provider's Batch API: submits what is unanswered and raises Incomplete while it waits; called
@@ -96,7 +97,8 @@ async def generate(
     rates = _rates(resolved, steps, "batch" if batch else "standard")
     _check_formats(resolved)
     with _opened(folder) as journal:
-        count = journal.keep_prompts(_read(resolved, base, prompts, limit, watch.warned))
+        found = map(asdict, _found(resolved, base, prompts, watch.warned))
+        count = journal.keep_prompts(found, which=None if limit is None else partial(spread, most=limit))
         journal.keep_texts(texts)
         write_text(folder / RUN_FILE, _toml(resolved, base))
         watch.started(prompts=count, folder=str(folder))
@@ -151,14 +153,17 @@ def estimate(
     Raises:
         SpecError, PriceUnknown, JournalError: as `generate` would.
     """
-    from judgegen.estimate import count
+    from judgegen.estimating import count
 
     resolved, base, folder = _resolve(spec, out)
     steps = plan.plan(resolved, plan.texts(resolved, base))
     _rates(resolved, steps)
 
     def counted() -> Estimate:
-        found = itertools.islice(_found(resolved, base, prompts, _silent), limit)
+        found: Iterable[Prompt] = _found(resolved, base, prompts, _silent)
+        if limit is not None:
+            everything = list(found)
+            found = (everything[position] for position in spread(len(everything), limit))
         with _journal_if_any(folder) as journal:
             return count(resolved, steps, found, journal)
 
@@ -203,13 +208,20 @@ def _resolve(given: str | Path | Spec | Mapping[str, Any], out: str | Path | Non
     return resolved, Path.cwd(), Path(out) if out is not None else Path("runs") / digest(resolved.meaning(), size=4)
 
 
-def _read(
-    resolved: Spec, base: Path, rows: Rows | None, limit: int | None, warn: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
-    """Prompts as the journal keeps them. All are read and checked, whatever the limit."""
-    for number, prompt in enumerate(_found(resolved, base, rows, warn)):
-        if limit is None or number < limit:
-            yield asdict(prompt)
+def spread(count: int, most: int) -> list[int]:
+    """`most` of `count` positions, ascending, evenly over all of them; a larger `most` keeps those of a smaller one.
+
+    The positions are taken in van der Corput's order (base 2), which leaves no long stretch without one.
+    """
+    if most >= count:
+        return list(range(count))
+    taken: dict[int, None] = {}
+    for number in itertools.count():
+        if len(taken) >= most:
+            return sorted(taken)
+        turned = int(f"{number:b}"[::-1], 2) / 2 ** number.bit_length() if number else 0.0
+        taken[int(turned * count)] = None
+    raise AssertionError("unreachable")
 
 
 def _found(resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]) -> Iterator[Prompt]:

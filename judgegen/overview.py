@@ -1,4 +1,4 @@
-"""A run folder at a glance, as plain words: figures of its summary, its files, its first pairs.
+"""A run at a glance, as plain words: its expected cost, figures of its summary, its files, its first pairs.
 
 What the command line prints and a notebook shows are the same words. Knows nothing of terminals or HTML.
 """
@@ -6,10 +6,14 @@ What the command line prints and a notebook shows are the same words. Knows noth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judgegen.estimating import Estimate
 
 PAIRS_SHOWN = 3
 
@@ -20,11 +24,12 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Drops, calls, tokens, spend and diagnostics of a summary, each as one line; what there is none of is left out."""
+    """A summary as lines by name: prompts dropped, candidates refused, calls, tokens, spend, diagnostics; none empty."""
     calls, usd = summary["calls"], summary["cost_usd"]
     fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
     lines = {
-        "dropped": ", ".join(f"{count:,} {reason}" for reason, count in sorted(summary["drops"].items()) if count),
+        "dropped": _counted(summary["drops"]),
+        "refused": _counted(summary["candidates"]["refused"]),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
@@ -34,10 +39,22 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
     return {name: line for name, line in lines.items() if line}
 
 
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()) if count)
+
+
+DIAGNOSTICS = {
+    "flip_rate": "{:.0%} flipped with the order",
+    "p_first": "{:.0%} for the first shown",
+    "tie_rate": "{:.0%} ties",
+    "unreadable_rate": "{:.0%} unreadable",
+    "longer_chosen": "{:.0%} chose the longer",
+}
+
+
 def _diagnostics(found: Mapping[str, Any]) -> str:
-    """Shares of comparisons that flipped with the order and of wins of the first shown; what is None is not said."""
-    sentences = {"flip_rate": "{:.0%} flipped with the order", "p_first": "the first shown won {:.0%}"}
-    return ", ".join(words.format(found[key]) for key, words in sentences.items() if found.get(key) is not None)
+    """What the run says of its judge; what is None, a share of nothing, is not said."""
+    return ", ".join(words.format(found[name]) for name, words in DIAGNOSTICS.items() if found.get(name) is not None)
 
 
 def files(folder: Path) -> list[str]:
@@ -65,3 +82,53 @@ def shortened(words: str, width: int) -> str:
     """One line of at most `width` characters. A stranger's control characters reach neither terminal nor page."""
     line = " ".join("".join(c if c.isprintable() else " " for c in words[: 8 * width]).split())
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+ESTIMATE_COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
+"""Calls and tokens to be paid for, by role and model."""
+
+
+def cost_line(found: Estimate, *, batch: bool = False) -> str:
+    """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing."""
+    cost = found.cost_usd_batch if batch else found.cost_usd
+    usd = "unknown" if cost is None else f"{money(cost['expected'])} ({money(cost['low'])} to {money(cost['high'])})"
+    calls = found.calls
+    free = f", {calls['from_journal']:,} of them from the journal" if calls["from_journal"] else ""
+    how = " through the Batch API" if batch else ""
+    time = "" if batch else f", about {duration(3600 * found.hours)}"
+    total = calls["sampler"] + calls["judge"]
+    return f"expected cost {usd}{how}: {found.prompts:,} prompts, {total:,} calls{free}{time}"
+
+
+def estimate_rows(found: Estimate) -> Iterator[tuple[str, ...]]:
+    """One row per role and model under `ESTIMATE_COLUMNS`, as text."""
+    for row in found.rows:
+        yield (
+            row.role,
+            row.model,
+            f"{row.calls - row.from_journal:,}",
+            quantity(row.input["expected"]),
+            quantity(row.output["expected"]),
+            *(money(row.usd[bound]) for bound in ("low", "expected", "high")),
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 8s, 2:13 or 1:02:03."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{m:02}:{s:02}"
+    return f"{m}:{s:02}" if m else f"{s}s"
+
+
+def quantity(number: int) -> str:
+    """A count as 950, 12.3k or 4.5M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1e3:.1f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
+def money(usd: Decimal) -> str:
+    """USD to four places; what is not nothing does not read as nothing."""
+    return "<$0.0001" if 0 < usd < Decimal("0.0001") else f"${usd:,.4f}"

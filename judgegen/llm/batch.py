@@ -88,7 +88,6 @@ class Desk:
 
     async def _create(self, batch: Batch, file_id: str) -> str:
         """Submit, and when the answer is lost look for the batch before submitting again."""
-
         tried = False
 
         async def create() -> str:

@@ -46,6 +46,8 @@ class Length:
     asked_again: float = 0.0
     asked_again_high: float = 0.2
     seconds: float | None = None
+    input_per_character: float | None = None  # as the provider counted
+    characters_per_output: float | None = None
 
     def at(self, bound: Bound) -> float:
         """The length at one end of the interval, or expected."""
@@ -101,7 +103,7 @@ class Guess:
         tally.input += asked
         tally.cached += asked * length.cached
         tally.output += tokens * choices
-        texts = [_text(call, lot, round(tokens), self._unreadable(length, lot)) for _ in range(choices)]
+        texts = [_text(call, lot, length, tokens, unreadable=self._unreadable(length, lot)) for _ in range(choices)]
         finish = "length" if self.bound == "expected" and lot.random() < length.cut else "stop"
         return Reply(choices=tuple(Choice(text=text, finish=finish) for text in texts), usage=Usage())
 
@@ -112,6 +114,9 @@ class Guess:
     def _count(self, call: Call) -> float:
         ratio = self.ratios[key(call)]
         characters = sum(len(str(message.get("content") or "")) for message in call.messages) + 1
+        measured = self.lengths[key(call)].input_per_character
+        if measured is not None:
+            return characters * measured
         if ratio.calls >= EXACT_CALLS and not call.params.get("tools"):
             return characters * ratio.tokens / ratio.characters
         tokens = count_messages(call.messages, self.encodings[call.model], tools=call.params.get("tools", ()))
@@ -125,11 +130,15 @@ def key(call: Call) -> Key:
     return call.tag.role, call.tag.route, call.model, call.tag.variant
 
 
-def _text(call: Call, lot: random.Random, tokens: int, unreadable: bool) -> str:
+def _text(call: Call, lot: random.Random, length: Length, tokens: float, *, unreadable: bool) -> str:
     schema = call.params.get("schema")
-    if schema is None:
-        return " ".join(lot.choices(WORDS, k=max(1, tokens)))
-    return "not a verdict" if unreadable else json.dumps(fill(schema, lot))
+    if schema is not None:
+        return "not a verdict" if unreadable else json.dumps(fill(schema, lot))
+    words = " ".join(lot.choices(WORDS, k=max(1, round(tokens))))
+    if length.characters_per_output is None:
+        return words
+    # Where prompts are counted by their characters, an answer has as many as the pilot's did.
+    return (words * 2)[: max(1, round(tokens * length.characters_per_output))]
 
 
 def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:
@@ -155,6 +164,8 @@ class _Seen:
     output: float = 0.0
     squares: float = 0.0
     input: int = 0
+    characters: int = 0
+    answered: int = 0
     cached: int = 0
     cut: int = 0
     again: int = 0
@@ -179,6 +190,8 @@ def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
     seen.output += row["output"]
     seen.squares += row["output"] ** 2
     seen.input += row["input"]
+    seen.answered += row["answered"]
+    seen.characters += row["characters"] + 1
     seen.cached += row["cached"]
     seen.cut += row["finish"] not in ("stop", "tool_calls")
     seen.again += row["role"] != "sampler" and row["draw"] > 0
@@ -202,4 +215,6 @@ def _length(seen: _Seen) -> Length:
         asked_again=again,
         asked_again_high=min(0.95, again + 3 * math.sqrt((again * (1 - again) + 1 / seen.n) / seen.n)),
         seconds=seen.seconds / seen.timed if seen.timed else None,
+        input_per_character=seen.input / seen.characters,
+        characters_per_output=seen.answered / seen.output if seen.output else None,
     )

@@ -15,7 +15,7 @@ import queue
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -186,19 +186,33 @@ class Journal:
                 _settle(group, _commit(db, self.path, group))
         db.close()
 
-    def keep_prompts(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Replace the prompts by `rows`, all or none; returns how many. Whatever `rows` raises leaves the old ones."""
+    def keep_prompts(
+        self, rows: Iterable[Mapping[str, Any]], *, which: Callable[[int], Iterable[int]] | None = None
+    ) -> int:
+        """Replace the prompts by `rows`, all or none; returns how many. Whatever `rows` raises leaves the old ones.
+
+        `which` says, of so many prompts, which are kept, as positions from 0.
+        """
         count = 0
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.execute("DELETE FROM prompts")
             for count, row in enumerate(rows, start=1):
                 self._db.execute("INSERT INTO prompts VALUES (?, ?)", (count, json.dumps(row, ensure_ascii=False)))
+            if which is not None:
+                self._keep_only(which(count))
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+        count = int(self._db.execute("SELECT COUNT(*) FROM prompts").fetchone()[0])
         self._db.execute("COMMIT")
         return count
+
+    def _keep_only(self, positions: Iterable[int]) -> None:
+        self._db.execute("CREATE TEMP TABLE kept (position INTEGER PRIMARY KEY)")
+        self._db.executemany("INSERT INTO kept VALUES (?)", ((position + 1,) for position in positions))
+        self._db.execute("DELETE FROM prompts WHERE position NOT IN (SELECT position FROM kept)")
+        self._db.execute("DROP TABLE kept")
 
     def prompts(self) -> Iterator[dict[str, Any]]:
         """The prompts in order, as they were kept."""
@@ -232,7 +246,9 @@ class Journal:
                 "draw": asked["draw"],
                 "finish": choices[0]["finish"],
                 "output": used["output"] / len(choices),
+                "answered": len(choices[0].get("text", "")),
                 "input": used["input"],
+                "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
                 "cached": used["cached"],
                 "seconds": json.loads(timings)["seconds"],
             }
