@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judgegen.errors import PriceUnknown, SpecError
@@ -199,6 +199,12 @@ def test_what_the_api_would_refuse_is_told(sft_file: File, dpo_file: Path) -> No
     assert any(text.startswith("dpo is not documented for gpt-4o-mini (https://") for text in undocumented)
 
 
+@example(date(2026, 10, 7), "gpt-4.1")  # 91 days before the last jobs
+@example(date(2026, 10, 8), "gpt-4.1")
+@example(date(2026, 10, 15), "gpt-4.1")  # 91 days before the shutdown
+@example(date(2026, 10, 16), "gpt-4.1")
+@example(date(2026, 10, 22), "o4-mini")
+@example(date(2026, 10, 23), "o4-mini")
 @given(st.dates(date(2025, 1, 1), date(2028, 1, 1)), st.sampled_from(sorted(table().models)))
 def test_an_end_is_far_near_or_past(today: date, model: str) -> None:
     """Over ninety days off it is not mentioned, nearer it is warned about, reached it is an error with the date."""

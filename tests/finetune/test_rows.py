@@ -127,6 +127,16 @@ def test_bad_lines_are_listed_up_to_twenty(write: Write) -> None:
     assert numbers == list(range(2, 42, 2))
 
 
+def test_nothing_is_counted_after_a_bad_line(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines before it may have been given out; those after it are only looked through for more bad ones."""
+    monkeypatch.setattr(rows, "_CHUNK", 1)
+    (alone,) = examples(write(PAIR), "dpo", "o200k_base")
+    found = examples(write(PAIR, PAIR, b"broken\n", PAIR, b"[]\n"), "dpo", "o200k_base")
+    assert [next(found), next(found)] == [alone, alone]
+    with pytest.raises(SpecError, match=r"(?s):3: not JSON.*:5: not a JSON object"):
+        next(found)
+
+
 def test_a_byte_order_mark_is_no_error(write: Write) -> None:
     """Azure wants one at the start of the file; it costs nothing."""
     with_mark = write(b"\xef\xbb\xbf" + json.dumps(PAIR).encode() + b"\r\n", PAIR)

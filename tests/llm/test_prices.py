@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from genai_prices import Usage as Reported
-from genai_prices.data_snapshot import get_snapshot
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
 from genai_prices.types import ModelInfo, Provider
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,9 +60,9 @@ def bands(draw: st.DrawFn) -> Rate:
 
 
 @st.composite
-def rates(draw: st.DrawFn) -> Rate:
+def rates(draw: st.DrawFn, most: int = 600_000) -> Rate:
     """A band, with up to two above it."""
-    starts = sorted(draw(st.sets(st.integers(0, 600_000), max_size=2)))
+    starts = sorted(draw(st.sets(st.integers(0, most), max_size=2)))
     return replace(draw(bands()), above=tuple((start, draw(bands())) for start in starts))
 
 
@@ -208,6 +208,20 @@ def test_a_server_here_is_priced_by_nobodys_table(host: str, model: str) -> None
     assert prices.rate(priced, "vllm", model, when=NOON).input == Decimal("0.0000001")
 
 
+def test_not_even_where_a_table_claims_every_address() -> None:
+    """A provider whose pattern matches anything still does not own this machine."""
+    greedy = replace(listed("openai"), api_pattern=".*")
+    here, there = Endpoint(base_url="http://127.0.0.1:8000/v1"), Endpoint(base_url="http://somewhere.else/v1")
+    set_custom_snapshot(DataSnapshot(providers=[greedy], from_auto_update=False))
+    prices._known_rate.cache_clear()
+    try:
+        assert prices.known_rate(there, "mine", "gpt-6-luna", when=NOON) is not None
+        assert prices.known_rate(here, "mine", "gpt-6-luna", when=NOON) is None
+    finally:
+        set_custom_snapshot(None)
+        prices._known_rate.cache_clear()
+
+
 @given(st.floats(0, 1000), st.floats(0, 1000), st.none() | st.floats(0, 1000))
 def test_a_price_in_the_run_file_is_taken_to_the_digit(going_in: float, out: float, cached: float | None) -> None:
     """As it is written, per million; cached input costs the input rate unless given; batch is assumed to be half."""
@@ -246,9 +260,9 @@ def test_what_lies_in_one_band_adds_up(band: Rate, one: Usage, other: Usage) -> 
     assert prices.cost(band, one + other) + band.request == prices.cost(band, one) + prices.cost(band, other)
 
 
-@given(rates(), usages(), st.integers(0, 10_000), st.integers(0, 10_000))
+@given(rates(most=1000), usages(most=1000), st.integers(0, 1000), st.integers(0, 1000))
 def test_no_call_costs_more_than_its_worst(rate: Rate, usage: Usage, spare_in: int, spare_out: int) -> None:
-    """Whatever was cached, written or thought, and whichever tier it fell in."""
+    """Whatever was cached, written or thought, and whichever tier it fell in, also below the one that was feared."""
     most = prices.worst(rate, usage.input + spare_in, usage.output + spare_out)
     assert 0 <= prices.cost(rate, usage) <= most
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,7 @@ def test_many_threads_load_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def load(encoding: str) -> Any:
         loads.append(encoding)
+        time.sleep(0.02)  # long enough for the others to come in, were they let
         return known
 
     def ask() -> None:
