@@ -90,7 +90,7 @@ async def generate(
         ProviderRefused, BudgetReached, Incomplete, Interrupted: after the outputs were written; the error carries the
             Run as `run`.
     """
-    watch, stop = watch or Watch(), stop or Stop()
+    watch, stop = watch or Watch(), Stop() if stop is None else stop
     resolved, base, folder = _resolve(spec, out)
     texts = plan.texts(resolved, base)
     steps = plan.plan(resolved, texts)
