@@ -24,7 +24,7 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, str]:
-    """A summary as lines by name: prompts dropped, candidates refused, calls, tokens, spend, diagnostics; none empty."""
+    """A summary as lines by name: drops, refused candidates, calls, tokens, spend, diagnostics; none of them empty."""
     calls, usd = summary["calls"], summary["cost_usd"]
     fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
     lines = {
@@ -80,8 +80,9 @@ def said(messages: Iterable[Mapping[str, Any]]) -> str:
 
 def shortened(words: str, width: int) -> str:
     """One line of at most `width` characters. A stranger's control characters reach neither terminal nor page."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in words[: 8 * width]).split())
-    return line if len(line) <= width else line[: width - 1] + "…"
+    head = words[: 8 * width]
+    line = " ".join("".join(c if c.isprintable() else " " for c in head).split())
+    return line if len(line) <= width and head == words else line[: width - 1] + "…"
 
 
 ESTIMATE_COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from judgegen.llm.calls import Call, Outcome
-from judgegen.overview import shortened
+from judgegen.overview import duration, money, quantity, shortened
 from judgegen.records import Result
 from judgegen.watch import Watch
 
@@ -110,27 +110,6 @@ class Tally(Watch):
         return (self.clock() - self.began) / self.asked_done * (self.prompts - self.done)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as 8s, 2:13 or 1:02:03."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    if hours:
-        return f"{hours}:{m:02}:{s:02}"
-    return f"{m}:{s:02}" if m else f"{s}s"
-
-
-def quantity(number: int) -> str:
-    """A count as 950, 12.3k or 4.5M."""
-    if number < 10_000:
-        return f"{number:,}"
-    return f"{number / 1e3:.1f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
-
-
-def usd(amount: Decimal) -> str:
-    """USD to four places; what is not nothing does not read as nothing."""
-    return "<$0.0001" if 0 < amount < Decimal("0.0001") else f"${amount:,.4f}"
-
-
 def counts(tally: Tally) -> str:
     """Prompts done, pairs made and the time left."""
     parts = [f"{tally.done:,}/{tally.prompts:,} prompts", f"{tally.pairs:,} pairs"]
@@ -141,7 +120,7 @@ def counts(tally: Tally) -> str:
 
 def traffic(tally: Tally) -> str:
     """Pace, requests in flight, tokens, spend; what the journal gave and what was sent again, where there is any."""
-    spend = usd(tally.spent) + (f" and {tally.unpriced} calls of unknown price" if tally.unpriced else "")
+    spend = money(tally.spent) + (f" and {tally.unpriced} calls of unknown price" if tally.unpriced else "")
     parts = [
         f"{tally.calls_per_s():.1f} calls/s",
         f"{tally.in_flight} in flight",
@@ -149,7 +128,7 @@ def traffic(tally: Tally) -> str:
         spend,
     ]
     if tally.from_journal:
-        before = f" ({usd(tally.spent_before)})" if tally.spent_before else ""
+        before = f" ({money(tally.spent_before)})" if tally.spent_before else ""
         parts.append(f"{tally.from_journal:,} from the journal{before}")
     if tally.retries:
         parts.append(f"{tally.retries:,} sent again (last: {shortened(tally.last_reason, 60)})")
@@ -229,11 +208,14 @@ class Live(Shown):
         """Nothing is drawn before there is something to count."""
         super().started(prompts=prompts, folder=folder)
         self.console.print(f"{prompts:,} prompts -> {folder}", markup=False, highlight=False)
-        self._display.start()
+        self._display.start(refresh=True)
 
     def warned(self, message: str) -> None:
         """A warning above the bar, where it stays."""
-        self.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
+        from rich.text import Text
+
+        # A Text, since a style given to print would colour the bar as well.
+        self.console.print(Text(f"warning: {message}", style="yellow"))
 
     def close(self) -> None:
         """Take the bar away and give the cursor back."""

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import time
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
-from judgegen.progress import Lines, Live, Quiet, Tally, counts, duration, quantity, traffic, usd, watch_for
+from judgegen.overview import duration, money, quantity
+from judgegen.progress import Lines, Live, Quiet, Tally, counts, traffic, watch_for
 from judgegen.records import Prompt, Result
 
 
@@ -148,15 +150,17 @@ def shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch, **environment: str) -> 
     for name, value in {"TERM": "xterm-256color", "COLUMNS": "100", **environment}.items():
         monkeypatch.setenv(name, value)
     reader, writer = pty.openpty()
-    with os.fdopen(writer, "w", encoding="utf-8") as stream:
-        with watch_for(stream) as watch:
-            watch.started(prompts=1, folder="runs/x")
-            watch.warned("the price table is old")
-            watch.landed(call(), reply("0.25"), fresh=True)
-            watch.finished(result())
-        written = os.read(reader, 1 << 16).decode()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream, watch_for(stream) as watch:
+        watch.started(prompts=1, folder="runs/x")
+        watch.warned("the price table is old")
+        watch.landed(call(), reply("0.25"), fresh=True)
+        watch.finished(result())
+    written = b""
+    with suppress(OSError):  # the end of what was written to a terminal that is closed
+        while piece := os.read(reader, 1 << 16):
+            written += piece
     os.close(reader)
-    return written
+    return written.decode()
 
 
 def test_a_terminal_gets_a_live_display_and_its_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +168,7 @@ def test_a_terminal_gets_a_live_display_and_its_cursor_back(monkeypatch: pytest.
     written = shown_on_a_terminal(monkeypatch)
     assert "warning: the price table is old" in written
     assert "1/1 prompts" in written
+    assert "0/0 prompts" not in written
     assert "$0.2500" in written
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
 
@@ -204,8 +209,8 @@ def test_durations_read_like_a_clock(seconds: float, words: str) -> None:
 
 def test_small_spend_does_not_read_as_none() -> None:
     """A thousandth of a cent is not shown as $0.0000."""
-    assert usd(Decimal("0.00001")) == "<$0.0001"
-    assert usd(Decimal(0)) == "$0.0000"
+    assert money(Decimal("0.00001")) == "<$0.0001"
+    assert money(Decimal(0)) == "$0.0000"
     assert (quantity(9999), quantity(12_345), quantity(1_200_000)) == ("9,999", "12.3k", "1.2M")
 
 
