@@ -1,41 +1,42 @@
-"""Asks, on a terminal, before calls go to endpoints that cost money. Knows nothing of prices or of the journal."""
+"""Says what a run is expected to cost and, on a terminal, asks before it is spent. Knows nothing of the counting."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import typer
 
+from judgegen import api
+from judgegen.estimating import Estimate
+from judgegen.overview import cost_line
 from judgegen.spec import Spec, read
 
 
-def confirm(path: Path) -> None:
-    """Say who will be asked what per prompt, and go on only at a yes.
+def confirm(path: Path, *, out: Path | None, limit: int | None, batch: bool, ask: bool, tell: bool) -> None:
+    """Estimate the run if it may cost something; go on at once, or at a yes.
 
     Raises:
-        SpecError: the run file is wrong.
+        JudgegenError: as the run would, since the estimate reads what the run reads.
         typer.Abort: the answer was no.
     """
-    spec = read(path)
-    if lines := asked(spec):
-        typer.echo("\n".join(["per prompt:", *lines]), err=True)
+    ask = ask and sys.stdin.isatty() and sys.stderr.isatty()
+    if not (ask or tell) or not may_cost(read(path)):
+        return
+    found = api.estimate(path, out=out, limit=limit)
+    typer.echo(cost_line(found, batch=batch), err=True)
+    if ask and _costs(found):
         typer.confirm("go on?", default=True, abort=True, err=True)
 
 
-def asked(spec: Spec) -> list[str]:
-    """One line per variant and one for the judge, for those whose endpoint is a paid one."""
-    sampler, judge = spec.sampler, spec.judge
-    drawn = sum(variant.n for variant in sampler.variants)
-    comparisons = drawn * (drawn - 1) // 2 * (2 if judge.orders == "both" else 1)
-    lines = [
-        (variant.endpoint or sampler.endpoint, f"{variant.n} from {variant.model or sampler.model} ({variant.name})")
-        for variant in sampler.variants
-    ]
-    lines.append((judge.endpoint, f"up to {comparisons} verdicts from {judge.model}, more where one is unreadable"))
-    return [f"  {words} at {spec.endpoints[name].address}" for name, words in lines if _paid(spec, name)]
+def may_cost(spec: Spec) -> bool:
+    """Whether some call of the run goes to an endpoint that is not known to be free."""
+    return any(
+        endpoint.provider == "openai" and (endpoint.price is None or endpoint.price.input or endpoint.price.output)
+        for endpoint in spec.used_endpoints().values()
+    )
 
 
-def _paid(spec: Spec, name: str) -> bool:
-    endpoint = spec.endpoints[name]
-    free = endpoint.price is not None and not endpoint.price.input and not endpoint.price.output
-    return endpoint.provider == "openai" and not free
+def _costs(found: Estimate) -> bool:
+    """Whether anything is left to pay."""
+    return found.cost_usd["high"] > 0

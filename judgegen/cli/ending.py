@@ -17,9 +17,9 @@ from typing import Any, NoReturn
 
 import typer
 
-from judgegen.api import RUN_FILE, Run
 from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, SpecError
 from judgegen.overview import figures, files, first_pairs, headline, said, shortened
+from judgegen.run import Run
 
 CONTINUES = {
     Interrupted: "to continue:",
@@ -102,10 +102,11 @@ def _pair(number: int, row: Mapping[str, Any]) -> Iterator[str]:
 def poor_judge(folder: Path) -> bool:
     """Whether the packaged small model was this run's judge."""
     from judgegen import spec
+    from judgegen.llm.providers.local import PACKAGED
 
     try:
-        found = spec.read(folder / RUN_FILE)
+        found = spec.read(folder / "run.toml")
     except SpecError:
         return False
-    judge = found.endpoints[found.judge.endpoint]
-    return judge.provider == "local"
+    judge = found.judge
+    return found.endpoints[judge.endpoint].provider == "local" and judge.model == PACKAGED

@@ -21,8 +21,8 @@ FIRST = "stopping: what is in flight lands and is written; once more ends at onc
 
 
 @contextmanager
-def interruptible(stop: Callable[[Interrupted], None], last_words: Callable[[], str]) -> Iterator[None]:
-    """Within the running loop, the first signal calls `stop` on it and the second prints `last_words` and exits 130."""
+def interruptible(stop: Callable[[Interrupted], None], last_words: str) -> Iterator[None]:
+    """Within the running loop, the first signal calls `stop` on it and the second says `last_words` and exits 130."""
     loop = asyncio.get_running_loop()
     seen = 0
 
@@ -30,7 +30,7 @@ def interruptible(stop: Callable[[Interrupted], None], last_words: Callable[[], 
         nonlocal seen
         seen += 1
         if seen > 1:
-            _exit(last_words())
+            _exit(last_words)
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         loop.call_soon_threadsafe(stop, Interrupted(f"by {name}; answers that were in flight are in the journal"))
 
@@ -43,6 +43,7 @@ def interruptible(stop: Callable[[Interrupted], None], last_words: Callable[[], 
 
 
 def _exit(words: str) -> None:
-    """Leave without unwinding: a thread that still writes must not be waited for."""
-    os.write(sys.stderr.fileno(), f"\n{words}\n".encode(errors="replace"))
+    """Leave without unwinding; past Python's own stream, in the midst of whose writing the signal may have come."""
+    cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    os.write(sys.stderr.fileno(), f"{cursor}\n{words}\n".encode(errors="replace"))
     os._exit(Interrupted.exit_code)

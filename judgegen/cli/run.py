@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,18 +21,26 @@ def run(
         Path | None, typer.Option("--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Take the first N prompts only.")
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
     ] = None,
+    max_usd: Annotated[
+        float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")
+    ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Through the provider's Batch API: submit, or fetch and go on.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before calls that cost money go out.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")] = False,
 ) -> None:
     """Make preference pairs from a run file; run again, it continues.
 
-    What the journal in the run folder answers is not sent again, so nothing is paid for twice. Ctrl-C lets what is in
-    flight land, writes the outputs and prints the command that continues; a second Ctrl-C ends at once.
+    What the journal in the run folder answers is not sent again, so nothing is paid for twice. Where calls cost money
+    the expected cost is shown first, and on a terminal you are asked. Ctrl-C lets what is in flight land, writes the
+    outputs and prints the command that continues; a second Ctrl-C ends at once.
 
     \b
     Exit codes:
@@ -39,26 +48,28 @@ def run(
       2    run file, prompts, template, price or journal: the message says the mend
       3    the provider refuses: key, quota, model name or parameter
       4    the budget is reached: with a higher cap the same command continues
-      5    some calls still fail: the same command tries those again
+      5    some calls lack an answer: the same command tries those again
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     import asyncio
+    from functools import partial
 
+    from judgegen import api
     from judgegen.cli import ending
+    from judgegen.cli.confirm import confirm
     from judgegen.progress import watch_for
 
+    if wait and not batch:
+        raise typer.BadParameter("goes with --batch", param_hint="--wait")
+    job = partial(api.generate, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json):
-        if not yes and sys.stdin.isatty() and sys.stderr.isatty():
-            from judgegen.cli.confirm import confirm
-
-            confirm(spec)
+        confirm(spec, out=out, limit=limit, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
-            done = asyncio.run(_generate(spec, out, limit, watch))
+            done = asyncio.run(_interruptible(job, watch))
     ending.end(done, as_json=as_json)
 
 
-async def _generate(spec: Path, out: Path | None, limit: int | None, watch: Shown) -> Run:
-    from judgegen import api
+async def _interruptible(job: Callable[..., Coroutine[Any, Any, Run]], watch: Shown) -> Run:
     from judgegen.cli import ending
     from judgegen.cli.interrupt import FIRST, interruptible
     from judgegen.errors import Interrupted
@@ -70,9 +81,5 @@ async def _generate(spec: Path, out: Path | None, limit: int | None, watch: Show
         stop.request(error)
         watch.warned(FIRST)
 
-    def second() -> str:
-        watch.close()
-        return f"ended at once; to continue: {ending.same_command()}"
-
-    with interruptible(first, second):
-        return await api.generate(spec, out=out, limit=limit, watch=watch, stop=stop)
+    with interruptible(first, f"ended at once; to continue: {ending.same_command()}"):
+        return await job(watch=watch, stop=stop)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from judgegen.cli import main
+
 RUN_FILE = """\
 prompts = "prompts.txt"
 [endpoints.world]
@@ -39,20 +41,41 @@ def command(*arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def judgegen(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `judgegen …` in a folder of its own."""
+def process(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m judgegen …` in a folder of its own."""
 
     def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments),
             cwd=tmp_path,
             env=environment(**extra),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             encoding="utf-8",
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def judgegen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same inside this process, which is much faster and makes an error of any warning."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        shown = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(arguments, code, shown.out, shown.err)
 
     return run
 

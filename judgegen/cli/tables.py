@@ -1,0 +1,37 @@
+"""Tables on a terminal. Knows nothing of how their numbers came about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from judgegen.estimating import Estimate
+from judgegen.overview import ESTIMATE_COLUMNS, cost_line, estimate_rows
+
+TEXT_COLUMNS = 2
+"""The first columns hold names; the others numbers, which stand to the right."""
+
+
+def print_estimate(found: Estimate) -> None:
+    """The expected cost, the table behind it, and what it rests on."""
+    print(cost_line(found))
+    if found.cost_usd_batch is not None:
+        print(cost_line(found, batch=True))
+    print()
+    Console(highlight=False).print(_table(ESTIMATE_COLUMNS, estimate_rows(found)))
+    print("\nwhat it rests on:")
+    for assumption in found.assumptions:
+        print(f"- {assumption}")
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, name in enumerate(columns):
+        names = number < TEXT_COLUMNS
+        table.add_column(name, justify="left" if names else "right", overflow="fold", no_wrap=not names)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table

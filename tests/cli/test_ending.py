@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from judgegen.cli import ending
+from judgegen.overview import shortened
+from judgegen.run import Run
+
+SUMMARY: dict[str, Any] = {
+    "prompts": 2,
+    "pairs": 1,
+    "candidates": {"total": 4, "refused": {}},
+    "drops": {"tie": 1},
+    "calls": {"sampler": 4, "judge": 4, "from_journal": 0},
+    "tokens": {"input": 10, "output": 20},
+    "cost_usd": {"sampler": "0.1", "judge": "0.2", "total": "0.3"},
+    "diagnostics": {"flip_rate": None, "p_first": 0.5},
+}
+RUN_FILE = """\
+prompts = "p"
+[endpoints.here]
+provider = "local"
+[sampler]
+endpoint = "here"
+model = "smollm2-135m-instruct"
+[[sampler.variants]]
+name = "v"
+n = 2
+[judge]
+endpoint = "here"
+model = "{judge}"
+"""
+
+
+def run_with(folder: Path, answer: str, *, judge: str = "other.gguf") -> Run:
+    """A run whose one pair has `answer` on both sides."""
+    said = [{"role": "assistant", "content": answer}]
+    row = {"prompt": [{"role": "user", "content": answer}], "chosen": said, "rejected": said, "p_chosen": 0.75}
+    folder.mkdir(exist_ok=True)
+    (folder / "preferences.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    (folder / "run.toml").write_text(RUN_FILE.format(judge=judge), encoding="utf-8")
+    return Run(folder, SUMMARY)
+
+
+def test_the_small_model_is_called_a_poor_judge(tmp_path: Path) -> None:
+    """Where the packaged model judged, the end says what its labels are for; where another did, it does not."""
+    assert "poor judge" in "\n".join(ending.text(run_with(tmp_path, "a", judge="smollm2-135m-instruct")))
+    assert "poor judge" not in "\n".join(ending.text(run_with(tmp_path, "a", judge="other.gguf")))
+
+
+@given(st.text() | st.sampled_from(["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\ud800", "\u202egnp.exe", "\x9b31m"]))
+def test_a_candidate_cannot_drive_the_terminal(tmp_path_factory: Any, answer: str) -> None:
+    """Whatever a model says, what is printed of it is printable, on its line, and can be written as UTF-8."""
+    folder = tmp_path_factory.getbasetemp() / "terminal"
+    lines = list(ending.text(run_with(folder, answer)))
+    assert all(line.isprintable() for line in lines)
+    assert "\n".join(lines).encode("utf-8")
+    assert [line for line in lines if line.startswith("   rejected")]
+
+
+@example(" " * 8 + "a", 1)
+@given(st.text(), st.integers(1, 200))
+def test_shortened_keeps_what_fits(words: str, width: int) -> None:
+    """At most `width` characters; what is cut says so, what fits is there but for its white space."""
+    line = shortened(words, width)
+    assert len(line) <= width
+    plain = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+    assert line == plain or (line.endswith("…") and plain.startswith(line[:-1].rstrip()))
+
+
+@pytest.mark.parametrize("program", ["/nowhere/bin/judgegen", "judgegen"])
+def test_the_command_is_one_that_can_be_pasted(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """A console script that is not on the path is named by its own; arguments are quoted for a shell."""
+    monkeypatch.setattr(sys, "argv", [program, "run", "my file.toml", "--out", "$HOME"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert ending.same_command() == f"{program} run 'my file.toml' --out '$HOME'"
+
+
+def test_a_console_script_on_the_path_goes_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the shell finds is named as the user typed it."""
+    script = tmp_path / "judgegen"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script), "run", "x.toml"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ending.same_command() == "judgegen run x.toml"
