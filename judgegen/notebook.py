@@ -100,7 +100,7 @@ class Notebook(Tally):
 
     def html(self) -> str:
         """A bar, the counts under it, the warnings."""
-        bar = f'<progress value="{self.done}" max="{self.prompts or 1}" style="width:24em"></progress>'
+        bar = f'<progress value="{self.share():.4f}" max="1" style="width:24em"></progress>'
         lines = [counts(self), traffic(self), *(f"warning: {warning}" for warning in self._warnings)]
         return f"<div>{bar}{''.join(f'<div>{escape(line)}</div>' for line in lines)}</div>"
 

@@ -40,9 +40,8 @@ class Tally(Watch):
         self.spent = self.spent_before = Decimal(0)
         self.unpriced = self.retries = 0
         self.last_reason = ""
-        self.asked_done = 0
+        self.whole = self.whole_calls = 0
         self._flying: dict[str, str] = {}
-        self._asked: set[str] = set()
         self._rate: deque[tuple[float, int]] = deque([(self.began, 0)])
 
     def started(self, *, prompts: int, folder: str) -> None:  # noqa: ARG002 - the hook's signature
@@ -62,7 +61,6 @@ class Tally(Watch):
             self.spent_before += outcome.cost or 0
             return
         self._flying.pop(call.id, None)
-        self._asked.add(call.tag.prompt_id)
         self.fresh += 1
         self.tokens += outcome.usage.input + outcome.usage.output
         if outcome.cost is None:
@@ -77,14 +75,14 @@ class Tally(Watch):
         self.last_reason = why
 
     def finished(self, result: Result) -> None:
-        """A prompt is done; of the pace it says something only if some call of it was sent now."""
+        """A prompt is done; one that is whole says how many calls a prompt takes."""
         self.done += 1
         self.pairs += len(result.pairs)
-        if result.prompt.id in self._asked:
-            self._asked.discard(result.prompt.id)
-            self.asked_done += 1
         if result.drop == "incomplete":  # calls that failed for good never land
             self._flying = {call: prompt for call, prompt in self._flying.items() if prompt != result.prompt.id}
+        else:
+            self.whole += 1
+            self.whole_calls += len(result.calls)
 
     @property
     def in_flight(self) -> int:
@@ -100,14 +98,25 @@ class Tally(Watch):
         self._rate.append((now, self.fresh))
         return (self.fresh - fresh) / (now - at) if now > at else 0.0
 
-    def left_s(self) -> float | None:
-        """Seconds left at the pace of the prompts asked in this session; None before there is a pace.
+    def share(self) -> float:
+        """How much is done, 0 to 1: by calls once a whole prompt has said how many it takes, by prompts before."""
+        prompts = self.done / self.prompts if self.prompts else 0.0
+        calls = (self.fresh + self.from_journal) / self._expected() if self.whole_calls else 0.0
+        return min(1.0, max(prompts, calls))
 
-        Prompts that the journal answers count for nothing, so a continued run is not thought fast.
+    def left_s(self) -> float | None:
+        """Seconds left: the calls still lacking at this session's pace; None before there is a pace.
+
+        Goes by calls, since many prompts are under way at once. What the journal answered is done, but makes no pace.
         """
-        if not self.asked_done or self.done >= self.prompts:
+        if not self.fresh or not self.whole_calls or self.done >= self.prompts:
             return None
-        return (self.clock() - self.began) / self.asked_done * (self.prompts - self.done)
+        lacking = max(0.0, self._expected() - self.fresh - self.from_journal)
+        return lacking * (self.clock() - self.began) / self.fresh
+
+    def _expected(self) -> float:
+        """Calls of the whole run, if the prompts to come take as many as those that are done."""
+        return self.whole_calls / self.whole * self.prompts
 
 
 def counts(tally: Tally) -> str:
@@ -229,7 +238,7 @@ class Live(Shown):
         from rich.text import Text
 
         row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=self.prompts or 1, completed=self.done, width=32), Text(counts(self)))
+        row.add_row(ProgressBar(total=1.0, completed=self.share(), width=32), Text(counts(self)))
         return Group(row, Text(traffic(self), style="dim", overflow="ellipsis", no_wrap=True))
 
 

@@ -40,8 +40,9 @@ def reply(cost: str | None = "0.001") -> Reply:
     return Reply(choices=(Choice(text="a"),), usage=Usage(input=10, output=5), cost=priced)
 
 
-def result(prompt: int = 0, drop: str | None = None) -> Result:
-    return Result(prompt=Prompt(id=f"p{prompt}", messages=()), drop=drop)
+def result(prompt: int = 0, drop: str | None = None, calls: int = 0) -> Result:
+    asked = tuple((call(prompt, draw), reply()) for draw in range(calls))
+    return Result(prompt=Prompt(id=f"p{prompt}", messages=()), drop=drop, calls=asked)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 10**9)), max_size=40))
@@ -72,20 +73,36 @@ def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> No
     assert tally.in_flight == 0
 
 
-def test_time_left_is_judged_by_what_was_asked_now() -> None:
-    """Prompts that the journal answered say nothing about the pace of those to come."""
+def test_time_left_goes_by_the_calls_asked_now() -> None:
+    """Calls that the journal answered are done and say nothing of the pace; prompts half way count for their calls."""
     clock = Clock()
     tally = Tally(clock)
     tally.started(prompts=100, folder="runs/x")
     for prompt in range(50):
-        tally.landed(call(prompt), reply(), fresh=False)
-        tally.finished(result(prompt))
+        for draw in range(4):
+            tally.landed(call(prompt, draw), reply(), fresh=False)
+        tally.finished(result(prompt, calls=4))
     assert tally.left_s() is None
     clock.now += 10
-    for prompt in range(50, 60):
-        tally.landed(call(prompt), reply(), fresh=True)
-        tally.finished(result(prompt))
-    assert tally.left_s() == pytest.approx(40)
+    for prompt in range(50, 90):  # forty prompts have half their calls; none is done
+        for draw in range(2):
+            tally.landed(call(prompt, draw), reply(), fresh=True)
+    assert tally.left_s() == pytest.approx((400 - 200 - 80) / 8)
+    assert tally.share() == pytest.approx(280 / 400)
+
+
+def test_prompts_without_an_answer_say_nothing_of_the_rest() -> None:
+    """An incomplete prompt has fewer calls than it takes; it does not shorten the time that is left."""
+    clock = Clock()
+    tally = Tally(clock)
+    tally.started(prompts=10, folder="runs/x")
+    clock.now += 1
+    tally.landed(call(), reply(), fresh=True)
+    tally.finished(result(0, drop="incomplete", calls=1))
+    assert tally.left_s() is None
+    tally.finished(result(1, calls=4))
+    assert tally.left_s() == pytest.approx(39)
+    assert tally.share() == pytest.approx(2 / 10)
 
 
 def test_the_rate_is_that_of_the_last_seconds() -> None:
