@@ -4,56 +4,71 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated
+from dataclasses import fields
+from typing import Annotated, Any
 
 import typer
 
 
+def _number(text: str) -> Any:
+    return typer.Option(metavar="X", help=text)
+
+
+def _rate(text: str) -> Any:
+    return typer.Option(metavar="0..1", min=0, max=1, help=text)
+
+
+def _size(text: str, least: float = 0) -> Any:
+    return typer.Option(metavar="N", min=least, help=text)
+
+
 def simulate(
     *,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one.")] = 8765,
-    accuracy: Annotated[
-        float, typer.Option(min=0, max=1, help="How often the better answer wins where there is no bias.")
-    ] = 0.9,
-    position_bias: Annotated[float, typer.Option(help="Logits for the answer shown first.")] = 0.0,
-    length_bias: Annotated[float, typer.Option(help="Logits for the longer answer, per doubling of length.")] = 0.0,
-    tie_rate: Annotated[float, typer.Option(min=0, max=1, help="Verdicts that are ties.")] = 0.0,
-    unreadable_rate: Annotated[float, typer.Option(min=0, max=1, help="Replies to a judge without a verdict.")] = 0.0,
-    truncated_rate: Annotated[float, typer.Option(min=0, max=1, help="Candidates that break off.")] = 0.0,
-    latency_s: Annotated[float, typer.Option(min=0, help="Seconds an answer takes, on average.")] = 0.0,
-    fault_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Requests met by a 500, a 503, a 429 or a dropped connection.")
-    ] = 0.0,
-    rpm: Annotated[
-        int | None, typer.Option(min=1, help="Requests a minute; above it 429. Without it: no limit.")
-    ] = None,
+    port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="On 127.0.0.1; 0 picks a free one.")] = 8765,
+    accuracy: Annotated[float, _rate("How often the better answer wins where there is no bias.")] = 0.9,
+    position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
+    length_bias: Annotated[float, _number("Logits for the longer answer, per doubling of length.")] = 0.0,
+    tie_rate: Annotated[float, _rate("Verdicts that are ties.")] = 0.0,
+    unreadable_rate: Annotated[float, _rate("Replies to a judge without a verdict.")] = 0.0,
+    truncated_rate: Annotated[float, _rate("Candidates that break off.")] = 0.0,
+    latency_s: Annotated[float, _size("Seconds an answer takes, on average.")] = 0.0,
+    fault_rate: Annotated[float, _rate("Requests met by a 500, a 503, a 429 or a dropped connection.")] = 0.0,
+    rpm: Annotated[int | None, _size("Requests a minute, above it 429; no limit unless given.", 1)] = None,
     logprobs: Annotated[bool, typer.Option("--logprobs/--no-logprobs", help="Give logprobs, or refuse them.")] = True,
-    seed: Annotated[int, typer.Option(help="Another seed is another world.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed is another world.")] = 0,
+    batch_seconds: Annotated[float, _size("Batches: seconds from submission to completion.")] = 1.0,
+    batch_missing_rate: Annotated[float, _rate("Batches: rows that stand in neither file.")] = 0.0,
+    batch_failed_rate: Annotated[float, _rate("Batches: rows that fail with a 429, 500, 503 or timeout.")] = 0.0,
+    batch_expired_rate: Annotated[float, _rate("Batches that expire part of the way.")] = 0.0,
+    batch_errors_only_rate: Annotated[float, _rate("Batches that complete with nothing but an error file.")] = 0.0,
+    batch_busy_rate: Annotated[float, _rate("Batch submissions met by a 429.")] = 0.0,
+    batch_crash_rate: Annotated[float, _rate("Batches accepted whose submission gets no response.")] = 0.0,
+    batch_enqueued_tokens: Annotated[
+        int | None, _size("Input tokens of a model's open batches; no limit unless given.", 1)
+    ] = None,
+    batch_most_requests: Annotated[int, _size("Rows a batch may have.", 1)] = 50_000,
+    batch_most_bytes: Annotated[int, _size("Bytes a batch's file may have.", 1)] = 200_000_000,
 ) -> None:
     """Serve an OpenAI-compatible endpoint whose truth is known.
 
     Candidates end in a line that states their quality; the judge prefers the better one as often as --accuracy says.
-    Any model name and any key will do. Counts of what was served are at /stats. Ctrl-C ends it.
+    Any model name and any key will do; files and batches work as OpenAI's. Counts of what was served are at /stats.
+    Ctrl-C ends it.
     """
+    given = dict(locals())
     from judgegen.llm.providers.simulate import serve
+    from judgegen.llm.providers.simulate_work import BatchSettings
     from judgegen.spec import Scripted
 
-    settings = Scripted(
-        accuracy=accuracy,
-        position_bias=position_bias,
-        length_bias=length_bias,
-        tie_rate=tie_rate,
-        unreadable_rate=unreadable_rate,
-        truncated_rate=truncated_rate,
-        latency_s=latency_s,
-        fault_rate=fault_rate,
-        rpm=rpm,
-        logprobs=logprobs,
-        seed=seed,
-    )
+    settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
+    batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
+
+    def ready(url: str) -> None:
+        print(f"judgegen simulate on {url}", flush=True)
+
     try:
         with suppress(KeyboardInterrupt):
-            asyncio.run(serve(settings, port=port, ready=lambda url: print(f"judgegen simulate on {url}", flush=True)))
+            asyncio.run(serve(settings, batches=batches, port=port, ready=ready))
     except OSError as error:
         from judgegen.cli import ending
         from judgegen.errors import SpecError

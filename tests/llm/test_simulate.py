@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from judgegen.llm.providers import simulate
+from judgegen.llm.providers import simulate, simulate_tally, simulate_web
 from judgegen.llm.providers.scripted import World, body_digest, quality_of
 from judgegen.spec import Scripted
 
@@ -98,7 +98,7 @@ def test_what_was_served_is_counted() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many different bodies the last ones are remembered."""
-    monkeypatch.setattr(simulate, "REMEMBERED", 3)
+    monkeypatch.setattr(simulate_tally, "REMEMBERED", 3)
 
     async def then(client: Client) -> None:
         for draw in (1, 2, 3, 4, 4, 1):
@@ -165,7 +165,7 @@ def test_what_is_no_json_object_is_refused(sent: bytes) -> None:
 
 def test_a_body_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """413, in JSON."""
-    monkeypatch.setattr(simulate, "LARGEST", 1000)
+    monkeypatch.setattr(simulate_web, "LARGEST", 1000)
 
     async def then(client: Client) -> tuple[int, Any, Any]:
         return await client.chat(body(user="x" * 2000))

@@ -140,6 +140,11 @@ def role(body: Mapping[str, Any]) -> Literal["sampler", "judge"]:
     return "judge" if len(_shown(body)) == 2 else "sampler"
 
 
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """Input tokens of a body."""
+    return sum(3 + _tokens(scripted_body.text_of(message)) for message in body["messages"]) + 3
+
+
 def _shown(body: Mapping[str, Any]) -> tuple[Shown, ...]:
     asked = [message for message in body["messages"] if message["role"] == "user"]
     return scripted_prose.shown(scripted_body.text_of(asked[-1])) if asked else ()
@@ -169,7 +174,7 @@ def _logistic(x: float) -> float:
 
 def _completion(body: Mapping[str, Any], key: str, said: Sequence[Said]) -> dict[str, Any]:
     choices = [_choice(body, i, one) for i, one in enumerate(said)]
-    asked = sum(3 + _tokens(scripted_body.text_of(message)) for message in body["messages"]) + 3
+    asked = prompt_tokens(body)
     answered = sum(_tokens(choice["message"]["content"]) for choice in choices)
     usage = {
         "prompt_tokens": asked,
@@ -213,7 +218,7 @@ class ScriptedProvider:
 
     def __init__(self, settings: Scripted) -> None:
         self.world = World(settings)
-        self._weather = Weather(settings)
+        self.weather = Weather(settings)
 
     async def __call__(self, body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
         """(HTTP status, headers, JSON body) for a chat-completions body.
@@ -230,9 +235,9 @@ class ScriptedProvider:
         Raises:
             ConnectionError: the connection was dropped.
         """
-        if (throttled := self._weather.throttle(time.monotonic())) is not None:
+        if (throttled := self.weather.throttle(time.monotonic())) is not None:
             return Response(kind="throttled", status=429, headers=throttled.headers, payload=throttled.payload())
-        fault, wait = self._weather.fault(), self._weather.latency()
+        fault, wait = self.weather.fault(), self.weather.latency()
         if wait and not (fault and fault.at_once):
             await asyncio.sleep(wait)
         if fault is not None:
@@ -240,7 +245,7 @@ class ScriptedProvider:
         return self._answered(body)
 
     def _answered(self, body: Mapping[str, Any]) -> Response:
-        answer, headers = self.world.answer(body), self._weather.headers()
+        answer, headers = self.world.answer(body), self.weather.headers()
         if isinstance(answer, Refusal):
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
         return Response(kind=role(body), status=200, headers=headers, payload=answer)
