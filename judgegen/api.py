@@ -104,7 +104,7 @@ async def generate(
         watch.started(prompts=count, folder=str(folder))
         cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
         if batch:
-            known = journal.count()
+            before = journal.count()
             await rounds.run(
                 resolved,
                 steps,
@@ -118,6 +118,7 @@ async def generate(
                 stop=stop,
             )
             summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
+            known = summary["calls"]["sampler"] + summary["calls"]["judge"] - (journal.count() - before)
         else:
             async with _live(resolved, journal, rates, cap, watch, stop) as send:
                 summary = await _write(folder, resolved, steps, journal, send, watch)

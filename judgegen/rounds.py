@@ -70,7 +70,7 @@ async def run(
             outbox.try_again()
             try:
                 await postman.adopt()
-                while not stop:
+                while not stop.requested:
                     await postman.fetch()
                     await _collect(plan, journal, outbox, worst, prompts())
                     await postman.post()

@@ -204,7 +204,7 @@ class Postman:
 
     async def _read(self, batch: Batch, file_id: str, answered: list[str], errors: list[tuple[str, str]]) -> None:
         """Journal a file's answers; note what went wrong with the other rows. Rows of strangers are passed over."""
-        landing: list[Awaitable[None]] = []
+        landing: list[Awaitable[Outcome]] = []
         async for row in self.desks[batch.route].rows(file_id):
             call = self.outbox.call(row["custom_id"])
             if call is None:

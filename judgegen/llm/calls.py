@@ -110,12 +110,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer. `cost` is USD, exact; None only before the answer is priced."""
+    """An answer. `cost` is USD, exact, and `day` the UTC date of its landing; None and "" only before it has landed."""
 
     choices: tuple[Choice, ...]
     usage: Usage
     model: str = ""
     cost: Decimal | None = None
+    day: str = ""
 
     @property
     def first(self) -> Choice:
@@ -131,6 +132,7 @@ class Failure:
     detail: str = ""
     usage: Usage = Usage()
     cost: Decimal | None = None
+    day: str = ""
 
 
 Outcome = Reply | Failure
@@ -164,12 +166,12 @@ def _choice_to_dict(choice: Choice) -> dict[str, Any]:
     return row
 
 
-def outcome_from_dict(row: Mapping[str, Any], usage: Usage, cost: Decimal | None) -> Outcome:
+def outcome_from_dict(row: Mapping[str, Any], usage: Usage, cost: Decimal | None, day: str = "") -> Outcome:
     """The inverse of `outcome_to_dict`."""
     if "failure" in row:
-        return Failure(reason=row["failure"], detail=row["detail"], usage=usage, cost=cost)
+        return Failure(reason=row["failure"], detail=row["detail"], usage=usage, cost=cost, day=day)
     choices = tuple(_choice_from_dict(c) for c in row["choices"])
-    return Reply(choices=choices, usage=usage, model=row["model"], cost=cost)
+    return Reply(choices=choices, usage=usage, model=row["model"], cost=cost, day=day)
 
 
 def _choice_from_dict(row: Mapping[str, Any]) -> Choice:

@@ -17,7 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -132,19 +132,21 @@ class Journal:
     def get(self, call_id: str) -> Outcome | None:
         """The answer to this call, None where it has none yet."""
         try:
-            row = self._db.execute("SELECT outcome, usage, cost FROM calls WHERE id = ?", (call_id,)).fetchone()
+            row = self._db.execute('SELECT outcome, usage, cost, "when" FROM calls WHERE id = ?', (call_id,)).fetchone()
         except sqlite3.Error as error:
             raise _damaged(self.path, error) from None
         return None if row is None else _outcome(*row)
 
-    async def append(self, call: Call, outcome: Outcome, landing: Landing) -> None:
-        """Keep an answer; returns when it is on disk. The first answer to a call is the one that stays.
+    async def append(self, call: Call, outcome: Outcome, landing: Landing) -> Outcome:
+        """Keep an answer; returns it, dated, when it is on disk. The first answer to a call is the one that stays.
 
         Raises:
             JournalError: it could not be written (disk full, file damaged); the answer is lost with this process.
         """
-        insert = ("INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(call, outcome, landing))
+        when = _now()
+        insert = ("INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(call, outcome, landing, when))
         await self._commit([insert, *self._forget(call)])
+        return replace(outcome, day=when[:10])
 
     async def intend(self, call: Call, worst: Decimal) -> None:
         """Keep that `call` is about to be sent and may cost `worst` USD, so that a crash cannot hide what was spent.
@@ -259,7 +261,7 @@ class Journal:
             yield {"id": call_id, **json.loads(timings), "attempts": attempts, "when": when}
 
 
-def _row(call: Call, outcome: Outcome, landing: Landing) -> tuple[Any, ...]:
+def _row(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
     return (
         call.id,
         call.tag.role,
@@ -271,7 +273,7 @@ def _row(call: Call, outcome: Outcome, landing: Landing) -> tuple[Any, ...]:
         None if outcome.cost is None else format(outcome.cost, "f"),
         json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
         landing.attempts,
-        _now(),
+        when,
     )
 
 
@@ -279,8 +281,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _outcome(outcome: str, usage: str, cost: str | None) -> Outcome:
-    return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), None if cost is None else Decimal(cost))
+def _outcome(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:
+    exact = None if cost is None else Decimal(cost)
+    return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), exact, when[:10])
 
 
 def _next_group(entries: queue.SimpleQueue[_Entry | None]) -> tuple[list[_Entry], bool]:

@@ -120,11 +120,11 @@ class Gate:
                 turn.set_result(None)
 
     async def _pace(self, tokens: float) -> None:
-        while (wait := self._until - time.monotonic()) > 0 and not self._stop:
+        while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:
             await self._stop.sleep(wait)
-        if self._throttle is not None and not self._stop:
+        if self._throttle is not None and not self._stop.requested:
             await self._stop.unless(self._throttle.acquire())  # type: ignore[no-untyped-call]
         if self.bucket is not None:
-            while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop:
+            while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop.requested:
                 await self._stop.sleep(wait)
             self.bucket.add(-tokens)

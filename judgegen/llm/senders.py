@@ -85,8 +85,8 @@ class Landings:
         started = time.perf_counter()
         outcome = await self._send(call)
         seconds = time.perf_counter() - started
-        await self._journal.append(call, outcome, Landing(seconds=seconds, attempts=self._requests.pop(call.id)))
-        return outcome
+        landing = Landing(seconds=seconds, attempts=self._requests.pop(call.id))
+        return await self._journal.append(call, outcome, landing)
 
     async def drain(self) -> None:
         """Wait for everything in flight to land; what fails now is asked again by the next run."""

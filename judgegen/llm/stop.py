@@ -19,7 +19,9 @@ class Stop:
         self.error: JudgegenError | None = None
         self._event = asyncio.Event()
 
-    def __bool__(self) -> bool:
+    @property
+    def requested(self) -> bool:
+        """Whether the run is stopping."""
         return self.error is not None
 
     def request(self, error: JudgegenError) -> None:

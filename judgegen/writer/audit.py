@@ -93,6 +93,7 @@ CALLS = _schema(
     ("reasoning_tokens", _NUMBER, "thought before answering"),
     ("estimated", _FLAG, "whether tokens were counted here because the provider did not say"),
     ("cost_usd", USD, "exact"),
+    ("day", _TEXT, "the UTC date of the answer"),
 )
 PAIRS = _schema(
     ("prompt_id", _TEXT, "the prompt's id"),
@@ -277,6 +278,7 @@ def _answered(outcome: Outcome) -> Row:
         "reasoning_tokens": usage.reasoning,
         "estimated": usage.estimated,
         "cost_usd": outcome.cost,
+        "day": outcome.day,
     }
     if isinstance(outcome, Failure):
         return {**row, "outcome": "failure", "failure": outcome.reason}

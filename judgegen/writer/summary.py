@@ -38,6 +38,7 @@ class Spend:
             "calls": self.calls,
             "input": self.usage.input,
             "cached": self.usage.cached,
+            "cache_write": self.usage.cache_write,
             "output": self.usage.output,
             "reasoning": self.usage.reasoning,
             "cost_usd": plain(self.usd),
@@ -53,7 +54,7 @@ class Summary:
     drops: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
-    spend: dict[tuple[str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
+    spend: dict[tuple[str, str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
     counts: Counter[str] = field(default_factory=Counter)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -73,7 +74,7 @@ class Summary:
             self.counts["longer"] += len(pair.chosen.text) > len(pair.rejected.text)
             self.counts["unequal"] += len(pair.chosen.text) != len(pair.rejected.text)
         for call, outcome in result.calls:
-            self.spend[call.tag.role, call.model, call.tag.variant].add(outcome.usage, outcome.cost)
+            self.spend[call.tag.role, call.model, call.tag.variant, outcome.day].add(outcome.usage, outcome.cost)
 
     def _candidate(self, candidate: Candidate) -> None:
         self.candidates += 1
@@ -121,6 +122,7 @@ class Summary:
             },
             "cost_usd": {**{role: plain(spend.usd) for role, spend in by_role.items()}, "total": plain(total.usd)},
             "by_model": [{"role": r, "model": m, **self._of(r, m).row()} for r, m in self._models()],
+            "spend": [self._spent(*group) for group in sorted(self.spend)],
             "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
             "diagnostics": self.diagnostics(),
         }
@@ -128,15 +130,20 @@ class Summary:
     def _of(self, role: str | None = None, model: str | None = None, variant: str | None = None) -> Spend:
         """The spend of a group, all where nothing is named."""
         total = Spend()
-        for (r, m, v), spend in self.spend.items():
+        for (r, m, v, _), spend in self.spend.items():
             if role in (None, r) and model in (None, m) and variant in (None, v):
                 total.calls += spend.calls
                 total.usage += spend.usage
                 total.usd += spend.usd
         return total
 
+    def _spent(self, role: str, model: str, variant: str, day: str) -> dict[str, Any]:
+        """The finest row: the sum of these, and of the calls in the audit, is the total to the last digit."""
+        named = {"role": role, "model": model, "variant": variant or None, "day": day or None}
+        return {**named, **self.spend[role, model, variant, day].row()}
+
     def _models(self) -> Iterator[tuple[str, str]]:
-        yield from sorted({(r, m) for r, m, _ in self.spend}, key=lambda pair: (pair[0] != "sampler", pair))
+        yield from sorted({(r, m) for r, m, _, _ in self.spend}, key=lambda pair: (pair[0] != "sampler", pair))
 
     def _variant(self, name: str) -> dict[str, Any]:
         counts = self.variants[name]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -42,6 +43,11 @@ def reply(text: str = "yes") -> Reply:
     return Reply(choices=(Choice(text=text),), usage=Usage(input=3, output=1), model="m-1", cost=Decimal("0.0000125"))
 
 
+def text_of(outcome: Outcome | None) -> str:
+    assert isinstance(outcome, Reply)
+    return outcome.first.text
+
+
 outcomes = st.one_of(
     st.builds(
         Reply,
@@ -67,7 +73,10 @@ def test_what_append_returned_for_is_there_after_reopening(tmp_path: Path) -> No
     with Journal(tmp_path) as journal:
         asyncio.run(journal.append(call(), reply(), LANDING))
     with Journal(tmp_path, create=False) as journal:
-        assert journal.get(call().id) == reply()
+        kept = journal.get(call().id)
+        assert isinstance(kept, Reply)
+        assert dataclasses.replace(kept, day="") == reply()
+        assert len(kept.day) == 10
         assert journal.get(call(1).id) is None
 
 
@@ -75,7 +84,7 @@ def test_a_lone_surrogate_survives(tmp_path: Path) -> None:
     """Text that UTF-8 cannot hold is kept as it came."""
     with Journal(tmp_path) as journal:
         asyncio.run(journal.append(call(), reply("\ud800"), LANDING))
-        assert journal.get(call().id) == reply("\ud800")
+        assert text_of(journal.get(call().id)) == "\ud800"
 
 
 def test_the_first_answer_stays(tmp_path: Path) -> None:
@@ -87,7 +96,7 @@ def test_the_first_answer_stays(tmp_path: Path) -> None:
 
     with Journal(tmp_path) as journal:
         asyncio.run(twice(journal))
-        assert journal.get(call().id) == reply("first")
+        assert text_of(journal.get(call().id)) == "first"
 
 
 def test_many_landings_at_once_are_all_kept(tmp_path: Path) -> None:
@@ -99,7 +108,7 @@ def test_many_landings_at_once_are_all_kept(tmp_path: Path) -> None:
     with Journal(tmp_path) as journal:
         asyncio.run(land(journal))
         assert journal.count() == 500
-        assert all(journal.get(call(i).id) == reply(str(i)) for i in range(500))
+        assert all(text_of(journal.get(call(i).id)) == str(i) for i in range(500))
 
 
 def test_a_second_run_cannot_open_it(tmp_path: Path) -> None:
@@ -174,7 +183,7 @@ def test_kill_9_loses_nothing_that_append_returned_for(tmp_path: Path) -> None:
     assert done.returncode == -9, done.stderr
     assert len(kept) == 40
     with Journal(tmp_path, create=False) as journal:
-        assert all(journal.get(call(i).id) == reply(str(i)) for i in kept)
+        assert all(text_of(journal.get(call(i).id)) == str(i) for i in kept)
 
 
 def test_any_sqlite_tool_reads_it(tmp_path: Path) -> None:

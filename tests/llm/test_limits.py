@@ -83,7 +83,7 @@ def test_a_pause_holds_everybody_and_a_stop_ends_it() -> None:
 
         async def ask() -> None:
             async with gate.slot(0):
-                passed.append("stopping" if stop else "sending")
+                passed.append("stopping" if stop.requested else "sending")
 
         waiting = [asyncio.create_task(ask()) for _ in range(4)]
         await asyncio.sleep(0.05)

@@ -119,7 +119,7 @@ def test_lasting_trouble_leaves_the_call_unanswered(tmp_path: Path) -> None:
         assert caught.value.reason == "failing"
         assert scene.asked[call().id] == 3
         assert scene.journal.count() == 0
-        assert not scene.stop
+        assert not scene.stop.requested
         await scene.end()
 
     asyncio.run(main())
