@@ -1,0 +1,39 @@
+"""What is known of a judge: agreement with humans, calibration and a threshold, from judged rows alone.
+
+Pure: reads no file, makes no call, knows no provider. SciPy and scikit-learn (`pip install 'judgegen[trust]'`) are
+imported when a figure needs them.
+"""
+
+from __future__ import annotations
+
+from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map
+from judgegen.trust.figures import Figure, lower_bound, wilson
+from judgegen.trust.gate import Gate, evidence, gate, threshold
+from judgegen.trust.judged import Judged, Order, Side, Vote, judged, majority, mean_p
+from judgegen.trust.report import Accuracy, Bin, Cut, Report, report
+
+__all__ = [
+    "Accuracy",
+    "Bin",
+    "CalibrationMap",
+    "Cut",
+    "Figure",
+    "Gate",
+    "Judged",
+    "Order",
+    "Report",
+    "Side",
+    "Vote",
+    "brier",
+    "by_vote",
+    "evidence",
+    "fit_map",
+    "gate",
+    "judged",
+    "lower_bound",
+    "majority",
+    "mean_p",
+    "report",
+    "threshold",
+    "wilson",
+]
