@@ -1,0 +1,87 @@
+"""Recorded real verdicts through the benchmarks: the figures that the data are known to hold."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+
+pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the recorded sets are not beside the checkout")
+pytest.importorskip("sklearn", reason="the extra `trust` is not installed")
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> ModuleType:
+    """The module that the test is named for."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module(request.node.callspec.params["name"])
+
+
+def line(lines: list[dict[str, Any]], **where: str) -> dict[str, Any]:
+    return next(item for item in lines if all(item[key] == value for key, value in where.items()))
+
+
+@pytest.mark.parametrize("name", ["prd_labels"])
+def test_prd_labels_are_what_they_are_expected_to_be(benchmark: ModuleType, name: str) -> None:
+    """Consistent only, calibration, panel and escalation on human votes: every expectation holds."""
+    found = benchmark.study(importlib.import_module("recorded").prd_rows(DATA), 20)
+    for expected, value, holds in benchmark.expectations(found):
+        assert holds, f"{name}: {expected}: {value}"
+    kept = {item["labels"]: item["kept"]["value"] for item in found["strategies"]}
+    assert kept["gpt4, one order"] < kept["gpt4, both orders"] < kept["gpt4, consistent only"]
+    assert 0.2 < found["escalated"] < 0.5
+    for item in found["brier"]:
+        assert item["after"] < item["before"]
+
+
+@pytest.mark.parametrize("name", ["prd_tournament"])
+def test_min_max_is_as_good_as_the_round_robin_for_less(
+    benchmark: ModuleType, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """gpt4: the same label within .02, at 30 % of the calls or fewer."""
+    recorded = importlib.import_module("recorded")
+    trust = importlib.import_module("judgegen.trust")
+    monkeypatch.setattr(benchmark, "DRAWS", 40)
+    human = {key: trust.majority(votes) for key, votes in recorded.prd_votes(DATA).items()}
+    found = benchmark.study({"gpt4": recorded.prd_verdicts(DATA)["gpt4"]}, human)
+    quick = line(found, schedule="min-max, one order")
+    assert abs(quick["less"][0]) <= 0.02, name
+    assert quick["share"] <= 0.3
+
+
+@pytest.mark.parametrize("name", ["llmbar_metrics"])
+def test_llmbar_recounts_and_the_gate_refuses_the_confidently_wrong(benchmark: ModuleType, name: str) -> None:
+    """The paper's accuracies come back; on Neighbor no confidently wrong judge gets a threshold."""
+    found = benchmark.study(DATA, 10)
+    for strategy, subset, accuracy in (("Vanilla", "Natural", 0.955), ("CoT", "Natural", 0.945)):
+        each = line(found, judge="GPT-4", strategy=strategy, subset=subset)
+        assert each["accuracy"]["ties_half"]["value"] == pytest.approx(accuracy), name
+    vanilla = line(found, judge="ChatGPT", strategy="Vanilla", subset="Natural")
+    assert vanilla["position_consistency"]["value"] == pytest.approx(0.71)
+    assert vanilla["consistent_accuracy"]["value"] == pytest.approx(0.944, abs=0.0005)
+    wrong = [each for each in found if each["subset"] == "Neighbor" and benchmark.confidently_wrong(each)]
+    assert len(wrong) > 20
+    assert all(gate["threshold"] is None for each in wrong for gate in each["gates"].values())
+    good = line(found, judge="GPT-4", strategy="Vanilla", subset="Natural")
+    assert good["gates"]["0.9"]["threshold"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["alpaca_verdicts"])
+def test_alpaca_probabilities_and_habits_come_back(benchmark: ModuleType, name: str) -> None:
+    """P(label) is the recorded one; second place is worth several times first; the null model wins all the same."""
+    found = benchmark.study(DATA, 10)
+    assert found["largest_difference"] < 1e-6, name
+    for label, _, _, (second, first) in benchmark.BANDS:
+        band = found["bands"][label]
+        assert band["second"]["low"] < second < band["second"]["high"]
+        assert band["first"]["low"] < first < band["first"]["high"]
+        assert band["second"]["value"] > 2.5 * band["first"]["value"]
+    null = found["models"]["NullModel"]
+    for place, known in zip(("both", "second", "first"), benchmark.NULL, strict=True):
+        assert null[place]["low"] < known < null[place]["high"]
