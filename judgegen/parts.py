@@ -10,7 +10,7 @@ import codecs
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -133,16 +133,3 @@ class Parts:
             part.write(schema)
         for part in self._parts.values():
             part.land()
-
-
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """A JSONL file, whole or not at all; returns the number of rows."""
-    part = Part(path)
-    try:
-        for row in rows:
-            part.add(line(row))
-        part.write(None)
-        part.land()
-        return part.rows
-    finally:
-        part.close()

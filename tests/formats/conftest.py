@@ -67,6 +67,20 @@ def with_tools(number: int = 2) -> dict[str, Any]:
     return preference(number, prompt=prompt, chosen=chosen, tools=[WEATHER])
 
 
+class Make:
+    """The makers of preferences, for tests: test files here cannot import one another."""
+
+    plain = staticmethod(preference)
+    several_turns = staticmethod(several_turns)
+    with_tools = staticmethod(with_tools)
+
+
+@pytest.fixture
+def make() -> type[Make]:
+    """`make.plain(3, p_chosen=0.6)` and its like."""
+    return Make
+
+
 @pytest.fixture
 def preferences() -> list[dict[str, Any]]:
     """One of each."""
