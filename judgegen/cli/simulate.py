@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import fields
 from typing import Annotated, Any
@@ -63,15 +65,24 @@ def simulate(
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
 
-    def ready(url: str) -> None:
-        print(f"judgegen simulate on {url}", flush=True)
-
     try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(serve(settings, batches=batches, port=port, ready=ready))
+        with suppress(KeyboardInterrupt, asyncio.CancelledError):
+            asyncio.run(_until_told(serve(settings, batches=batches, port=port, ready=_ready)))
     except OSError as error:
         from judgegen.cli import ending
         from judgegen.errors import SpecError
 
         taken = SpecError(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
         ending.end(None, taken, as_json=False)
+
+
+def _ready(url: str) -> None:
+    print(f"judgegen simulate on {url}", flush=True)
+
+
+async def _until_told(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve until SIGTERM or Ctrl-C, so that either way the uploads are removed."""
+    task = asyncio.ensure_future(serving)
+    with suppress(NotImplementedError):  # Windows has no signal handlers in its loops
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task

@@ -153,7 +153,7 @@ def test_without_labels_the_reply_is_a_letter() -> None:
 
 def test_logprobs_are_the_odds() -> None:
     """The label is one token; its alternatives have the true probabilities, the likeliest first."""
-    settings = Scripted(accuracy=0.8, position_bias=0.3, tie_rate=0.1)
+    settings = Scripted(accuracy=0.2, position_bias=0.3, tie_rate=0.1)
     found = choice(settings, body(wrapped(verdict=enum("Answer 1", "Answer 2", "tie")), logprobs=True, top_logprobs=5))
     tokens = found["logprobs"]["content"]
     assert "".join(token["token"] for token in tokens) == found["message"]["content"]

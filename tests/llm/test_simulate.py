@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
@@ -214,10 +216,12 @@ def test_the_openai_sdk_is_served() -> None:
     asyncio.run(main())
 
 
-def test_the_command_serves_until_interrupted() -> None:
-    """One line says where, the flags reach the world, Ctrl-C ends it quietly."""
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_until_told_to_end(ending: signal.Signals, tmp_path: Path) -> None:
+    """One line says where, the flags reach the world, a signal ends it quietly and its files are gone."""
     command = [sys.executable, "-m", "judgegen", "simulate", "--port", "0", "--accuracy", "0", "--no-logprobs"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -225,12 +229,20 @@ def test_the_command_serves_until_interrupted() -> None:
         request = urllib.request.Request(f"{url}/chat/completions", data=json.dumps(judging()).encode())
         with urllib.request.urlopen(request, timeout=10) as response:
             assert json.load(response)["choices"][0]["message"]["content"] == "B"
-        process.send_signal(signal.SIGINT)
+        form = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
+        form += b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\r\n--b--\r\n'
+        upload = urllib.request.Request(f"{url}/files", data=form)
+        upload.add_header("Content-Type", "multipart/form-data; boundary=b")
+        with urllib.request.urlopen(upload, timeout=10) as response:
+            assert json.load(response)["bytes"] == 2
+        assert list(tmp_path.iterdir()) != []
+        process.send_signal(ending)
         rest, errors = process.communicate(timeout=10)
     finally:
         process.kill()
         process.wait()
     assert (process.returncode, rest, errors) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_taken_is_a_clear_error() -> None:

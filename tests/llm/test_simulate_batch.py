@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import openai
@@ -413,6 +415,43 @@ def test_an_upload_that_is_no_form_is_refused() -> None:
                 await desk.client.post("/files", cast_to=object, body=content)
 
     served(then)
+
+
+def contents(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+HALF_AN_UPLOAD = (
+    "POST /v1/files HTTP/1.1\r\nHost: x\r\n"
+    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 99999\r\n\r\n"
+    '--b\r\nContent-Disposition: form-data; name="file"; filename="in.jsonl"\r\n\r\n{"custom_id'
+)
+HALF_A_CHAT = 'POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"model"'
+
+
+@pytest.mark.parametrize("sent", [HALF_AN_UPLOAD, HALF_A_CHAT])
+def test_a_client_that_dies_while_it_sends_leaves_nothing_behind(
+    sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No file, no count, no error in the log."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def then(desk: Desk) -> None:
+        port = int(desk.served.url.split(":")[2].removesuffix("/v1"))
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent.encode())
+        await writer.drain()
+        await asyncio.sleep(QUICK)
+        writer.close()
+        await writer.wait_closed()
+        await desk.client.models.list()
+        assert (await desk.client.files.list()).data == []
+        assert contents(tmp_path) == []
+        assert set(desk.served.tally.row().values()) == {0}
+
+    served(then)
+    assert caplog.records == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_input_file_may_be_deleted_while_its_batch_runs() -> None:

@@ -30,7 +30,7 @@ from judgegen.llm.providers.scripted_body import Refusal
 from judgegen.llm.providers.simulate_batch import Batches
 from judgegen.llm.providers.simulate_files import Files
 from judgegen.llm.providers.simulate_tally import Tally
-from judgegen.llm.providers.simulate_web import body_of, dropped, in_json, nowhere
+from judgegen.llm.providers.simulate_web import Handler, body_of, dropped, in_json, nowhere, patient
 from judgegen.llm.providers.simulate_work import BatchSettings
 from judgegen.spec import Scripted
 
@@ -49,18 +49,19 @@ class Simulator:
     def app(self) -> web.Application:
         """The application to serve."""
         app = web.Application(client_max_size=simulate_web.LARGEST)
-        app.add_routes(
-            [
-                web.post("/v1/chat/completions", self.chat),
-                web.get("/v1/models", self.models),
-                web.get("/stats", self.stats),
-                web.get("/stats/paid", self.paid),
-                web.post("/stats/reset", self.reset),
-            ]
-        )
-        for route in (*self.files.routes(), *self.batches.routes()):
-            app.router.add_route(route.method, route.path, self._met(route.handler))
-        app.router.add_route("*", "/{path:.*}", nowhere)
+        own = [
+            web.post("/v1/chat/completions", self.chat),
+            web.get("/v1/models", self.models),
+            web.get("/stats", self.stats),
+            web.get("/stats/paid", self.paid),
+            web.post("/stats/reset", self.reset),
+        ]
+        met = [
+            web.route(route.method, route.path, self._met(route.handler))
+            for route in (*self.files.routes(), *self.batches.routes())
+        ]
+        for route in (*own, *met, web.route("*", "/{path:.*}", nowhere)):
+            app.router.add_route(route.method, route.path, patient(route.handler))
         return app
 
     async def aclose(self) -> None:
@@ -70,9 +71,10 @@ class Simulator:
 
     async def chat(self, request: web.Request) -> web.Response:
         """Answer one request, or drop its connection."""
+        body = await body_of(request)
         self.tally.arrived()
         try:
-            response = await self._respond(await body_of(request))
+            response = await self._respond(body)
         except ConnectionError:
             self.tally.came_to("fault")
             return dropped(request)
@@ -89,14 +91,13 @@ class Simulator:
             return Response(kind="refused", status=body.status, headers={}, payload=body.payload())
         return await self.provider.respond(body)
 
-    def _met(self, handler: Any) -> Callable[[web.Request], Any]:
+    def _met(self, handler: Handler) -> Handler:
         """`handler`, now and then met by a fault."""
 
         async def met(request: web.Request) -> web.StreamResponse:
             fault = self.provider.weather.fault()
             if fault is None:
-                found: web.StreamResponse = await handler(request)
-                return found
+                return await handler(request)
             if request.content_type.startswith("multipart/"):
                 await handler(request)
             self.tally.came_to("fault")

@@ -50,16 +50,19 @@ class Files:
     """Files by id, in a folder that is removed with `close`."""
 
     def __init__(self, *, most_batch_bytes: int = MOST_BATCH_BYTES) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="judgegen-simulate-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # made when a file comes
         self._most_batch_bytes = most_batch_bytes
         self._stored: dict[str, Stored] = {}
 
     def close(self) -> None:
         """Remove every file."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def place(self) -> Path:
         """A path of its own for a file that is still to be written."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="judgegen-simulate-")
         return Path(self._folder.name) / uuid.uuid4().hex
 
     def keep(self, path: Path, filename: str, purpose: str) -> Stored:
@@ -99,6 +102,9 @@ class Files:
         except ValueError as error:
             path.unlink(missing_ok=True)
             return bad("file", f"Malformed multipart body: {error}")
+        except ConnectionError:
+            path.unlink(missing_ok=True)
+            raise
         if (refusal := self._problem(path, name, purpose)) is not None:
             path.unlink(missing_ok=True)
             return refused(refusal)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
 from judgegen.llm.providers.scripted_body import NOT_JSON, Refusal
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST = 64 * 1024**2
 """Bytes a JSON body may have."""
 
@@ -57,6 +58,18 @@ def page(rows: Mapping[str, Mapping[str, Any]], query: Mapping[str, str], *, mos
     ends = {"first_id": shown[0] if shown else None, "last_id": shown[-1] if shown else None}
     more = start + len(shown) < len(ids)
     return in_json({"object": "list", "data": [rows[i] for i in shown], **ends, "has_more": more})
+
+
+def patient(handler: Handler) -> Handler:
+    """`handler`, for which a client that hangs up while it sends is no event."""
+
+    async def served(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except ConnectionError:
+            return dropped(request)
+
+    return served
 
 
 def dropped(request: web.Request) -> web.Response:
