@@ -1,10 +1,33 @@
-"""When two texts count as the same. Knows nothing of candidates."""
+"""Text that can be written anywhere, and when two texts count as the same. Knows nothing of candidates."""
 
 from __future__ import annotations
 
 import unicodedata
 
 
+def clean(text: str) -> str:
+    """Text that UTF-8 can hold: half of a character (a lone surrogate), which some models emit, becomes U+FFFD.
+
+    Two halves that belong together become the character they are.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
 def normal(text: str) -> str:
-    """The text without what a reader would not see as a difference: NFKC, casefold, white space squeezed."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """The text as it is written, without what a reader would not see as a difference: compatibility, case, white space.
+
+    Compatibility caseless matching as The Unicode Standard defines it (3.13, D146); the normal form of a normal form is
+    itself.
+    """
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = _nfkc(_nfkc(unicodedata.normalize("NFD", clean(text)).casefold()).casefold())
+    return " ".join(folded.split())
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
