@@ -49,6 +49,9 @@ def _reasons(preference: Preference, form: Format) -> Iterator[str]:
     yield from _tools(preference, everything, form)
     if any(isinstance(message.get("content"), list) for message in everything):
         yield "content that is not text"
+    p = preference.get("p_chosen")
+    if p is not None and not (isinstance(p, int | float) and 0 <= p <= 1):
+        yield "p_chosen is not a probability"
     if form.margin and not isinstance(preference.get("margin"), int | float):
         yield f"no margin, and {form.name} needs one in every row; the same pairs go out without it as trl-dpo"
     if not form.halves and _has_half(preference):
@@ -56,7 +59,8 @@ def _reasons(preference: Preference, form: Format) -> Iterator[str]:
 
 
 def _sides(preference: Preference, form: Format) -> Iterator[str]:
-    for side in sorted(form.sides | {side for side in PAIR if preference.get(side)}):
+    wanted = form.sides or {side for side in PAIR if preference.get(side)}
+    for side in sorted(wanted):
         found = preference.get(side)
         if not found:
             yield f"no {side} side"
@@ -65,7 +69,7 @@ def _sides(preference: Preference, form: Format) -> Iterator[str]:
         elif messages.says_nothing(found[0]):
             yield f"{side} says nothing"
     chosen, rejected = preference.get("chosen"), preference.get("rejected")
-    if chosen and rejected and messages.essence(chosen[0]) == messages.essence(rejected[0]):
+    if wanted == PAIR and chosen and rejected and messages.essence(chosen[0]) == messages.essence(rejected[0]):
         yield "chosen and rejected are the same"
 
 
@@ -82,6 +86,8 @@ def _prompt(prompt: list[Message], form: Format) -> Iterator[str]:
     roles = [message["role"] for message in prompt]
     if roles[-1] not in ANSWERED:
         yield f"the prompt ends with a message of role {roles[-1]!r}, not with one to answer"
+    if roles[-1] == "user" and messages.says_nothing(prompt[-1]):
+        yield "the prompt asks nothing"
     turns = roles[1:] if roles[0] == "system" else roles
     if "system" in turns:
         yield "a system message that is not the first"

@@ -105,7 +105,7 @@ class Format:
         carries: the keys of a preference that survive `rows` and `back`.
         suffix, bom: of the files.
         folder: whether an export is a folder with its data in data/, and not a file.
-        sides: which of chosen and rejected it needs.
+        sides: which of chosen and rejected it needs and reads; where none, it reads what there is.
         roles: of the prompt's messages.
         tools: takes "definitions" and turns, "turns" alone, or "none" of them.
         turns: takes "many" turns, only "alternating" ones (user, assistant, user …), or "one" user message.

@@ -48,8 +48,10 @@ def _plain_message(message: Message) -> Message:
 
 
 def says_nothing(message: Message) -> bool:
-    """Whether a message has neither text nor a tool call."""
-    return not text(message).strip() and not message.get("tool_calls")
+    """Whether a message has neither content nor a tool call; white space is no content."""
+    content = message.get("content")
+    silent = not content.strip() if isinstance(content, str) else not content
+    return silent and not message.get("tool_calls")
 
 
 def essence(message: Message) -> tuple[str, str]:

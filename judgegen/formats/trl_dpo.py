@@ -78,10 +78,10 @@ def _strings(prompt: Any, chosen: str, rejected: str) -> Row:
     if prompt is None:
         shared = _shared(chosen, rejected)
         prompt, chosen, rejected = chosen[:shared].rstrip(" "), chosen[shared:], rejected[shared:]
+        if not prompt:
+            raise Unfit("no prompt, and the two sides begin with different words")
     if not isinstance(prompt, str):
         raise Unfit("prompt is a list of messages where chosen is a text")
-    if not prompt.strip():
-        raise Unfit("no prompt, and the two sides begin with different words")
     return {"prompt": messages.user(prompt), "chosen": messages.answer(chosen), "rejected": messages.answer(rejected)}
 
 
