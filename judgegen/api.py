@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal
 from functools import partial
@@ -21,17 +20,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from judgegen import pipeline, plan, rounds, sources
+from judgegen import live, pipeline, plan, rounds, sources
 from judgegen import spec as runfile
 from judgegen.errors import Incomplete, SpecError
-from judgegen.llm import prices, senders
-from judgegen.llm.budget import Ledger, capped
-from judgegen.llm.calls import Call, Send, Usage, digest
+from judgegen.llm import senders
+from judgegen.llm.calls import Send, digest
 from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
-from judgegen.llm.limits import Gate
 from judgegen.llm.stop import Stop
-from judgegen.llm.tokens import count_messages, encoding_name
+from judgegen.llm.tokens import encoding_name
 from judgegen.records import Prompt
 from judgegen.rounds import POLL_S
 from judgegen.run import Run, load
@@ -94,9 +91,9 @@ async def generate(
     resolved, base, folder = _resolve(spec, out)
     texts = plan.texts(resolved, base)
     steps = plan.plan(resolved, texts)
-    rates = _rates(resolved, steps, "batch" if batch else "standard")
+    rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "standard")
     _check_formats(resolved)
-    with _opened(folder) as journal:
+    with live.opened(folder) as journal:
         found = map(asdict, _found(resolved, base, prompts, watch.warned))
         count = journal.keep_prompts(found, which=None if limit is None else partial(spread, most=limit))
         journal.keep_texts(texts)
@@ -109,8 +106,8 @@ async def generate(
                 resolved,
                 steps,
                 journal,
-                price=partial(_cost, rates),
-                worst=partial(_worst, rates),
+                price=partial(live.cost, rates),
+                worst=partial(live.worst, rates),
                 cap=cap,
                 poll_s=poll_s if wait else None,
                 prompts=lambda: _kept(journal),
@@ -120,7 +117,7 @@ async def generate(
             summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
             known = summary["calls"]["sampler"] + summary["calls"]["judge"] - (journal.count() - before)
         else:
-            async with _live(resolved, journal, rates, cap, watch, stop) as send:
+            async with live.live(resolved, journal, rates, cap, watch, stop) as send:
                 summary = await _write(folder, resolved, steps, journal, send, watch)
             known = send.from_journal
     run = Run(folder, _as_seen(summary, known))
@@ -158,7 +155,7 @@ def estimate(
 
     resolved, base, folder = _resolve(spec, out)
     steps = plan.plan(resolved, plan.texts(resolved, base))
-    _rates(resolved, steps)
+    live.rates(resolved, live.samplers(steps) | live.judges(steps))
 
     def counted() -> Estimate:
         found: Iterable[Prompt] = _found(resolved, base, prompts, _silent)
@@ -236,52 +233,11 @@ def prompt_of(row: Mapping[str, Any]) -> Prompt:
     return Prompt(**{**row, "messages": tuple(row["messages"]), "tools": tuple(row["tools"])})
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[Journal]:
-    """The folder's journal; a folder that was not there is not left behind by a run that could not begin."""
-    fresh = not folder.exists()
-    try:
-        with Journal(folder) as journal:
-            yield journal
-    except SpecError:
-        if fresh:
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
-        raise
-
-
 def _toml(resolved: Spec, base: Path) -> str:
     import tomli_w
 
     row = resolved.model_dump(mode="json", exclude_none=True)
     return tomli_w.dumps({**row, "prompts": str(base / resolved.prompts)})
-
-
-Rates = Mapping[tuple[str, str], prices.Rate]
-
-
-def _rates(resolved: Spec, steps: plan.Plan, processing: prices.Processing = "standard") -> Rates:
-    """A price for every model this run may call.
-
-    Raises:
-        PriceUnknown: a model has none.
-    """
-    used = {(s.route, s.model) for s in steps.settings} | {(steps.asking.route, steps.asking.model)}
-    return {key: prices.rate(resolved.endpoints[key[0]], *key, processing) for key in sorted(used)}
-
-
-def _cost(rates: Rates, call: Call, usage: Usage) -> Decimal:
-    return prices.cost(rates[call.tag.route, call.model], usage)
-
-
-def _worst(rates: Rates, call: Call) -> Decimal:
-    """The most a call can cost: input counted (by bytes, where that is more: tokenizers differ), all of max_tokens."""
-    tools = call.params.get("tools", ())
-    text = json.dumps([*call.messages, *tools], ensure_ascii=False)
-    asked = max(count_messages(call.messages, tools=tools), len(text.encode("utf-8", "replace")) // 2)
-    answered = (call.max_tokens or 0) * int(call.params.get("n", 1))
-    return prices.worst(rates[call.tag.route, call.model], asked, answered)
 
 
 def _check_formats(resolved: Spec) -> None:
@@ -293,39 +249,6 @@ def _check_formats(resolved: Spec) -> None:
             raise SpecError(
                 f"output.formats: {name!r} is more than a JSONL file; `judgegen export RUN --to {name}` makes it"
             )
-
-
-@asynccontextmanager
-async def _live(
-    resolved: Spec, journal: Journal, rates: Rates, cap: Decimal | None, watch: Watch, stop: Stop
-) -> AsyncIterator[senders.Once]:
-    """The sender of a live run; when it closes, everything in flight has landed."""
-    from judgegen.llm.providers.connect import connect
-
-    used = resolved.used_endpoints()
-    providers = {name: connect(endpoint, name) for name, endpoint in used.items()}
-    gates = {name: _gate(endpoint, stop) for name, endpoint in used.items()}
-    landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(_cost, rates)), journal)
-    within: Send = landings
-    if cap is not None:
-        within = capped(landings, Ledger(cap, journal.spent()), partial(_worst, rates), journal, stop)
-    limited = senders.limited(within, gates, stop)
-    retries = {name: endpoint.max_retries for name, endpoint in used.items()}
-    try:
-        yield senders.Once(senders.retried(limited, retries, gates, stop, watch), journal, watch)
-    finally:
-        await landings.drain()
-        for gate in gates.values():
-            await gate.aclose()
-        for provider in providers.values():
-            await provider.aclose()
-
-
-def _gate(endpoint: runfile.Endpoint, stop: Stop) -> Gate:
-    at_once = (
-        min(endpoint.max_concurrency, endpoint.slots) if endpoint.provider == "local" else endpoint.max_concurrency
-    )
-    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)
 
 
 async def _write(
