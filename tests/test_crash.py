@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import random
 import signal
@@ -11,13 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from worlds import derived, stats, world
 
 RUN_FILE = """\
 prompts = "prompts.txt"
@@ -44,24 +39,6 @@ model = "judge"
 PROMPTS = "\n".join(f"Explain fact number {i} about rivers." for i in range(6)) + "\n"
 
 
-@contextmanager
-def world(*flags: str) -> Iterator[str]:
-    """A simulator of its own: its base URL."""
-    command = [sys.executable, "-m", "judgegen", "simulate", "--port", "0", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def stats(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url.removesuffix("/v1") + "/stats") as answer:
-        return dict(json.load(answer))
-
-
 def run_file(folder: Path, url: str, at_once: int) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "prompts.txt").write_text(PROMPTS, encoding="utf-8")
@@ -79,12 +56,6 @@ def finish(process: subprocess.Popen[bytes]) -> int:
     _, errors = process.communicate(timeout=120)
     assert process.returncode in (0, -signal.SIGKILL), errors.decode()
     return process.returncode
-
-
-def derived(out: Path) -> dict[str, str]:
-    """Digest of every derived file by name."""
-    files = [p for p in out.rglob("*") if p.is_file() and not p.name.startswith("journal") and p.name != "run.toml"]
-    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}
 
 
 def answered(out: Path) -> int:

@@ -23,6 +23,7 @@ from judgegen.llm.calls import Call, Failure, Outcome, Reply, Send, Usage
 from judgegen.llm.journal import Journal, Landing
 from judgegen.llm.outbox import Batch, Outbox, Size
 from judgegen.llm.providers import wire
+from judgegen.llm.providers.openai import retry_after
 from judgegen.llm.retry import Transient, wait_s
 
 T = TypeVar("T")
@@ -132,11 +133,11 @@ async def persist(ask: Callable[[], Awaitable[T]]) -> T:
         except APIStatusError as error:
             if error.status_code < 500 and error.status_code not in (408, 409, 429):
                 raise ProviderRefused(f"batch API: {error.message}") from None
-            why, asked = error.message, error.response.headers.get("retry-after")
+            why, asked = error.message, retry_after(error.response.headers)
         except APIConnectionError as error:
             why, asked = str(error.__cause__ or error), None
         if attempt < CONTROL_RETRIES:
-            await asyncio.sleep(wait_s(attempt, float(asked) if asked and asked.isdigit() else None))
+            await asyncio.sleep(wait_s(attempt, asked))
     raise Incomplete(f"batch API: {why}; the same command continues")
 
 
