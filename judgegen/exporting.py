@@ -44,7 +44,7 @@ class Exported:
 
 
 def export(
-    rows: Iterable[Preference],
+    rows: Iterable[Preference | Unfit],
     name: str,
     out: Path,
     *,
@@ -57,7 +57,8 @@ def export(
     """Write preferences for the consumer `name`.
 
     Args:
-        rows: rows of preferences.jsonl, or what an importer made of others; taken one at a time.
+        rows: rows of preferences.jsonl, or what an importer made of others; taken one at a time. An `Unfit` in the
+            place of a row is one that could not be read.
         name: a key of `judgegen.formats.consumers.CONSUMERS`.
         out: the file, or the folder where the consumer takes one. With `split` its name gets .train and .test before
             the ending.
@@ -130,10 +131,12 @@ class _Filling:
         self._form, self._parts, self._split, self._seed = form, parts, split, seed
         self._seen: set[Any] = set()
 
-    def take(self, rows: Iterable[Preference]) -> Iterator[tuple[int, str]]:
+    def take(self, rows: Iterable[Preference | Unfit]) -> Iterator[tuple[int, str]]:
         """Lay out what fits; yield the number and the reason of what does not."""
         for number, preference in enumerate(rows, 1):
             try:
+                if isinstance(preference, Unfit):
+                    raise preference
                 self._write(preference)
             except Unfit as error:
                 yield number, str(error)

@@ -1,0 +1,135 @@
+"""`judgegen export`: a run or a file of preferences as a consumer reads it. Parses, calls exporting, prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from judgegen.exporting import Exported
+
+_ROWS_NAMED = 5  # row numbers printed per reason
+
+
+class Ties(Enum):
+    """What answers that tied are for KTO."""
+
+    wanted = "wanted"
+    unwanted = "unwanted"
+
+
+def export(
+    source: Annotated[str, typer.Argument(metavar="RUN_OR_FILE", help="A run folder, or a file of preferences.")],
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="NAME", help="The consumer; an unknown name lists them.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="PATH", help="The file or folder. Without it: beside the input."),
+    ] = None,
+    split: Annotated[
+        float | None, typer.Option("--split", metavar="SHARE", help="Share of the prompts for train; the rest is test.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Another seed, another split.")] = 0,
+    standard: Annotated[
+        bool, typer.Option("--standard", help="Plain strings in place of messages, where the consumer has that form.")
+    ] = False,
+    shape: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="What the file's rows are, as for `judgegen import`.")
+    ] = "preferences",
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="trl-kto: a run's judged answers that are in no pair go along.")
+    ] = False,
+    ties: Annotated[
+        Ties | None, typer.Option("--ties", help="With --unpaired: answers that tied are taken as this.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+) -> None:
+    """Write preferences in the shape of one consumer.
+
+    What the consumer cannot take is left out, counted and listed with its row and the reason. The split goes by what
+    the prompts say, so that none is on both sides. Exit code 2 when nothing fits or what is asked for cannot be.
+    """
+    from judgegen import exporting, handover
+    from judgegen.cli import ending
+    from judgegen.errors import SpecError
+    from judgegen.formats.consumers import consumer
+
+    with ending.told(as_json=as_json):
+        form = consumer(to, standard=standard)
+        run = handover.is_run(Path(source))
+        if (unpaired or ties) and not (run and unpaired):
+            raise SpecError("--unpaired takes a run folder, and --ties goes with it")
+        done = exporting.export(
+            _rows(source, shape, run=run),
+            to,
+            out or _beside(source, to, form.suffix, folder=form.folder),
+            split=split,
+            seed=seed,
+            standard=standard,
+            facts=handover.facts(Path(source)) if run and form.companions is not None else None,
+            unpaired=handover.unpaired(Path(source), ties=_wanted(ties)) if unpaired else None,
+        )
+    print(json.dumps(_object(to, done)) if as_json else "\n".join(_text(to, done, form.rules)))
+
+
+def _wanted(ties: Ties | None) -> bool | None:
+    return None if ties is None else ties is Ties.wanted
+
+
+def _rows(source: str, shape: str, *, run: bool) -> Iterator[Any]:
+    """Preferences, and in the place of a row that is none the reason, so that rows keep their numbers."""
+    from judgegen import handover
+    from judgegen.formats.format import Unfit
+    from judgegen.importing import Reject, imported
+
+    found = handover.preferences(Path(source)) if run and shape == "preferences" else imported(source, shape)
+    return (Unfit(row.reason) if isinstance(row, Reject) else row for row in found)
+
+
+def _beside(source: str, to: str, suffix: str, *, folder: bool) -> Path:
+    """Where an export goes that was not told: into the run's folder, or beside the file under its name."""
+    path = Path(source)
+    if path.is_dir():
+        return path / (to if folder else f"{to}{suffix}")
+    stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
+    return path.with_name(f"{stem}.{to}" if folder else f"{stem}.{to}{suffix}")
+
+
+def _object(to: str, done: Exported) -> dict[str, Any]:
+    return {
+        "format": to,
+        "paths": [str(path) for path in done.paths],
+        "counts": dict(done.counts),
+        "left_out": {"total": len(done.left_out), "reasons": done.reasons(), "rows": [list(r) for r in done.left_out]},
+        "flip_rate": done.flip_rate,
+    }
+
+
+def _text(to: str, done: Exported, rules: tuple[str, ...]) -> Iterator[str]:
+    shares = f" ({', '.join(f'{n:,} {part}' for part, n in done.counts.items())})" if len(done.counts) > 1 else ""
+    yield f"{sum(done.counts.values()):,} rows for {to}{shares}"
+    yield from (f"  {path}" for path in done.paths)
+    if done.left_out:
+        yield f"left out: {len(done.left_out):,}"
+        yield from (f"  {line}" for line in _left_out(done))
+    for part in (part for part, rows in done.counts.items() if not rows):
+        yield f"note: {part} is empty; choose another --split or --seed"
+    yield f"how {to} reads it:"
+    yield from (f"- {rule}" for rule in rules)
+    if done.flip_rate is not None:
+        yield f"expected share of wrong labels, mean(1 - p_chosen): {done.flip_rate}"
+
+
+def _left_out(done: Exported) -> Iterator[str]:
+    rows: Mapping[str, list[int]] = {reason: [] for reason in done.reasons()}
+    for number, reason in done.left_out:
+        rows[reason].append(number)
+    for reason, numbers in rows.items():
+        named = ", ".join(str(number) for number in numbers[:_ROWS_NAMED])
+        more = ", …" if len(numbers) > _ROWS_NAMED else ""
+        yield f"{len(numbers):>6,}  {reason} ({'row' if len(numbers) == 1 else 'rows'} {named}{more})"

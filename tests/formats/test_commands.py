@@ -1,0 +1,182 @@
+"""The two commands: a run or a file out, a file in; what is printed, in words and as JSON, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from judgegen import api
+from judgegen.cli.export import export
+from judgegen.cli.import_ import import_
+
+app = typer.Typer()
+app.command("export")(export)
+app.command("import")(import_)
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs a command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def preferences_file(preferences: list[dict[str, Any]], tmp_path: Path) -> Path:
+    """preferences.jsonl with one row of each kind, and one that is none."""
+    path = tmp_path / "found.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*preferences, {"prompt": "Why?"}]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 60 prompts with three candidates each, whose judge ties and errs now and then."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    table = {
+        "prompts": "none",
+        "endpoints": {
+            "world": {"provider": "scripted", "scripted": {"accuracy": 0.8, "tie_rate": 0.3, "logprobs": False}}
+        },
+        "sampler": {"endpoint": "world", "model": "small", "variants": [{"name": "a", "n": 3, "temperature": 0.7}]},
+        "judge": {"endpoint": "world", "model": "large"},
+        "pairs": {"min_p_chosen": 0.8},
+    }
+    asyncio.run(api.generate(table, out=folder, prompts=[f"Question {n}?" for n in range(60)]))
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_file_goes_out_and_what_does_not_fit_is_named(command: Command, preferences_file: Path) -> None:
+    """The output stands beside the input; rows that do not fit are counted by reason and named by row."""
+    done = command("export", preferences_file, "--to", "openrlhf")
+    assert done.exit_code == 0, done.output
+    assert len(rows(preferences_file.with_name("found.openrlhf.jsonl"))) == 2
+    assert "2 rows for openrlhf" in done.stdout
+    assert "1  tool definitions: openrlhf has no place for them (row 3)" in done.stdout
+    assert "1  prompt is not a list of messages (row 4)" in done.stdout
+
+
+def test_the_same_as_json(command: Command, preferences_file: Path) -> None:
+    """--json prints one object with the paths, the counts and every row that was left out."""
+    done = command("export", preferences_file, "--to", "trl-dpo", "--split", "0.5", "-o", "out/pairs.jsonl", "--json")
+    told = json.loads(done.stdout)
+    assert sum(told["counts"].values()) == 3
+    assert told["left_out"]["rows"] == [[4, "prompt is not a list of messages"]]
+    assert told["flip_rate"] == 0.1
+    assert [Path(path).name for path in told["paths"]] == ["pairs.train.jsonl", "pairs.test.jsonl"]
+
+
+def test_a_run_goes_out_with_what_is_known_of_it(command: Command, run: Path) -> None:
+    """A run's pairs become a data set whose card names models, drops, cost and doubt, and a grader from its judge."""
+    done = command("export", run, "--to", "huggingface", "-o", "hub")
+    assert done.exit_code == 0, done.output
+    pairs = len(rows(run / "preferences.jsonl"))
+    assert pq.read_table("hub/data/train-00000-of-00001.parquet").num_rows == pairs
+    card = Path("hub/README.md").read_text()
+    for words in (
+        "`small`",
+        "judged by `large` with the template `pairwise`",
+        f"{pairs:,} pairs",
+        "60 prompts",
+        "expected share of wrong labels",
+    ):
+        assert words in card
+    assert command("export", run, "--to", "openai-rft", "-o", "rft.jsonl").exit_code == 0
+    grader = json.loads(Path("rft.grader.json").read_text())
+    assert (grader["type"], grader["model"], grader["range"]) == ("score_model", "large", [0, 1])
+    assert "{{sample.output_text}}" in grader["input"][-1]["content"]
+
+
+def test_kto_takes_the_judged_answers_that_are_in_no_pair(command: Command, run: Path) -> None:
+    """Every judged candidate goes out once: labelled by its share of wins, ties as told or not at all, flips never."""
+    candidates = pq.read_table(run / "audit" / "candidates.parquet").to_pylist()
+    outcome = {row["prompt_id"]: row["outcome"] for row in pq.read_table(run / "audit" / "prompts.parquet").to_pylist()}
+    paired = {
+        (row["prompt_id"], row[side])
+        for row in pq.read_table(run / "audit" / "pairs.parquet").to_pylist()
+        for side in ("chosen", "rejected")
+    }
+    believed = [
+        c for c in candidates if c["score"] is not None and outcome[c["prompt_id"]] not in ("flip", "unreadable")
+    ]
+    spare = [c for c in believed if (c["prompt_id"], c["candidate"]) not in paired]
+    tied = [c for c in spare if c["score"] == 0.5]
+    assert tied
+    assert len(spare) > len(tied)
+    for told, extra in (((), 0), (("--ties", "wanted"), len(tied))):
+        done = command("export", run, "--to", "trl-kto", "--unpaired", *told, "-o", "kto.jsonl")
+        assert done.exit_code == 0, done.output
+        found = rows(Path("kto.jsonl"))
+        assert len(found) == len(paired) + len(spare) - len(tied) + extra
+        wanted = sum(c["score"] > 0.5 for c in spare) + extra + len(paired) // 2
+        assert sum(row["label"] for row in found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("missing.jsonl", "--to", "openai-dpo"), "missing.jsonl: cannot be read"),
+        (("found.jsonl", "--to", "openai"), "known: openai-dpo, "),
+        (("found.jsonl", "--to", "trl-dpo", "--from", "hh"), "is no shape to import from"),
+        (("found.jsonl", "--to", "trl-kto", "--unpaired"), "--unpaired takes a run folder"),
+        (("found.jsonl", "--to", "trl-dpo", "--split", "90"), "not between 0 and 1"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_two_and_the_mend(
+    arguments: tuple[str, ...], told: str, command: Command, preferences_file: Path
+) -> None:
+    """A wrong file, name or option is told on stderr, with exit code 2, and in the object of --json."""
+    done = command("export", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert told in json.loads(command("export", *arguments, "--json").stdout)["error"]["message"]
+
+
+def test_an_import_tells_what_it_kept_and_refused(command: Command, tmp_path: Path) -> None:
+    """Kept and refused rows are counted, the refused ones by reason; the result exports at once."""
+    same = {"response1": "a", "response2": "b", "context": [{"role": "user", "content": "Why?"}]}
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps(same | {"overall_preference": n}) + "\n" for n in (-1, 0, 2)))
+    done = command("import", path, "--from", "helpsteer3", "-o", "out.jsonl", "--system", "Be kind.")
+    assert done.exit_code == 0, done.output
+    assert "2 preferences in out.jsonl" in done.stdout
+    assert "1  overall_preference is 0: a tie, not a preference" in done.stdout
+    told = json.loads(command("import", path, "--from", "helpsteer3", "-o", "out.jsonl", "--json").stdout)
+    assert (told["rows"], told["rejects"]["total"], told["paths"]) == (2, 1, ["out.jsonl", "out.rejects.jsonl"])
+    assert command("export", "out.jsonl", "--to", "openai-dpo", "--split", "0.9").exit_code == 0
+    assert command("import", path, "--from", "pandalm", "-o", "none.jsonl").exit_code == 2
+    assert not Path("none.jsonl").exists()
+
+
+def test_the_guides_conversion_is_one_command(command: Command, tmp_path: Path) -> None:
+    """Another publisher's file goes to a consumer directly, with --from."""
+    row = {
+        "instruction": "Why?",
+        "chosen_response": "So.",
+        "rejected_response": "No.",
+        "chosen_avg_rating": 5,
+        "rejected_avg_rating": 1,
+    }
+    path = tmp_path / "argilla.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    assert command("export", path, "--from", "argilla-ultrafeedback", "--to", "openai-dpo").exit_code == 0
+    (found,) = rows(tmp_path / "argilla.openai-dpo.jsonl")
+    assert found == {
+        "input": {"messages": [{"role": "user", "content": "Why?"}]},
+        "preferred_output": [{"role": "assistant", "content": "So."}],
+        "non_preferred_output": [{"role": "assistant", "content": "No."}],
+    }
