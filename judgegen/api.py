@@ -88,7 +88,7 @@ async def generate(
             Run as `run`.
     """
     watch, stop = watch or Watch(), Stop() if stop is None else stop
-    resolved, base, folder = _resolve(spec, out)
+    resolved, base, folder = resolve(spec, out)
     texts = plan.texts(resolved, base)
     steps = plan.plan(resolved, texts)
     rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "standard")
@@ -153,7 +153,7 @@ def estimate(
     """
     from judgegen.estimating import count
 
-    resolved, base, folder = _resolve(spec, out)
+    resolved, base, folder = resolve(spec, out)
     steps = plan.plan(resolved, plan.texts(resolved, base))
     live.rates(resolved, live.samplers(steps) | live.judges(steps))
 
@@ -197,7 +197,7 @@ def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
     return _aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch())))
 
 
-def _resolve(given: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
+def resolve(given: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the run folder."""
     if isinstance(given, str | Path):
         path = Path(given)
