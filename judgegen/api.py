@@ -71,12 +71,10 @@ async def generate(
     Args:
         spec: a run file's path, its table, or a Spec.
         out: the run folder; runs/<name> unless given.
-        limit: take this many prompts, spread over them all: a pilot must look like the whole, and files are often
-            sorted. A larger limit takes the same ones and more.
+        limit: so many prompts, spread over them all (a pilot must look like the whole); a larger one takes more.
         prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`.
         max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
-        batch: through the provider's Batch API: submits what is unanswered and raises Incomplete while it waits; called
-            again it fetches and goes on.
+        batch: through the provider's Batch API; raises Incomplete while it waits, called again it goes on.
         wait: with `batch`, go on until all is answered.
         poll_s: seconds between looks at the provider while waiting.
         watch: sees the run as it goes.
@@ -102,25 +100,23 @@ async def generate(
         cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
         if batch:
             before = journal.count()
-            await rounds.run(
-                resolved,
-                steps,
-                journal,
-                price=partial(live.cost, rates),
-                worst=partial(live.worst, rates),
-                cap=cap,
-                poll_s=poll_s if wait else None,
-                prompts=lambda: _kept(journal),
-                watch=watch,
-                stop=stop,
-            )
+            job = rounds.Job(spec=resolved, plan=steps, journal=journal, rates=rates, cap=cap, watch=watch, stop=stop)
+            await rounds.run(job, lambda: _kept(journal), poll_s=poll_s if wait else None)
             summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
-            known = summary["calls"]["sampler"] + summary["calls"]["judge"] - (journal.count() - before)
+            known = _asked(summary) - (journal.count() - before)
         else:
             async with live.live(resolved, journal, rates, cap, watch, stop) as send:
                 summary = await _write(folder, resolved, steps, journal, send, watch)
             known = send.from_journal
-    run = Run(folder, _as_seen(summary, known))
+    return _ended(Run(folder, _as_seen(summary, known)), stop)
+
+
+def _asked(summary: Mapping[str, Any]) -> int:
+    return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
+
+
+def _ended(run: Run, stop: Stop) -> Run:
+    """The run, or the error that ended it early with the run on it."""
     if error := stop.error or _incomplete(run.summary):
         error.run = run
         raise error
@@ -133,7 +129,7 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
     with Journal(folder, create=False) as journal:
         steps = plan.plan(resolved, journal.texts())
         summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
-    return Run(folder, _as_seen(summary, summary["calls"]["sampler"] + summary["calls"]["judge"]))
+    return Run(folder, _as_seen(summary, _asked(summary)))
 
 
 def estimate(

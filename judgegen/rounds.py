@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from judgegen import pipeline
+from judgegen import live, pipeline
 from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
 from judgegen.llm.batch import Desk, Postman, collected
-from judgegen.llm.calls import Call, Usage
+from judgegen.llm.calls import Call
 from judgegen.llm.journal import Journal
 from judgegen.llm.outbox import Outbox, Size
 from judgegen.llm.providers.openai import client
@@ -46,51 +47,56 @@ async def desks(spec: Spec) -> AsyncIterator[dict[str, Desk]]:
             await opened.close()
 
 
-async def run(
-    spec: Spec,
-    plan: Plan,
-    journal: Journal,
-    *,
-    price: Callable[[Call, Usage], Decimal],
-    worst: Callable[[Call], Decimal],
-    cap: Decimal | None,
-    poll_s: float | None,
-    prompts: Callable[[], pipeline.Prompts],
-    watch: Watch,
-    stop: Stop,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run as its rounds need it. `rates` are the Batch API's; `cap` is in USD."""
+
+    spec: Spec
+    plan: Plan
+    journal: Journal
+    rates: live.Rates
+    cap: Decimal | None
+    watch: Watch
+    stop: Stop
+
+
+async def run(job: Job, prompts: Callable[[], pipeline.Prompts], *, poll_s: float | None) -> None:
     """Rounds until everything is answered; without `poll_s` only until batches have to be waited for.
 
     The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
     """
-    limits = {name: endpoint.batch_tokens for name, endpoint in spec.used_endpoints().items()}
-    with Outbox(journal.path) as outbox:
-        async with desks(spec) as open_desks:
-            postman = Postman(journal, outbox, open_desks, price, limits, cap)
-            outbox.try_again()
+    limits = {name: endpoint.batch_tokens for name, endpoint in job.spec.used_endpoints().items()}
+    with Outbox(job.journal.path) as outbox:
+        async with desks(job.spec) as open_desks:
+            postman = Postman(job.journal, outbox, open_desks, partial(live.cost, job.rates), limits, job.cap)
             try:
-                await postman.adopt()
-                while not stop.requested:
-                    await postman.fetch()
-                    await _collect(plan, journal, outbox, worst, prompts())
-                    await postman.post()
-                    if _over(outbox, stop, cap, waits=poll_s is not None):
-                        return
-                    watch.warned(_state(outbox))
-                    await stop.sleep(poll_s or 0)
+                await _rounds(job, outbox, postman, prompts, poll_s)
             except JudgegenError as error:
-                stop.request(error)
+                job.stop.request(error)
 
 
-async def _collect(
-    plan: Plan, journal: Journal, outbox: Outbox, worst: Callable[[Call], Decimal], prompts: pipeline.Prompts
+async def _rounds(
+    job: Job, outbox: Outbox, postman: Postman, prompts: Callable[[], pipeline.Prompts], poll_s: float | None
 ) -> None:
+    outbox.try_again()
+    await postman.adopt()
+    while not job.stop.requested:
+        await postman.fetch()
+        await _collect(job, outbox, prompts())
+        await postman.post()
+        if _over(outbox, job.stop, job.cap, waits=poll_s is not None):
+            return
+        job.watch.warned(_state(outbox))
+        await job.stop.sleep(poll_s or 0)
+
+
+async def _collect(job: Job, outbox: Outbox, prompts: pipeline.Prompts) -> None:
     """One pass of the pipeline against the journal; what it lacks goes to the outbox."""
     outbox.begin()
     try:
         outbox.drop_unsent()
-        send = collected(journal, outbox, partial(_size, worst))
-        async for _ in pipeline.results(prompts, plan, send, window=16):
+        send = collected(job.journal, outbox, partial(_size, partial(live.worst, job.rates)))
+        async for _ in pipeline.results(prompts, job.plan, send, window=16):
             pass
     finally:
         outbox.commit()

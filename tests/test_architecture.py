@@ -1,0 +1,116 @@
+"""The house plan, held by the code itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import judgegen
+
+PACKAGE = Path(judgegen.__file__).parent
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "prompts" not in path.parts)
+STAGES = ("sampler", "judge", "writer")
+LEAVES = ("errors", "records", "textual", "templates", "llm.calls", "llm.tokens", "formats", "watch", "llm.models")
+HEAVY = ("pandas", "pyarrow", "openai", "pydantic", "tiktoken", "aiohttp", "altair", "sklearn", "scipy", "genai_prices")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module of ours that a module imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("judgegen"):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if (PACKAGE.parent / Path(*whole.split("."))).with_suffix(".py").exists() else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("judgegen"))
+
+
+def room(module: str) -> str:
+    return module.removeprefix("judgegen").removeprefix(".").split(".")[0]
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_know_neither_each_other_nor_who_answers(stage: str) -> None:
+    """A stage imports itself and the leaves: records, calls, templates, tokens, formats, errors."""
+    for path in (PACKAGE / stage).rglob("*.py"):
+        for module in imports(path):
+            inner = module.removeprefix("judgegen.")
+            assert room(module) == stage or inner.startswith(LEAVES), f"{name_of(path)} imports {module}"
+
+
+def test_the_pipeline_does_not_know_who_answers() -> None:
+    """Neither the journal, the senders, a provider, nor a price is behind the pipeline's back."""
+    for module in imports(PACKAGE / "pipeline.py"):
+        assert not module.startswith(("judgegen.api", "judgegen.cli", "judgegen.llm.journal", "judgegen.llm.senders"))
+        assert not module.startswith(("judgegen.llm.providers", "judgegen.llm.prices", "judgegen.spec"))
+
+
+def test_models_know_nothing_of_stages() -> None:
+    """The room of calls, senders and providers imports no stage, no pipeline and no command."""
+    for path in (PACKAGE / "llm").rglob("*.py"):
+        for module in imports(path):
+            assert room(module) not in (*STAGES, "pipeline", "plan", "api", "cli", "notebook", "sources"), path
+
+
+def test_only_the_command_line_knows_the_command_line() -> None:
+    """Nothing below imports judgegen.cli."""
+    for path in MODULES:
+        if "cli" not in path.parts and path.name != "__main__.py":
+            assert not any(room(module) == "cli" for module in imports(path)), path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_stay_small_and_documented(path: Path) -> None:
+    """At most 400 lines a module and 60 a function; what is public says what it is; names say what they hold."""
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(ast.parse(text)), "no docstring"
+    assert not {"utils", "helper", "helpers", "manager", "handler", "base", "common"} & {path.stem}
+    for node in functions(path):
+        if not isinstance(node, ast.ClassDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+    for top in ast.parse(text).body:
+        if isinstance(top, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not top.name.startswith("_"):
+            assert ast.get_docstring(top), f"{top.name} has no docstring"
+
+
+def test_every_test_says_its_law() -> None:
+    """Each test function has a docstring, and can fail: it asserts, or expects an error."""
+    for path in Path(__file__).parent.rglob("test_*.py"):
+        for node in functions(path):
+            if node.name.startswith("test_"):
+                assert ast.get_docstring(node), f"{path.name}::{node.name}"
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    """`__all__` is sorted, and every name in it resolves."""
+    assert judgegen.__all__ == sorted(judgegen.__all__)
+    for name in judgegen.__all__:
+        assert getattr(judgegen, name) is not None
+    assert set(dir(judgegen)) == set(judgegen.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        importlib.import_module("judgegen").nothing  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("arguments", [["-c", "import judgegen"], ["-m", "judgegen", "--help"]])
+def test_starting_is_light(arguments: list[str]) -> None:
+    """Neither the import nor --help loads what only some command needs."""
+    done = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=True)
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
+    assert not loaded & set(HEAVY)
