@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from judgegen.textual import clean
+
 SUFFIX = ".part"
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 def part_of(path: Path) -> Path:
@@ -59,11 +62,9 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
 
 
-def clean(text: str) -> str:
-    """Text that UTF-8 can hold: a lone surrogate, which some models emit, becomes U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def json_line(row: Mapping[str, Any]) -> str:
-    """One record of a JSONL file: no spaces to spare, one newline, nothing that UTF-8 cannot hold."""
-    return clean(json.dumps(row, ensure_ascii=False)) + "\n"
+    """One record of a JSONL file and its newline, without anything that UTF-8 cannot hold.
+
+    What other readers take for a line's end is escaped.
+    """
+    return clean(json.dumps(row, ensure_ascii=False, allow_nan=False)).translate(_LINE_ENDS) + "\n"

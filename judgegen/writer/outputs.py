@@ -1,13 +1,14 @@
 """Every derived file of a run folder, written together: nothing is in its place before all of it is whole.
 
-Takes results in prompt order, one at a time, in bounded memory. Knows nothing of where results come from.
+Takes results in prompt order, one at a time; of each call it remembers 16 bytes, so that none is paid for or listed
+twice. Knows nothing of where results come from.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,32 +16,57 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from judgegen.formats import fit
-from judgegen.formats.consumers import consumer
-from judgegen.formats.format import Unfit
-from judgegen.llm.tokens import count, count_messages
-from judgegen.records import Pair, Result
+from judgegen.formats.consumers import CONSUMERS, consumer
+from judgegen.formats.format import Format, Unfit
+from judgegen.llm.calls import ID_PREFIX
+from judgegen.llm.tokens import count_batch, count_messages
+from judgegen.records import Result
+from judgegen.writer import laws
 from judgegen.writer.audit import Audit
 from judgegen.writer.files import json_line, part_of, put_in_place, write_text
-from judgegen.writer.rows import preference
+from judgegen.writer.rows import Asked, CountMessages, CountTexts, preferences
 from judgegen.writer.summary import Summary
 
-PREFERENCES = "preferences.jsonl"
+PREFERENCES, SUMMARY = "preferences.jsonl", "summary.json"
 
 
 class Outputs:
-    """Add results, then finish; left without finishing, the folder is as it was."""
+    """Add results, then finish; left without finishing, the folder is as it was.
 
-    def __init__(self, folder: Path, *, stamp: Mapping[str, str], formats: Sequence[str], encoding: str) -> None:
-        self._folder, self._formats = folder, {name: consumer(name) for name in formats}
-        self._summary = Summary()
-        self._asked: Counter[str] = Counter()
-        self._left_out: dict[str, Counter[str]] = {name: Counter() for name in formats}
-        self._count_messages = partial(_messages, encoding)
-        self._count = partial(_text, encoding)
+    Args:
+        folder: the run folder.
+        stamp: what made these files (versions, the run's fingerprint); stands in the metadata of the audit's files.
+        formats: names of consumers whose file is rows alone.
+        encoding: of the tokens counted in preferences.jsonl.
+        count_messages, count_texts: count them otherwise.
+
+    Raises:
+        SpecError: there is no such format.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        stamp: Mapping[str, str],
+        formats: Sequence[str],
+        encoding: str,
+        count_messages: CountMessages | None = None,
+        count_texts: CountTexts | None = None,
+    ) -> None:
+        self._folder = folder
+        self._summary, self._seen = Summary(), set[bytes]()
+        self._formats = {name: Tailored(consumer(name)) for name in formats}
+        self._rows = partial(
+            preferences,
+            count_messages=count_messages or partial(_messages, encoding),
+            count_texts=count_texts or partial(_texts, encoding),
+        )
+        _sweep(folder)
         self._open = ExitStack()
         self._audit = Audit(folder / "audit", stamp)
         self._open.callback(self._audit.abandon)
-        names = [PREFERENCES, *(f"{name}.jsonl" for name in formats)]
+        names = [PREFERENCES, *map(_file_of, self._formats)]
         self._files: dict[str, IO[str]] = {name: self._part(folder / name) for name in names}
 
     def _part(self, path: Path) -> IO[str]:
@@ -56,49 +82,83 @@ class Outputs:
         self._open.close()
 
     def add(self, result: Result) -> None:
-        """Add what one prompt came to."""
-        self._summary.add(result)
-        self._audit.add(result)
-        self._asked.update(call.id for call, _ in result.calls)
-        for pair in result.pairs:
-            self._pair(result, pair)
+        """Add what one prompt came to.
 
-    def _pair(self, result: Result, pair: Pair) -> None:
-        row = preference(result, pair, count_messages=self._count_messages, count=self._count)
-        self._files[PREFERENCES].write(json_line(row))
-        for name, form in self._formats.items():
-            try:
-                fit.check(row, form)
-            except Unfit as reason:
-                self._left_out[name][str(reason)] += 1
-            else:
-                self._files[f"{name}.jsonl"].writelines(json_line(line) for line in form.rows(row))
+        Raises:
+            ValueError: it breaks a law of label integrity.
+        """
+        laws.hold(result)
+        fresh = list(self._fresh(result.calls))
+        rows = list(self._rows(result))
+        self._summary.add(result, fresh)
+        self._audit.add(result, fresh=fresh, preferences=rows)
+        for row in rows:
+            self._preference(json_line(row))
+
+    def _fresh(self, calls: Iterable[Asked]) -> Iterator[Asked]:
+        """Those of the calls that were not met before."""
+        for call, outcome in calls:
+            key = bytes.fromhex(call.id.removeprefix(ID_PREFIX))
+            if key not in self._seen:
+                self._seen.add(key)
+                yield call, outcome
+
+    def _preference(self, line: str) -> None:
+        """Formats are laid out from what is written, so that an export of preferences.jsonl gives the same bytes."""
+        self._files[PREFERENCES].write(line)
+        for name, tailored in self._formats.items():
+            self._files[_file_of(name)].writelines(tailored.lines(json.loads(line)))
 
     def finish(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Put everything in its place; the summary, with `extra` keys added, is written last and returned."""
-        summary = {**self._row(), **extra}
+        counted = {name: tailored.row() for name, tailored in self._formats.items()}
+        summary = {**self._summary.row(), "formats": counted, **extra}
         for file in self._files.values():
             file.close()
+        self._audit.close()
         for name in self._files:
             put_in_place(self._folder / name)
-        self._audit.finish()
+        self._audit.land()
+        write_text(self._folder / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         self._open.pop_all()
-        write_text(self._folder / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         return summary
 
-    def _row(self) -> dict[str, Any]:
-        row = self._summary.row()
-        repeats = sum(times - 1 for times in self._asked.values())
-        left_out = {name: dict(sorted(reasons.items())) for name, reasons in self._left_out.items()}
-        formats = {
-            name: {"rows": row["pairs"] - sum(left_out[name].values()), "left_out": left_out[name]} for name in left_out
-        }
-        return {**row, "calls": {**row["calls"], "from_journal": repeats}, "formats": formats}
+
+class Tailored:
+    """One consumer's rows, and what was left out of them."""
+
+    def __init__(self, form: Format) -> None:
+        self._form = form
+        self._rows, self._left_out = 0, Counter[str]()
+
+    def lines(self, preference: Mapping[str, Any]) -> list[str]:
+        """The lines of one preference; none where it does not fit, and then the reason is counted."""
+        try:
+            rows = fit.laid_out(preference, self._form)
+        except Unfit as reason:
+            self._left_out[str(reason)] += 1
+            return []
+        self._rows += len(rows)
+        return [json_line(row) for row in rows]
+
+    def row(self) -> dict[str, Any]:
+        """What the summary says of it."""
+        return {"rows": self._rows, "left_out": dict(sorted(self._left_out.items()))}
+
+
+def _file_of(name: str) -> str:
+    return f"{name}.jsonl"
+
+
+def _sweep(folder: Path) -> None:
+    """Clear what a killed writer left beside the files; the audit's tables begin with clearing theirs."""
+    for name in (PREFERENCES, SUMMARY, *map(_file_of, CONSUMERS)):
+        part_of(folder / name).unlink(missing_ok=True)
 
 
 def _messages(encoding: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> int:
     return count_messages(messages, encoding, tools=tools)
 
 
-def _text(encoding: str, text: str) -> int:
-    return count(text, encoding)
+def _texts(encoding: str, texts: Sequence[str]) -> list[int]:
+    return count_batch(texts, encoding)

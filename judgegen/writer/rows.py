@@ -1,4 +1,4 @@
-"""Lays out a pair as the row of preferences.jsonl. Pure; token counts come as a function.
+"""Rows of preferences.jsonl. Pure: token counts come as functions.
 
 The row is the shape that formats read: what is asked, both sides as message lists, how sure the label is, what it cost,
 and the ids of everything it rests on.
@@ -6,39 +6,49 @@ and the ids of everything it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
-from judgegen.llm.calls import Message
+from judgegen.llm.calls import Call, Message, Outcome
 from judgegen.records import Candidate, Pair, Prompt, Result
+from judgegen.writer.money import plain, total
 
+Asked = tuple[Call, Outcome]
 CountMessages = Callable[[Sequence[Message], Sequence[Mapping[str, Any]]], int]
-CountText = Callable[[str], int]
+CountTexts = Callable[[Sequence[str]], Sequence[int]]
+ROLES = {"sampler": "sampling", "judge": "judging"}
 
 
-def preference(result: Result, pair: Pair, *, count_messages: CountMessages, count: CountText) -> dict[str, Any]:
-    """One row. Tokens are of the prompt as a chat and of each side's text; USD is all that the prompt cost."""
-    prompt = result.prompt
+def preferences(result: Result, *, count_messages: CountMessages, count_texts: CountTexts) -> Iterator[dict[str, Any]]:
+    """A row per pair of one prompt; what they share is counted once."""
+    if not result.pairs:
+        return
+    asked = count_messages(result.prompt.messages, result.prompt.tools)
+    sides = {c.key: c for pair in result.pairs for c in (pair.chosen, pair.rejected)}
+    said = dict(zip(sides, count_texts([spoken(c) for c in sides.values()]), strict=True))
+    for pair in result.pairs:
+        counts = {"prompt": asked, "chosen": said[pair.chosen.key], "rejected": said[pair.rejected.key]}
+        yield preference(result, pair, tokens=counts)
+
+
+def preference(result: Result, pair: Pair, *, tokens: Mapping[str, int]) -> dict[str, Any]:
+    """One row. `tokens` are of the prompt as a chat and of what each side says; USD is all that the prompt cost."""
     row = {
-        "prompt_id": prompt.id,
-        "prompt": [dict(message) for message in prompt.messages],
+        "prompt_id": result.prompt.id,
+        "prompt": [dict(message) for message in result.prompt.messages],
         "chosen": [pair.chosen.message()],
         "rejected": [pair.rejected.message()],
-        "p_chosen": rounded(pair.p_chosen),
-        "margin": rounded(pair.margin),
+        "p_chosen": None if pair.p_chosen is None else rounded(pair.p_chosen),
+        "margin": None if pair.margin is None else rounded(pair.margin),
         "consistent": pair.consistent,
-        "tokens": {
-            "prompt": count_messages(prompt.messages, prompt.tools),
-            "chosen": count(pair.chosen.text),
-            "rejected": count(pair.rejected.text),
-        },
-        "cost_usd": cost(result),
+        "tokens": dict(tokens),
+        "cost_usd": {name: plain(usd) for name, usd in cost(result.calls).items()},
         "chosen_from": origin(pair.chosen),
         "rejected_from": origin(pair.rejected),
         "verdict_calls": list(pair.verdict_calls),
     }
-    return {**row, **_given(prompt)}
+    return {**row, **_given(result.prompt)}
 
 
 def _given(prompt: Prompt) -> dict[str, Any]:
@@ -49,6 +59,13 @@ def _given(prompt: Prompt) -> dict[str, Any]:
         "metadata": dict(prompt.metadata),
     }
     return {name: value for name, value in brought.items() if value not in (None, [], {})}
+
+
+def spoken(candidate: Candidate) -> str:
+    """What a model writes to give this answer: its text, and the names and arguments of its tool calls."""
+    called = [call.get("function") or {} for call in candidate.tool_calls]
+    words = [str(function[key]) for function in called for key in ("name", "arguments") if function.get(key)]
+    return "\n".join([candidate.text, *words] if candidate.text else words)
 
 
 def origin(candidate: Candidate) -> dict[str, Any]:
@@ -62,24 +79,17 @@ def origin(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def cost(result: Result) -> dict[str, str]:
-    """USD of a prompt's calls, exact: sampling, judging, total."""
-    sampling = _spent(result, "sampler")
-    judging = _spent(result, "judge")
-    return {"sampling": plain(sampling), "judging": plain(judging), "total": plain(sampling + judging)}
+def cost(calls: Iterable[Asked]) -> dict[str, Decimal | None]:
+    """USD of a prompt's calls, exact: sampling, judging, total. A call that was asked twice was paid once."""
+    paid = {call.id: (call.tag.role, outcome.cost) for call, outcome in calls}.values()
+    by_role = {name: total(usd for r, usd in paid if r == role) for role, name in ROLES.items()}
+    return {**by_role, "total": total(usd for _, usd in paid)}
 
 
-def _spent(result: Result, role: str) -> Decimal:
-    return sum((o.cost for c, o in result.calls if c.tag.role == role and o.cost is not None), Decimal(0))
-
-
-def plain(value: Decimal) -> str:
-    """A decimal as people write it: no exponent, no trailing zeros, "0" for nothing."""
-    text = format(value, "f")
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text if text not in ("", "-0") else "0"
-
-
-def rounded(value: float) -> float:
-    """Six digits, the same on every machine; never -0.0."""
-    return round(value, 6) + 0.0
+@overload
+def rounded(value: float) -> float: ...
+@overload
+def rounded(value: float | None) -> float | None: ...
+def rounded(value: float | None) -> float | None:
+    """Six digits, the same on every machine; never -0.0. None stays None."""
+    return None if value is None else round(value, 6) + 0.0

@@ -109,10 +109,11 @@ def _against(
         return "tie", "a tie"
     if p <= min_p:
         return "low-p", f"P(chosen) = {p:.3g} is not above {min_p:.3g}"
-    return ("identical", "the same text") if _same(best, worst) else None
+    return ("identical", "the same text") if same(best, worst) else None
 
 
-def _same(a: Candidate, b: Candidate) -> bool:
+def same(a: Candidate, b: Candidate) -> bool:
+    """Whether two answers come to the same once they are written and read."""
     return normal(a.text) == normal(b.text) and _called(a) == _called(b)
 
 

@@ -1,16 +1,17 @@
-"""The summary: counts, spend and diagnostics as a fold over results. Shares of nothing are null, never zero."""
+"""The summary: counts, spend and diagnostics as a fold over results. Shares of nothing and unknown costs are null."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from judgegen.llm.calls import Usage
 from judgegen.records import Candidate, Match, Result, Unreadable, Verdict
-from judgegen.writer.rows import plain, rounded
+from judgegen.writer.money import plain, total
+from judgegen.writer.rows import Asked, rounded
 
 
 def share(part: int, whole: int) -> float | None:
@@ -24,13 +25,13 @@ class Spend:
 
     calls: int = 0
     usage: Usage = field(default_factory=Usage)
-    usd: Decimal = Decimal(0)
+    usd: Decimal | None = Decimal(0)
 
-    def add(self, usage: Usage, cost: Decimal | None) -> None:
-        """Count one call."""
-        self.calls += 1
+    def add(self, usage: Usage, cost: Decimal | None, calls: int = 1) -> None:
+        """Count one call, or several that are summed already."""
+        self.calls += calls
         self.usage += usage
-        self.usd += cost or 0
+        self.usd = total((self.usd, cost))
 
     def row(self) -> dict[str, Any]:
         """As JSON."""
@@ -54,12 +55,13 @@ class Summary:
     drops: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
     spend: dict[tuple[str, str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
     counts: Counter[str] = field(default_factory=Counter)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
-    def add(self, result: Result) -> None:
-        """Count one prompt."""
+    def add(self, result: Result, fresh: Iterable[Asked]) -> None:
+        """Count one prompt; `fresh` are those of its calls that no earlier one asked, and so are to be paid for."""
         self.prompts += 1
         self.pairs += len(result.pairs)
         if result.drop is not None:
@@ -73,7 +75,8 @@ class Summary:
             self.variants[pair.rejected.variant]["losses"] += 1
             self.counts["longer"] += len(pair.chosen.text) > len(pair.rejected.text)
             self.counts["unequal"] += len(pair.chosen.text) != len(pair.rejected.text)
-        for call, outcome in result.calls:
+        self.asked.update(call.tag.role for call, _ in result.calls)
+        for call, outcome in fresh:
             self.spend[call.tag.role, call.model, call.tag.variant, outcome.day].add(outcome.usage, outcome.cost)
 
     def _candidate(self, candidate: Candidate) -> None:
@@ -105,22 +108,23 @@ class Summary:
         counts["millionths"] += round(share_ * 1_000_000)
 
     def row(self) -> dict[str, Any]:
-        """The summary as JSON, without what only the caller knows (`calls.from_journal`, `formats`)."""
-        total = self._of()
+        """The summary as JSON, without what only the caller knows (`formats`)."""
+        every = self._of()
         by_role = {role: self._of(role) for role in ("sampler", "judge")}
         return {
             "prompts": self.prompts,
             "pairs": self.pairs,
             "drops": dict(sorted(self.drops.items())),
             "candidates": {"total": self.candidates, "refused": dict(sorted(self.refused.items()))},
-            "calls": {role: spend.calls for role, spend in by_role.items()},
+            "calls": {**{role: self.asked[role] for role in by_role}, "from_journal": self._repeats()},
+            "unreadable": self.counts["unreadable"],
             "tokens": {
-                "input": total.usage.input,
-                "cached": total.usage.cached,
-                "output": total.usage.output,
-                "reasoning": total.usage.reasoning,
+                "input": every.usage.input,
+                "cached": every.usage.cached,
+                "output": every.usage.output,
+                "reasoning": every.usage.reasoning,
             },
-            "cost_usd": {**{role: plain(spend.usd) for role, spend in by_role.items()}, "total": plain(total.usd)},
+            "cost_usd": {**{role: plain(spend.usd) for role, spend in by_role.items()}, "total": plain(every.usd)},
             "by_model": [{"role": r, "model": m, **self._of(r, m).row()} for r, m in self._models()],
             "spend": [self._spent(*group) for group in sorted(self.spend)],
             "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
@@ -129,13 +133,15 @@ class Summary:
 
     def _of(self, role: str | None = None, model: str | None = None, variant: str | None = None) -> Spend:
         """The spend of a group, all where nothing is named."""
-        total = Spend()
+        found = Spend()
         for (r, m, v, _), spend in self.spend.items():
             if role in (None, r) and model in (None, m) and variant in (None, v):
-                total.calls += spend.calls
-                total.usage += spend.usage
-                total.usd += spend.usd
-        return total
+                found.add(spend.usage, spend.usd, spend.calls)
+        return found
+
+    def _repeats(self) -> int:
+        """Calls that the journal answers even in a run that begins with an empty one."""
+        return self.asked.total() - self._of().calls
 
     def _spent(self, role: str, model: str, variant: str, day: str) -> dict[str, Any]:
         """The finest row: the sum of these, and of the calls in the audit, is the total to the last digit."""
