@@ -50,24 +50,31 @@ def simulate(
     ] = None,
     batch_most_requests: Annotated[int, _size("Rows a batch may have.", 1)] = 50_000,
     batch_most_bytes: Annotated[int, _size("Bytes a batch's file may have.", 1)] = 200_000_000,
+    finetune_seconds: Annotated[float, _size("Fine-tuning: seconds from a job's creation to success.")] = 1.0,
+    finetune_processing_s: Annotated[float, _size("Fine-tuning: seconds until an upload can be used.")] = 0.0,
+    finetune_failed_rate: Annotated[float, _rate("Fine-tuning jobs that break while they run.")] = 0.0,
+    finetune_crash_rate: Annotated[float, _rate("Fine-tuning jobs accepted whose creation gets no response.")] = 0.0,
 ) -> None:
     """Serve an OpenAI-compatible endpoint whose truth is known.
 
     Candidates end in a line that states their quality; the judge prefers the better one as often as --accuracy says.
-    Any model name and any key will do; files and batches work as OpenAI's. Counts of what was served are at /stats.
+    Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
+    Azure's below /openai/v1. Counts of what was served are at /stats.
     Ctrl-C ends it.
     """
     given = dict(locals())
     from judgegen.llm.providers.simulate import serve
+    from judgegen.llm.providers.simulate_finetune import FinetuneSettings
     from judgegen.llm.providers.simulate_work import BatchSettings
     from judgegen.spec import Scripted
 
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
+    tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
 
     try:
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_until_told(serve(settings, batches=batches, port=port, ready=_ready)))
+            asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
     except OSError as error:
         from judgegen.cli import ending
         from judgegen.errors import SpecError

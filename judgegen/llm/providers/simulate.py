@@ -2,7 +2,10 @@
 
     POST /v1/chat/completions   as in-process; a dropped connection is a socket closed without a response
     GET  /v1/models             a few names; any name is served
-    /v1/files, /v1/batches      OpenAI's Files and Batch APIs, met by the same faults
+    /v1/files, /v1/batches, /v1/fine_tuning/jobs
+                                OpenAI's Files, Batch and fine-tuning APIs, met by the same faults
+    /openai/v1/files, /openai/v1/fine_tuning/jobs
+                                the same with Azure's rules
     GET  /stats                 sampler, judge, faults, throttled, refused: what requests and batch rows came to;
                                 repeats: answers to bodies answered before; prompt_tokens, completion_tokens: of what
                                 was answered; batches: accepted; batch_rows: answered; peak, in_flight: of chat
@@ -29,6 +32,7 @@ from judgegen.llm.providers.scripted import Response, ScriptedProvider
 from judgegen.llm.providers.scripted_body import Refusal
 from judgegen.llm.providers.simulate_batch import Batches
 from judgegen.llm.providers.simulate_files import Files
+from judgegen.llm.providers.simulate_finetune import FinetuneSettings, Tunings
 from judgegen.llm.providers.simulate_tally import Tally
 from judgegen.llm.providers.simulate_web import Handler, body_of, dropped, in_json, nowhere, patient
 from judgegen.llm.providers.simulate_work import BatchSettings
@@ -40,10 +44,12 @@ MODELS = ("scripted-small", "scripted-large", "scripted-judge")
 class Simulator:
     """The routes and what stands behind them."""
 
-    def __init__(self, settings: Scripted, batches: BatchSettings) -> None:
+    def __init__(self, settings: Scripted, batches: BatchSettings, tuning: FinetuneSettings | None = None) -> None:
+        tuning = tuning or FinetuneSettings()
         self.provider = ScriptedProvider(settings)
         self.tally = Tally()
-        self.files = Files(most_batch_bytes=batches.most_bytes)
+        self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
+        self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
         self.batches = Batches(self.provider.world, self.files, self.tally, batches)
 
     def app(self) -> web.Application:
@@ -58,7 +64,7 @@ class Simulator:
         ]
         met = [
             web.route(route.method, route.path, self._met(route.handler))
-            for route in (*self.files.routes(), *self.batches.routes())
+            for route in (*self.files.routes(), *self.batches.routes(), *self.tunings.routes())
         ]
         for route in (*own, *met, web.route("*", "/{path:.*}", nowhere)):
             app.router.add_route(route.method, route.path, patient(route.handler))
@@ -134,14 +140,19 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    settings: Scripted, *, batches: BatchSettings | None = None, port: int = 0, host: str = "127.0.0.1"
+    settings: Scripted,
+    *,
+    batches: BatchSettings | None = None,
+    tuning: FinetuneSettings | None = None,
+    port: int = 0,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
     """A simulator on `host`:`port` (0 picks a free one) for as long as the block runs.
 
     Raises:
         OSError: the port is taken.
     """
-    simulator = Simulator(settings, batches or BatchSettings())
+    simulator = Simulator(settings, batches or BatchSettings(), tuning)
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -156,6 +167,7 @@ async def serve(
     settings: Scripted,
     *,
     batches: BatchSettings | None = None,
+    tuning: FinetuneSettings | None = None,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[str], None] | None = None,
@@ -165,7 +177,7 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    async with serving(settings, batches=batches, port=port, host=host) as served:
+    async with serving(settings, batches=batches, tuning=tuning, port=port, host=host) as served:
         if ready is not None:
             ready(served.url)
         await asyncio.Event().wait()

@@ -21,7 +21,7 @@ from judgegen.llm.providers.scripted_lots import Lots
 from judgegen.llm.providers.simulate_files import Files, Stored
 from judgegen.llm.providers.simulate_job import ENDPOINT, Job
 from judgegen.llm.providers.simulate_tally import Tally
-from judgegen.llm.providers.simulate_web import bad, body_of, dropped, in_json, page, refused
+from judgegen.llm.providers.simulate_web import bad, body_of, dropped, in_json, is_metadata, page, refused
 from judgegen.llm.providers.simulate_work import BatchSettings, Work
 
 
@@ -115,12 +115,4 @@ def _refusal(body: Mapping[str, Any], stored: Stored | None) -> Refusal | None:
         return Refusal(message=f"Invalid 'endpoint'; here only {ENDPOINT} is served.", param="endpoint")
     if body.get("completion_window") != "24h":
         return Refusal(message="Invalid 'completion_window'; supported: 24h.", param="completion_window")
-    return None if _is_metadata(body.get("metadata")) else Refusal(message="Invalid 'metadata'.", param="metadata")
-
-
-def _is_metadata(found: Any) -> bool:
-    """At most 16 pairs of texts, keys of 64 characters and values of 512."""
-    if found is None:
-        return True
-    pairs = found.items() if isinstance(found, dict) and len(found) <= 16 else [("", None)]
-    return all(len(key) <= 64 and isinstance(value, str) and len(value) <= 512 for key, value in pairs)
+    return None if is_metadata(body.get("metadata")) else Refusal(message="Invalid 'metadata'.", param="metadata")

@@ -38,20 +38,27 @@ class Stored:
     filename: str
     purpose: str
     created_at: int
+    ready_at: float = 0.0  # of time.monotonic(): when the provider has looked at it
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be used."""
+        return time.monotonic() >= self.ready_at
 
     def row(self) -> dict[str, Any]:
         """The file as the API describes it."""
         size = self.path.stat().st_size
         head = {"id": self.id, "object": "file", "bytes": size, "created_at": self.created_at}
-        return {**head, "filename": self.filename, "purpose": self.purpose, "status": "processed", "expires_at": None}
+        status = "processed" if self.ready else "uploaded"
+        return {**head, "filename": self.filename, "purpose": self.purpose, "status": status, "expires_at": None}
 
 
 class Files:
     """Files by id, in a folder that is removed with `close`."""
 
-    def __init__(self, *, most_batch_bytes: int = MOST_BATCH_BYTES) -> None:
+    def __init__(self, *, most_batch_bytes: int = MOST_BATCH_BYTES, processing_s: float = 0.0) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # made when a file comes
-        self._most_batch_bytes = most_batch_bytes
+        self._most_batch_bytes, self._processing_s = most_batch_bytes, processing_s
         self._stored: dict[str, Stored] = {}
 
     def close(self) -> None:
@@ -67,7 +74,14 @@ class Files:
 
     def keep(self, path: Path, filename: str, purpose: str) -> Stored:
         """Give a written file an id."""
-        new = Stored(id=f"file-{path.name}", path=path, filename=filename, purpose=purpose, created_at=int(time.time()))
+        new = Stored(
+            id=f"file-{path.name}",
+            path=path,
+            filename=filename,
+            purpose=purpose,
+            created_at=int(time.time()),
+            ready_at=time.monotonic() + self._processing_s if purpose == "fine-tune" else 0.0,
+        )
         self._stored[new.id] = new
         return new
 

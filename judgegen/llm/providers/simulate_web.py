@@ -79,6 +79,14 @@ def dropped(request: web.Request) -> web.Response:
     return web.Response()
 
 
+def is_metadata(found: Any) -> bool:
+    """At most 16 pairs of texts, keys of 64 characters and values of 512; or none."""
+    if found is None:
+        return True
+    pairs = found.items() if isinstance(found, dict) and len(found) <= 16 else [("", None)]
+    return all(len(key) <= 64 and isinstance(value, str) and len(value) <= 512 for key, value in pairs)
+
+
 async def nowhere(request: web.Request) -> web.Response:
     """Any path or method that is not served."""
     return refused(Refusal(status=404, message=f"Invalid URL ({request.method} {request.path})"))
