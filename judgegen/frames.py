@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
 
@@ -11,24 +13,64 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 TABLES = ("prompts", "candidates", "verdicts", "calls", "pairs")
+COLUMNS = (
+    *("prompt_id", "prompt", "chosen", "rejected", "p_chosen", "margin", "consistent", "tokens", "cost_usd"),
+    *("chosen_from", "rejected_from", "verdict_calls"),
+)
+"""Of preferences.jsonl; `tools`, `reference` and `metadata` are there where some row has them."""
 
 
 def preferences(folder: Path) -> DataFrame:
-    """One row per pair, as in preferences.jsonl: messages as lists, `tokens` and `cost_usd` as mappings."""
+    """One row per pair, as in preferences.jsonl: messages as lists, `tokens` and `cost_usd` as mappings.
+
+    The table `pairs` has the same numbers as columns.
+
+    Raises:
+        SpecError: the file is not there, or holds what is no row.
+    """
     import pandas as pd
 
     path = _there(folder / "preferences.jsonl", folder)
-    if not path.stat().st_size:
-        return pd.DataFrame(columns=["prompt_id", "prompt", "chosen", "rejected", "p_chosen", "margin"])
-    # convert_dates off: an id or a text that looks like a date is none.
-    return pd.read_json(path, lines=True, convert_dates=False, dtype={"prompt_id": str})
+    rows = [_row(path, number, line) for number, line in enumerate(path.read_bytes().splitlines(), start=1)]
+    columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+    # Cell by cell: pandas' own reader makes numbers of texts that look like some, and 0.0 of False.
+    frame = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in columns})
+    return frame.astype({"prompt_id": "str", "p_chosen": "float64", "margin": "float64", "consistent": "boolean"})
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise SpecError(f"{path}: line {number} is not JSON ({error}); `judgegen write` makes the file anew") from None
+    if not isinstance(row, dict):
+        raise SpecError(f"{path}: line {number} is not a row; `judgegen write` makes the file anew")
+    return row
 
 
 def table(folder: Path, name: str) -> DataFrame:
-    """One of the audit's tables: prompts, candidates, verdicts, calls or pairs."""
-    import pandas as pd
+    """One of the audit's tables: prompts, candidates, verdicts, calls or pairs.
 
-    return pd.read_parquet(_there(folder / "audit" / f"{name}.parquet", folder))
+    Counts and flags that can be null are pandas' nullable ones, USD exact decimals; JSON stays text.
+
+    Raises:
+        SpecError: the file is not there.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = _there(folder / "audit" / f"{name}.parquet", folder)
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    frame: DataFrame = pq.ParquetFile(path).read().to_pandas(types_mapper=nullable.get)
+    for column in frame.columns[[column.endswith("_usd") for column in frame.columns]]:
+        frame[column] = frame[column].map(_bare, na_action="ignore")
+    return frame
+
+
+def _bare(usd: Decimal) -> Decimal:
+    """Without the zeros that fill the column's decimals."""
+    return Decimal(f"{usd:f}".rstrip("0").rstrip("."))
 
 
 def _there(path: Path, folder: Path) -> Path:
