@@ -24,12 +24,13 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, str]:
-    """A summary as lines by name: drops, refused candidates, calls, tokens, spend, diagnostics; none of them empty."""
+    """A summary as lines by name: drops, candidates, calls, tokens, spend, diagnostics; none of them empty."""
     calls, usd = summary["calls"], summary["cost_usd"]
     fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
     lines = {
         "dropped": _counted(summary["drops"]),
         "refused": _counted(summary["candidates"]["refused"]),
+        "suspected": _counted(summary.get("suspicions", {})),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",

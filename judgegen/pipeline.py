@@ -16,6 +16,7 @@ from typing import Any
 from judgegen.errors import Unanswered
 from judgegen.judge import build as judge
 from judgegen.judge import decide, read, schedule
+from judgegen.judge.build import suspicions
 from judgegen.llm.calls import Call, Failure, Outcome, Send, digest
 from judgegen.plan import Plan
 from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
@@ -63,7 +64,8 @@ async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[
     calls = sampler.calls(prompt, plan.settings, plan.seed)
     answered = await together([_keep(call, send) for call in calls], asked)
     drawn = [candidate(call, outcome) for ((call, outcome),) in answered]
-    return screen(drawn, near_identical=plan.near_identical)
+    screened = screen(drawn, near_identical=plan.near_identical)
+    return tuple(replace(one, suspicions=suspicions(one)) for one in screened)
 
 
 async def compare(

@@ -29,7 +29,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One answer to one prompt. `refused` says why it may not compete; None when it may."""
+    """One answer to one prompt. `refused` says why it may not compete; None when it may.
+
+    `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict.
+    """
 
     prompt_id: str
     variant: str
@@ -41,6 +44,7 @@ class Candidate:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     refused: str | None = None
+    suspicions: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

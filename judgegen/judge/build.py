@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from judgegen.judge.guard import Frame, frame
+from judgegen.judge.guard import Frame, frame, neutral
 from judgegen.llm.calls import Call, Message, Tag, digest
 from judgegen.records import Candidate, Comparison, Prompt
 from judgegen.templates import Template
@@ -63,8 +63,8 @@ def _messages(prompt: Prompt, comparison: Comparison, template: Template, shown:
     return template.messages(
         {
             "request": request(prompt),
-            "first": answer(comparison.first),
-            "second": answer(comparison.second),
+            "first": neutral(answer(comparison.first))[0],
+            "second": neutral(answer(comparison.second))[0],
             "first_label": shown.first,
             "second_label": shown.second,
             "tie_label": shown.tie,
@@ -94,6 +94,11 @@ def request(prompt: Prompt) -> str:
 def answer(candidate: Candidate) -> str:
     """A candidate as the judge reads it: its text, and its tool calls as JSON."""
     return content(candidate.message())
+
+
+def suspicions(candidate: Candidate) -> tuple[str, ...]:
+    """The kinds of a judge's frame that a candidate imitates; it is shown with a mark in each."""
+    return neutral(answer(candidate))[1]
 
 
 def content(message: Message) -> str:

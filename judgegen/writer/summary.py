@@ -54,6 +54,7 @@ class Summary:
     pairs: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    suspicions: Counter[str] = field(default_factory=Counter)
     candidates: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     spend: dict[tuple[str, str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
@@ -82,6 +83,7 @@ class Summary:
     def _candidate(self, candidate: Candidate) -> None:
         self.candidates += 1
         self.variants[candidate.variant]["candidates"] += 1
+        self.suspicions.update(candidate.suspicions)
         if candidate.refused is not None:
             self.refused[candidate.refused] += 1
             self.variants[candidate.variant]["refused"] += 1
@@ -116,6 +118,7 @@ class Summary:
             "pairs": self.pairs,
             "drops": dict(sorted(self.drops.items())),
             "candidates": {"total": self.candidates, "refused": dict(sorted(self.refused.items()))},
+            "suspicions": dict(sorted(self.suspicions.items())),
             "calls": {**{role: self.asked[role] for role in by_role}, "from_journal": self._repeats()},
             "unreadable": self.counts["unreadable"],
             "tokens": {
