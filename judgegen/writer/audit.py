@@ -58,7 +58,7 @@ CANDIDATES = _schema(
     ("index", _NUMBER, "its number within the variant, from 0"),
     ("model", _TEXT, "the model asked"),
     ("refused", _TEXT, "why it may not compete, null when it may"),
-    ("suspicions", _IDS, "what of a judge's frame its text imitates: delimiter, role, schema, verdict"),
+    ("suspicions", _TEXTS, "what of a judge's frame its text imitates: delimiter, role, schema, verdict"),
     ("score", _SHARE, "mean win share in 0..1, null without evidence"),
     ("rank", _NUMBER, "1 for the best, null when not ranked"),
     ("finish", _TEXT, "why the model stopped"),
