@@ -176,11 +176,13 @@ def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
         stated = variant.expected_output_tokens or spec.sampler.expected_output_tokens
         key = ("sampler", setting.route, setting.model, setting.name)
         found[key] = _stated(stated, setting.max_tokens) if stated else _answer_length(setting.max_tokens)
-    judge, limit = spec.judge, spec.judge.token_limit
-    stated = judge.expected_output_tokens
-    thinks = models.reasons(judge.model, judge.reasoning_effort)
-    key = ("judge", judge.endpoint, judge.model, "")
-    found[key] = _stated(stated, limit) if stated else _verdict_length(limit, thinks=thinks)
+    stated = spec.judge.expected_output_tokens
+    for asking in plan.judges:
+        key = ("judge", asking.route, asking.model, "")
+        thinks = models.reasons(asking.model, asking.fixed.get("reasoning_effort"))
+        found[key] = (
+            _stated(stated, asking.max_tokens) if stated else _verdict_length(asking.max_tokens, thinks=thinks)
+        )
     return found
 
 

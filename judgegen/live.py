@@ -30,7 +30,7 @@ Rates = Mapping[tuple[str, str], prices.Rate]
 
 def judges(steps: Plan) -> set[tuple[str, str]]:
     """(endpoint name, model) of all that may judge."""
-    return {(steps.asking.route, steps.asking.model)}
+    return {(asking.route, asking.model) for asking in steps.judges}
 
 
 def samplers(steps: Plan) -> set[tuple[str, str]]:

@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from judgegen.errors import Unanswered
-from judgegen.judge import build as judge
-from judgegen.judge import decide, read, schedule
+from judgegen.judge import decide
 from judgegen.judge.build import suspicions
-from judgegen.llm.calls import Call, Failure, Outcome, Send, digest
+from judgegen.judging import Asked, Bench, saved, together
+from judgegen.llm.calls import Call, Send, digest
 from judgegen.plan import Plan
-from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
+from judgegen.records import Candidate, Match, Prompt, Result
 from judgegen.sampler import build as sampler
 from judgegen.sampler.read import candidate
 from judgegen.sampler.screen import screen
 from judgegen.textual import normal
-from judgegen.writer.select import best_worst
+from judgegen.writer.select import delta, select
 
 Prompts = Iterable[Prompt]
-Asked = list[tuple[Call, Outcome]]
 
 
 async def results(prompts: Prompts, plan: Plan, send: Send, *, window: int) -> AsyncIterator[Result]:
@@ -61,9 +60,14 @@ async def through(prompt: Prompt, plan: Plan, send: Send) -> Result:
 
 async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[Candidate, ...]:
     """Every candidate of every variant, screened."""
+
+    async def draw(call: Call, own: Asked) -> Candidate:
+        outcome = await send(call)
+        own.append((call, outcome))
+        return candidate(call, outcome)
+
     calls = sampler.calls(prompt, plan.settings, plan.seed)
-    answered = await together([_keep(call, send) for call in calls], asked)
-    drawn = [candidate(call, outcome) for ((call, outcome),) in answered]
+    drawn = await together([partial(draw, call) for call in calls], asked)
     screened = screen(drawn, near_identical=plan.near_identical)
     return tuple(replace(one, suspicions=suspicions(one)) for one in screened)
 
@@ -71,77 +75,28 @@ async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[
 async def compare(
     prompt: Prompt, competing: list[Candidate], plan: Plan, send: Send, asked: Asked
 ) -> tuple[Match, ...]:
-    """Every two competing candidates, in the orders the plan asks for."""
-    pairs = schedule.round_robin(competing)
-    displays = [schedule.orders(pair, both=plan.both_orders, seed=plan.seed) for pair in pairs]
-    flat = [shown for group in displays for shown in group]
-    verdicts = iter(await together([ask(prompt, shown, plan, send) for shown in flat], asked))
-    return tuple(
-        decide.match(
-            pair.first, pair.second, [(shown, _verdict(next(verdicts), prompt, shown, plan)) for shown in group]
-        )
-        for pair, group in zip(pairs, displays, strict=True)
-    )
-
-
-async def ask(prompt: Prompt, shown: Comparison, plan: Plan, send: Send) -> Asked:
-    """Ask for one verdict until it is readable, `max_attempts` times at most; every call asked with its answer."""
-    asked: Asked = []
-    for draw in range(plan.max_attempts):
-        call = judge.call(prompt, shown, plan.asking, seed=plan.seed, draw=draw)
-        try:
-            asked.append((call, await send(call)))
-        except Unanswered as error:
-            raise Partly(asked, error) from None
-        final = isinstance(asked[-1][1], Failure)
-        if final or not isinstance(_verdict(asked, prompt, shown, plan), Unreadable):
-            break
-    return asked
-
-
-def _verdict(asked: Asked, prompt: Prompt, shown: Comparison, plan: Plan) -> Verdict | Unreadable:
-    call, outcome = asked[-1]
-    frame = judge.framed(prompt, shown, seed=plan.seed, draw=call.draw)
-    return read.verdict(call, outcome, frame, before=tuple(earlier.id for earlier, _ in asked[:-1]))
+    """The matches between competing candidates; none where nobody judges."""
+    if plan.judging is None:
+        return ()
+    return await Bench(prompt, plan.judging, send, partial(lot, prompt, plan)).matches(competing, asked)
 
 
 def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
-    """What the matches come to: pairs, or why there are none."""
+    """What the candidates and the matches come to: pairs, or why there are none."""
     if len(competing) < 2:
         reasons = ", ".join(f"{c.key} {c.refused}" for c in result.candidates if c.refused)
         detail = f"{len(competing)} of {len(result.candidates)} may compete ({reasons})"
         return replace(result, drop="too-few", detail=detail)
-
-    def tiebreak(c: Candidate) -> str:
-        return digest([plan.seed, result.prompt.id, normal(c.text), c.call_id])
-
+    if plan.judging is None:
+        pairs, drop, detail = delta(competing, plan.rules)
+        return replace(result, pairs=pairs, drop=drop, detail=detail)
+    tiebreak = partial(lot, result.prompt, plan)
     ranking = decide.ranking(competing, result.matches, tiebreak)
-    pairs, drop, detail = best_worst(ranking, result.matches, min_p_chosen=plan.min_p_chosen, tiebreak=tiebreak)
-    return replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail)
+    pairs, drop, detail = select(ranking, result.matches, plan.rules, tiebreak=tiebreak)
+    counts = saved(competing, result.matches, plan.judging)
+    return replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
 
 
-class Partly(Unanswered):
-    """No answer for one call of several; carries those that were answered before it."""
-
-    def __init__(self, asked: Asked, error: Unanswered) -> None:
-        super().__init__(str(error), reason=error.reason)
-        self.asked = asked
-
-
-async def _keep(call: Call, send: Send) -> Asked:
-    return [(call, await send(call))]
-
-
-async def together(asking: list[Coroutine[Any, Any, Asked]], asked: Asked) -> list[Asked]:
-    """Run all to their end, keep what was answered in the order of asking, then raise what went wrong first.
-
-    Unlike a TaskGroup this does not cancel the others: which answers an incomplete prompt has must not depend on which
-    of its calls failed first.
-    """
-    answers = await asyncio.gather(*asking, return_exceptions=True)
-    errors = [answer for answer in answers if isinstance(answer, BaseException)]
-    for answer in answers:
-        asked.extend(answer.asked if isinstance(answer, Partly) else answer if isinstance(answer, list) else ())
-    for error in sorted(errors, key=lambda e: isinstance(e, Unanswered)):
-        raise error
-    return [answer for answer in answers if isinstance(answer, list)]
+def lot(prompt: Prompt, plan: Plan, c: Candidate) -> str:
+    """A text that stands in for chance wherever candidates are equal; the order in which they come changes nothing."""
+    return digest([plan.seed, prompt.id, normal(c.text), c.call_id])

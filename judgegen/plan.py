@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judgegen import templates
+from judgegen import judge_plan, templates
 from judgegen.errors import SpecError
-from judgegen.judge.build import WISHES, Asking
+from judgegen.judge.build import Asking
+from judgegen.judge_plan import Judging
 from judgegen.llm.calls import digest
 from judgegen.sampler.build import Drawn, Setting
 from judgegen.spec import Range, Spec, Variant
-
-JUDGE_TOP_LOGPROBS = 20
-"""As many alternatives as OpenAI's API gives; the three labels are among them unless the judge says something else."""
+from judgegen.writer.select import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +27,14 @@ class Plan:
     seed: int
     settings: tuple[Setting, ...]
     near_identical: float
-    asking: Asking
-    both_orders: bool
-    max_attempts: int
-    min_p_chosen: float
+    judging: Judging | None
+    rules: Rules
     fingerprint: str
+
+    @property
+    def judges(self) -> tuple[Asking, ...]:
+        """Everybody who may be asked for an opinion; nobody where no judge is needed."""
+        return () if self.judging is None else self.judging.judges
 
 
 def texts(spec: Spec, base: Path) -> dict[str, str]:
@@ -41,7 +43,8 @@ def texts(spec: Spec, base: Path) -> dict[str, str]:
     Raises:
         SpecError: one of them is not there or not UTF-8.
     """
-    found = {f"judge/{spec.judge.template}": templates.read_text(templates.find(spec.judge.template, base))}
+    judges = judge_plan.template_names(spec)
+    found = {f"judge/{name}": templates.read_text(templates.find(name, base)) for name, _ in judges}
     for variant in spec.sampler.variants:
         if variant.system_file is not None:
             found[f"system/{variant.system_file}"] = templates.read_text(_system(variant.system_file, base))
@@ -61,17 +64,14 @@ def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
     Raises:
         SpecError: a template does not fit, or is not among the texts.
     """
-    name = f"judge/{spec.judge.template}"
-    template = templates.parse(_kept(kept, name), name, "pairwise")
-    used = {name: kept[name]} | {f"system/{v.system_file}": "" for v in spec.sampler.variants if v.system_file}
+    used = {f"judge/{name}" for name, _ in judge_plan.template_names(spec)}
+    used |= {f"system/{v.system_file}" for v in spec.sampler.variants if v.system_file}
     return Plan(
         seed=spec.seed,
         settings=tuple(_setting(spec, variant, kept) for variant in spec.sampler.variants),
         near_identical=spec.sampler.near_identical,
-        asking=_asking(spec, template),
-        both_orders=spec.judge.orders == "both",
-        max_attempts=spec.judge.max_attempts,
-        min_p_chosen=spec.pairs.min_p_chosen,
+        judging=judge_plan.judging(spec, kept),
+        rules=judge_plan.rules(spec),
         fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}]),
     )
 
@@ -110,24 +110,3 @@ def _setting(spec: Spec, variant: Variant, kept: Mapping[str, str]) -> Setting:
 
 def _ends(value: float | Range) -> Drawn:
     return (value.low, value.high) if isinstance(value, Range) else value
-
-
-def _asking(spec: Spec, template: templates.Template) -> Asking:
-    judge = spec.judge
-    written = {
-        "temperature": judge.temperature,
-        "reasoning_effort": judge.reasoning_effort,
-        "extra_body": judge.extra_body or None,
-        "top_logprobs": JUDGE_TOP_LOGPROBS if judge.logprobs else None,
-    }
-    wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
-    fixed = {**wished, **{name: value for name, value in written.items() if value is not None}}
-    return Asking(
-        route=judge.endpoint,
-        endpoint=spec.endpoints[judge.endpoint].address,
-        model=judge.model,
-        template=template,
-        max_tokens=judge.token_limit,
-        fixed={name: value for name, value in fixed.items() if value is not None},
-        wishes=WISHES - {name for name, value in written.items() if value is not None},
-    )

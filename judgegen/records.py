@@ -75,7 +75,8 @@ class Comparison:
 class Verdict:
     """A readable verdict on one comparison, in display order. The three probabilities sum to 1.
 
-    Without logprobs they are 0 and 1. `soft` says whether they were read from logprobs.
+    Without logprobs they are 0 and 1. `soft` says whether they were read from logprobs. `judge` names whose it is where
+    there are several, `weight` says how much it counts among them.
     """
 
     label: Label
@@ -84,6 +85,8 @@ class Verdict:
     p_tie: float
     soft: bool = False
     call_ids: tuple[str, ...] = ()
+    judge: str = ""
+    weight: float = 1.0
 
     @property
     def share(self) -> float:
@@ -100,6 +103,8 @@ class Verdict:
             p_tie=self.p_tie,
             soft=self.soft,
             call_ids=self.call_ids,
+            judge=self.judge,
+            weight=self.weight,
         )
 
 
@@ -109,6 +114,8 @@ class Unreadable:
 
     reason: str
     call_ids: tuple[str, ...] = ()
+    judge: str = ""
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +123,11 @@ class Match:
     """Two candidates and all that the judge said of them, in candidate coordinates.
 
     Attributes:
-        shown: one entry per order asked: the comparison as displayed and its verdict.
+        shown: one entry per order asked and judge: the comparison as displayed and its verdict.
         p: P(a is better than b), ties half, the mean over the orders; None when there is no evidence.
         consistent: True when no two orders prefer different candidates, False when they do, None when one order
-            was asked or a verdict is unreadable.
+            was asked, a verdict is unreadable, or a third opinion settled a conflict.
+        since: the entries of `shown` before this one are of judges that the match was taken away from.
     """
 
     a: Candidate
@@ -127,12 +135,21 @@ class Match:
     shown: tuple[tuple[Comparison, Verdict | Unreadable], ...]
     p: float | None
     consistent: bool | None
+    since: int = 0
 
     def p_of(self, candidate: Candidate) -> float | None:
         """P(`candidate` is the better of the two)."""
         if self.p is None:
             return None
         return self.p if candidate.key == self.a.key else 1.0 - self.p
+
+    def both_orders(self) -> tuple[tuple[Verdict, Verdict], ...]:
+        """The verdicts of each judge that was asked in both orders and read in both, each in its own display order."""
+        by_judge: dict[str, list[Verdict]] = {}
+        for _, verdict in self.shown:
+            if isinstance(verdict, Verdict):
+                by_judge.setdefault(verdict.judge, []).append(verdict)
+        return tuple((found[0], found[1]) for found in by_judge.values() if len(found) == 2)
 
     def call_ids(self) -> tuple[str, ...]:
         """Every judge call this match rests on, in display order."""
@@ -141,20 +158,35 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """Candidates with their scores, best first. A score is the mean win share in 0..1; None without evidence."""
+    """Candidates with their scores, best first. A score is the mean win share in 0..1; None without evidence.
+
+    Where not every two met, the shares are those that the strengths of Bradley and Terry's model expect.
+
+    Attributes:
+        strengths: log strengths, empty where every two met.
+        errors: their standard errors.
+        connected: whether all that have evidence are joined by comparisons; where not, scores of different parts can
+            not be compared.
+    """
 
     order: tuple[Candidate, ...]
     scores: Mapping[str, float | None]
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    errors: Mapping[str, float] = field(default_factory=dict)
+    connected: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A preference: `chosen` is the better with probability `p_chosen`; `margin` is the score gap in 0..1."""
+    """A preference: `chosen` is the better with probability `p_chosen`; `margin` is the score gap in 0..1.
+
+    Both are None where nobody judged.
+    """
 
     chosen: Candidate
     rejected: Candidate
-    p_chosen: float
-    margin: float
+    p_chosen: float | None
+    margin: float | None
     consistent: bool | None
     verdict_calls: tuple[str, ...]
 
@@ -164,7 +196,7 @@ class Result:
     """Everything one prompt came to: `pairs`, or a `drop` that says why there are none.
 
     `calls` holds what was asked for this prompt with its answer, in the order of asking; `detail` is the sentence
-    behind a drop that needs one.
+    behind a drop that needs one; `judging` counts what a schedule, an early stop, a third opinion or an escalation did.
     """
 
     prompt: Prompt
@@ -175,3 +207,4 @@ class Result:
     drop: str | None = None
     detail: str = ""
     calls: tuple[tuple[Call, Outcome], ...] = ()
+    judging: Mapping[str, int] = field(default_factory=dict)

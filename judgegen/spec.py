@@ -12,42 +12,34 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from judgegen.closed import Effort, Extra, Frozen
 from judgegen.errors import SpecError
+from judgegen.judge_spec import Judge, Pairs, Third
 from judgegen.llm import models
 from judgegen.llm.calls import digest
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-JUDGE_TOKENS = 512
-JUDGE_TOKENS_REASONING = 4096
+__all__ = [
+    "OPENAI_URL",
+    "Budget",
+    "Endpoint",
+    "Frozen",
+    "Judge",
+    "Output",
+    "Pairs",
+    "Price",
+    "Range",
+    "Sampler",
+    "Scripted",
+    "Spec",
+    "Variant",
+    "parse",
+    "read",
+]
 OPENAI_URL = "https://api.openai.com/v1"
-
-
-OURS = frozenset(
-    "model messages n stream max_tokens max_completion_tokens temperature top_p top_k seed response_format logprobs "
-    "top_logprobs reasoning_effort tools service_tier".split()
-)
-"""What extra_body may not hold: each has a key of its own, or would change what a call costs behind its back."""
-
-
-def _only_extra(extra: dict[str, Any]) -> dict[str, Any]:
-    if ours := sorted(OURS & set(extra)):
-        raise ValueError(
-            f"extra_body may not set {ours[0]!r}; use the run file's own key, which the cost is counted from"
-        )
-    return extra
-
-
-Extra = Annotated[dict[str, Any], AfterValidator(_only_extra)]
-
-
-class Frozen(BaseModel):
-    """A closed, immutable table: what is not named here is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=False)
 
 
 class Price(Frozen):
@@ -161,36 +153,6 @@ class Sampler(Frozen):
         return self
 
 
-class Judge(Frozen):
-    """The model that compares. Unset `temperature`, `logprobs` and `max_tokens` follow what the model accepts."""
-
-    endpoint: str = "openai"
-    model: str = Field(min_length=1)
-    template: str = "pairwise"
-    orders: Literal["both", "one"] = "both"
-    max_attempts: int = Field(default=3, gt=0)
-    max_tokens: int | None = Field(default=None, gt=0)
-    expected_output_tokens: int | None = Field(default=None, gt=0)
-    reasoning_effort: Effort | None = None
-    temperature: float | None = Field(default=None, ge=0)
-    logprobs: bool | None = None
-    extra_body: Extra = Field(default_factory=dict)
-
-    @property
-    def token_limit(self) -> int:
-        """`max_tokens`, or room for a verdict, with room for thought where the model is known to think."""
-        if self.max_tokens is not None:
-            return self.max_tokens
-        return JUDGE_TOKENS_REASONING if models.reasons(self.model, self.reasoning_effort) else JUDGE_TOKENS
-
-
-class Pairs(Frozen):
-    """Which comparisons become preferences."""
-
-    select: Literal["best-worst"] = "best-worst"
-    min_p_chosen: float = Field(default=0.5, ge=0.5, lt=1)
-
-
 class Budget(Frozen):
     """What may be spent on a run folder in all; None is no cap."""
 
@@ -210,7 +172,7 @@ class Spec(Frozen):
     seed: int = 0
     endpoints: dict[str, Endpoint] = Field(default_factory=dict, validate_default=True)
     sampler: Sampler
-    judge: Judge
+    judge: Judge = Judge()
     pairs: Pairs = Pairs()
     budget: Budget = Budget()
     output: Output = Output()
@@ -228,22 +190,41 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Spec:
+        if not self.judge_less and not self.judge.model:
+            raise ValueError("missing key 'judge.model'" if "judge" in self.model_fields_set else "missing key 'judge'")
         for where, name in self._routes():
             if name not in self.endpoints:
                 raise ValueError(f"{where} = {name!r} is not one of [endpoints]: {', '.join(sorted(self.endpoints))}")
         for name, endpoint in self.endpoints.items():
             if endpoint.provider == "openai" and not endpoint.base_url:
                 raise ValueError(f"endpoints.{name} has no base_url")
-        for problem in self._refused():
+        for problem in (*self._refused(), *self._unknown_variants()):
             raise ValueError(problem)
         return self
 
+    def _unknown_variants(self) -> Iterator[str]:
+        """What [pairs] says of variants that are not there."""
+        names = [variant.name for variant in self.sampler.variants]
+        for key in ("stronger", "weaker"):
+            value = getattr(self.pairs, key)
+            if value is not None and value not in names:
+                yield f"pairs.{key} = {value!r} is not one of the variants: {', '.join(names)}"
+
+    @property
+    def judge_less(self) -> bool:
+        """Whether the labels need no model that judges."""
+        return self.pairs.select == "delta"
+
     def _routes(self) -> Iterator[tuple[str, str]]:
         yield "sampler.endpoint", self.sampler.endpoint
-        yield "judge.endpoint", self.judge.endpoint
         for variant in self.sampler.variants:
             if variant.endpoint is not None:
                 yield f"sampler.variants.{variant.name}.endpoint", variant.endpoint
+        if self.judge_less:
+            return
+        yield "judge.endpoint", self.judge.endpoint
+        if self.judge.third is not None and self.judge.third.endpoint is not None:
+            yield "judge.third.endpoint", self.judge.third.endpoint
 
     def _refused(self) -> Iterator[str]:
         """Settings that the named model is known to refuse, each with the key to change."""
@@ -366,6 +347,7 @@ _TABLES: dict[Any, Any] = {
     "temperature": Range,
     "top_p": Range,
     "judge": Judge,
+    "third": Third,
     "pairs": Pairs,
     "budget": Budget,
     "output": Output,

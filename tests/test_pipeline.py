@@ -30,7 +30,7 @@ TABLE: dict[str, Any] = {
     },
     "judge": {"endpoint": "w", "model": "j", "max_attempts": 2},
 }
-DROPS = {"too-few", "unreadable", "tie", "flip", "low-p", "identical", "incomplete"}
+DROPS = {"too-few", "unreadable", "unconnected", "tie", "flip", "low-p", "identical", "incomplete"}
 
 
 def planned(**changes: Any) -> Plan:
@@ -175,8 +175,10 @@ def test_an_incomplete_prompt_says_nothing_else() -> None:
 
 def test_editing_the_judge_asks_judges_only() -> None:
     """A changed judge leaves every sampler call as it was, and changes every judge call."""
-    asking = replace(PLAN.asking, max_tokens=PLAN.asking.max_tokens + 1)
-    before, after = run(Chaos(1, trouble=0.0)), run(Chaos(1, trouble=0.0), steps=replace(PLAN, asking=asking))
+    assert PLAN.judging is not None
+    asking = replace(PLAN.judging.asking, max_tokens=PLAN.judging.asking.max_tokens + 1)
+    replaced = replace(PLAN, judging=replace(PLAN.judging, asking=asking))
+    before, after = run(Chaos(1, trouble=0.0)), run(Chaos(1, trouble=0.0), steps=replaced)
     for role, same in (("sampler", True), ("judge", False)):
         ids = [{c.id for r in results for c, _ in r.calls if c.tag.role == role} for results in (before, after)]
         assert (ids[0] == ids[1]) is same

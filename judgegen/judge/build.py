@@ -22,7 +22,7 @@ WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A judge, resolved: where to ask, and how."""
+    """A judge, resolved: where to ask, and how. `name` tells it from other judges of the same run."""
 
     route: str
     endpoint: str
@@ -31,6 +31,8 @@ class Asking:
     max_tokens: int
     fixed: Mapping[str, Any] = field(default_factory=dict)
     wishes: frozenset[str] = WISHES
+    name: str = ""
+    weight: float = 1.0
 
 
 def call(prompt: Prompt, comparison: Comparison, asking: Asking, *, seed: int, draw: int) -> Call:

@@ -1,43 +1,86 @@
 """Decides: verdicts of both orders into a match, matches into a ranking. Pure arithmetic in candidate coordinates.
 
 Probabilities of the two orders are averaged before deciding (arXiv 2503.03064). An unreadable order is no evidence, and
-a match with one is none either: half a comparison carries the judge's position bias in full.
+a judge with one is none either: half a comparison carries the judge's position bias in full.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
+from judgegen.judge.bradley_terry import Bout, fit
 from judgegen.records import Candidate, Comparison, Match, Ranking, Unreadable, Verdict
 
 Shown = tuple[Comparison, Verdict | Unreadable]
 
+DIGITS = 9
+CLIP = 0.02
+"""No corrected probability is surer than this from 0 or 1."""
 
-def match(a: Candidate, b: Candidate, shown: Sequence[Shown]) -> Match:
-    """What the judge said of `a` and `b`, whatever the order they were shown in."""
-    return Match(a=a, b=b, shown=tuple(shown), p=_p(a, shown), consistent=_consistent(shown))
+
+def match(a: Candidate, b: Candidate, shown: Sequence[Shown], *, since: int = 0) -> Match:
+    """What was said of `a` and `b`, in whatever order they were shown; nothing before `since` counts."""
+    counted = _readable(shown[since:])
+    return Match(a=a, b=b, shown=tuple(shown), p=_p(a, counted), consistent=_consistent(counted), since=since)
 
 
-def _p(a: Candidate, shown: Sequence[Shown]) -> float | None:
-    leans: list[float] = []
+def with_third(settled: Match, third: Shown) -> Match:
+    """A match whose orders conflict, with one more opinion: it settles the conflict where it is one."""
+    comparison, verdict = third
+    decided = isinstance(verdict, Verdict) and winner(comparison, verdict) is not None
+    heard = match(settled.a, settled.b, [*settled.shown, third], since=settled.since)
+    return replace(heard, consistent=None) if decided else replace(heard, p=settled.p, consistent=settled.consistent)
+
+
+def _readable(shown: Sequence[Shown]) -> list[list[tuple[Comparison, Verdict]]]:
+    """The displays by judge, without the judges of whom one cannot be read."""
+    by_judge: dict[str, list[tuple[Comparison, Verdict]]] = defaultdict(list)
+    unreadable = set[str]()
     for comparison, verdict in shown:
         if isinstance(verdict, Unreadable):
-            return None
-        sign = 1.0 if comparison.first.key == a.key else -1.0
-        leans.append(sign * (verdict.p_first - verdict.p_second))
+            unreadable.add(verdict.judge)
+        else:
+            by_judge[verdict.judge].append((comparison, verdict))
+    return [displays for judge, displays in by_judge.items() if judge not in unreadable]
+
+
+def _p(a: Candidate, judges: list[list[tuple[Comparison, Verdict]]]) -> float | None:
+    leans = [(displays[0][1].weight, _lean(a, displays)) for displays in judges]
+    whole = math.fsum(weight for weight, _ in leans)
+    if not whole:
+        return None
+    lean = math.fsum(weight * lean for weight, lean in leans) / whole
     # Rounded, since floats lie denser below 0.5 than above it: a swap must mirror what is decided, exact ties included.
-    return round(0.5 + math.fsum(leans) / len(leans) / 2, 12) if leans else None
+    # Three digits fewer than scores have, so that a mean of two, four or eight never lies between two scores.
+    return round(0.5 + lean / 2, DIGITS)
 
 
-def _consistent(shown: Sequence[Shown]) -> bool | None:
-    winners: list[str | None] = []
-    for comparison, verdict in shown:
-        if isinstance(verdict, Unreadable):
-            return None
-        winners.append(winner(comparison, verdict))
-    decided = {key for key in winners if key is not None}
-    return None if len(winners) < 2 else len(decided) <= 1
+def _lean(a: Candidate, displays: Sequence[tuple[Comparison, Verdict]]) -> float:
+    """P(a) - P(the other) of one judge, the mean over its orders."""
+    signed = [(1.0 if shown.first.key == a.key else -1.0) * (v.p_first - v.p_second) for shown, v in displays]
+    return math.fsum(signed) / len(signed)
+
+
+def _consistent(judges: list[list[tuple[Comparison, Verdict]]]) -> bool | None:
+    """Whether the orders agree; in each, the judges vote by their weights."""
+    votes: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for comparison, verdict in itertools.chain.from_iterable(judges):
+        for_whom = votes[comparison.first.key]
+        if (key := winner(comparison, verdict)) is not None:
+            for_whom[key].append(verdict.weight)
+    decided = {_majority(order) for order in votes.values()} - {None}
+    return None if len(votes) < 2 else len(decided) <= 1
+
+
+def _majority(votes: dict[str, list[float]]) -> str | None:
+    """The key with the most weight, None for none or two."""
+    weights = {key: math.fsum(given) for key, given in votes.items()}
+    most = [key for key, weight in weights.items() if weight == max(weights.values())]
+    return most[0] if len(most) == 1 else None
 
 
 def winner(comparison: Comparison, verdict: Verdict) -> str | None:
@@ -47,14 +90,96 @@ def winner(comparison: Comparison, verdict: Verdict) -> str | None:
     return comparison.first.key if verdict.label == "first" else comparison.second.key
 
 
+def settles(shown: Sequence[Shown], threshold: float) -> bool:
+    """Whether the first order alone is sure enough: one candidate has at least `threshold` by the verdicts' own odds.
+
+    A verdict without logprobs says nothing of how sure it is, and settles nothing.
+    """
+    if not all(isinstance(verdict, Verdict) and verdict.soft for _, verdict in shown):
+        return False
+    comparison = shown[0][0]
+    p = _p(comparison.first, _readable(shown))
+    return p is not None and p != 0.5 and max(p, 1 - p) >= threshold
+
+
+def corrected(found: Match, b: float, scale: float) -> Match:
+    """The match with what length alone is worth taken off: logit P -= b * tanh(length difference / scale).
+
+    The difference is in characters; `b` is in logits. Length-controlled AlpacaEval's term (arXiv 2404.04475). A
+    probability of 0 or 1 is taken for `CLIP` from there.
+    """
+    if not b or found.p is None:
+        return found
+    p = min(1 - CLIP, max(CLIP, found.p))
+    longer = math.tanh((len(found.a.text) - len(found.b.text)) / scale)
+    logit = math.log(p / (1 - p)) - b * longer
+    return replace(found, p=round(0.5 + 0.5 * math.tanh(logit / 2), DIGITS))
+
+
 def ranking(candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak: Callable[[Candidate], str]) -> Ranking:
-    """Candidates by their mean win share over the matches that are evidence; those without any stand last."""
+    """Candidates by their mean win share, those without evidence last.
+
+    Where every two met it is the mean over the matches that are evidence; where not, who met whom matters, and it is
+    what the strengths of Bradley and Terry's model expect against all others.
+    """
+    if len(matches) < len(candidates) * (len(candidates) - 1) // 2:
+        return _by_strength(sorted(candidates, key=tiebreak), matches, tiebreak)
     scores = {candidate.key: _score(candidate, matches) for candidate in candidates}
-    order = sorted(candidates, key=lambda c: (scores[c.key] is None, -(scores[c.key] or 0.0), tiebreak(c)))
-    return Ranking(order=tuple(order), scores=scores)
+    return Ranking(order=_ordered(candidates, scores, tiebreak), scores=scores)
+
+
+def _ordered(
+    candidates: Iterable[Candidate], scores: dict[str, float | None], tiebreak: Callable[[Candidate], str]
+) -> tuple[Candidate, ...]:
+    return tuple(sorted(candidates, key=lambda c: (scores[c.key] is None, -(scores[c.key] or 0.0), tiebreak(c))))
 
 
 def _score(candidate: Candidate, matches: Sequence[Match]) -> float | None:
     mine = [m for m in matches if candidate.key in (m.a.key, m.b.key) and m.p is not None]
     leans = [(m.p or 0.0) - 0.5 if m.a.key == candidate.key else 0.5 - (m.p or 0.0) for m in mine]
     return round(0.5 + math.fsum(leans) / len(leans), 12) if leans else None
+
+
+def _by_strength(
+    candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak: Callable[[Candidate], str]
+) -> Ranking:
+    """The same from an incomplete design. Candidates come sorted, so that rounding does not depend on their order."""
+    evidence = [m for m in matches if m.p is not None]
+    if not evidence:
+        return Ranking(order=tuple(candidates), scores=dict.fromkeys((c.key for c in candidates), None))
+    place = {key: i for i, key in enumerate(_keys(candidates, evidence))}
+    bouts = sorted((_bout(m, place) for m in evidence), key=lambda b: (b.first, b.second))
+    found = fit(len(place), bouts, home=any(bout.judge == 0 for bout in bouts))
+    scores: dict[str, float | None] = dict.fromkeys((c.key for c in candidates), None)
+    for key, i in place.items():
+        expected = [found.p(i, j) for j in place.values() if j != i]
+        scores[key] = round(math.fsum(expected) / len(expected), 9)
+    return Ranking(
+        order=_ordered(candidates, scores, tiebreak),
+        scores=scores,
+        strengths={key: round(found.values[i], 9) for key, i in place.items()},
+        errors={key: round(found.errors[i], 9) for key, i in place.items()},
+        connected=found.connected,
+    )
+
+
+def _keys(candidates: Sequence[Candidate], evidence: Sequence[Match]) -> list[str]:
+    seen = {key for m in evidence for key in (m.a.key, m.b.key)}
+    return [c.key for c in candidates if c.key in seen]
+
+
+def _bout(found: Match, place: dict[str, int]) -> Bout:
+    """A match as the model sees it: by its display where one order was asked, which has a home advantage (judge 0).
+
+    A match asked in both orders has none: it stands under a judge of its own, and the lower number first.
+    """
+    displays = {comparison.first.key: comparison for comparison, _ in found.shown[found.since :]}
+    home = len(displays) == 1
+    first, second = found.a, found.b
+    if home:
+        (shown,) = displays.values()
+        first, second = shown.first, shown.second
+    elif place[first.key] > place[second.key]:
+        first, second = second, first
+    share = found.p_of(first) or 0.0
+    return Bout(first=place[first.key], second=place[second.key], share=round(share, DIGITS), judge=0 if home else 1)

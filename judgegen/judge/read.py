@@ -25,24 +25,29 @@ _OBJECT = re.compile(r"\{[^{}]*\}")
 _PLACE = re.compile(r'"verdict"\s*:\s*"')
 
 
-def verdict(call: Call, outcome: Outcome, shown: Frame, *, before: tuple[str, ...] = ()) -> Verdict | Unreadable:
+def verdict(
+    call: Call, outcome: Outcome, shown: Frame, *, before: tuple[str, ...] = (), judge: str = "", weight: float = 1.0
+) -> Verdict | Unreadable:
     """The verdict of one reply, in display order; `before` are the calls whose answers could not be read."""
     ids = (*before, call.id)
-    if isinstance(outcome, Failure):
-        return Unreadable(reason=outcome.reason, call_ids=ids)
-    choice = outcome.first
-    spoken = label(choice.text, shown)
-    if spoken is None:
-        return Unreadable(reason=_why(choice), call_ids=ids)
-    p = probabilities(choice, shown)
-    if p is None:
-        return _verdict(spoken, [float(name == spoken) for name in _NAMES], ids, soft=False)
+    spoken = None if isinstance(outcome, Failure) else label(outcome.first.text, shown)
+    if isinstance(outcome, Failure) or spoken is None:
+        reason = outcome.reason if isinstance(outcome, Failure) else _why(outcome.first)
+        return Unreadable(reason=reason, call_ids=ids, judge=judge, weight=weight)
+    p = probabilities(outcome.first, shown)
+    soft = p is not None
+    p = p or [float(name == spoken) for name in _NAMES]
     likeliest = max(zip(p, _NAMES, strict=True), key=lambda pair: (pair[0], pair[1] == spoken))[1]
-    return _verdict(likeliest, p, ids, soft=True)
-
-
-def _verdict(name: Label, p: Sequence[float], ids: tuple[str, ...], *, soft: bool) -> Verdict:
-    return Verdict(label=name, p_first=p[0], p_second=p[1], p_tie=p[2], soft=soft, call_ids=ids)
+    return Verdict(
+        label=likeliest,
+        p_first=p[0],
+        p_second=p[1],
+        p_tie=p[2],
+        soft=soft,
+        call_ids=ids,
+        judge=judge,
+        weight=weight,
+    )
 
 
 def _why(choice: Choice) -> str:

@@ -1,51 +1,122 @@
-"""Selects which candidates become a preference. Pure; sees one prompt's ranking and matches.
+"""Selects which candidates become preferences. Pure; sees one prompt's ranking, matches and absolute scores.
 
-A pair is written only on evidence: a direct match that is readable, not a tie, and not a flip across the two orders.
-Whatever is dropped says why in one word.
+A pair is written only on evidence: a direct match that is readable, not a tie, and not a flip across the two orders,
+or, where the two never met, a chain of such matches from the better to the worse. Whatever is dropped says why in one
+word.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from judgegen.llm.calls import canonical_json
 from judgegen.records import Candidate, Match, Pair, Ranking
 from judgegen.textual import normal
 
+Select = Literal["best-worst", "best-mu-2sigma", "best-random", "all-above-margin", "delta"]
 Selected = tuple[tuple[Pair, ...], str | None, str]
 """Pairs, or none with the reason of the drop and a sentence about it."""
 Met = Mapping[frozenset[str], Match]
+Tiebreak = Callable[[Candidate], str]
+Couple = tuple[Candidate, Candidate]
 
 _DIGITS = 12
 """Beyond these a share is the noise of the order in which floats were added: what differs there is a tie."""
 
 
-def best_worst(
-    ranking: Ranking, matches: Sequence[Match], *, min_p_chosen: float, tiebreak: Callable[[Candidate], str]
-) -> Selected:
-    """The best candidate against the worst, by their direct match.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Which pairs are proposed, and what each must bear.
 
-    Drop reasons: `unreadable` (no evidence), `tie` (of the two, or of all scores), `flip` (the orders prefer different
-    candidates), `low-p` (P(chosen) is not above `min_p_chosen`), `identical`.
+    Attributes:
+        require_consistent: drop a pair whose orders prefer different candidates.
+        min_p_chosen: in 0.5..1; the label's probability must be above it.
+        min_margin: in 0..1; the score gap must reach it.
+        min_score: in 0..1; the absolute score of the chosen must reach it, None for no such rule.
+        max_length_ratio: the most that the longer text may be of the shorter, in characters.
+        stronger, weaker: the variants of `delta`.
+    """
+
+    select: Select = "best-worst"
+    require_consistent: bool = True
+    min_p_chosen: float = 0.5
+    min_margin: float = 0.0
+    min_score: float | None = None
+    max_length_ratio: float | None = None
+    stronger: str = ""
+    weaker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known of one prompt's candidates. `absolute` holds the scores that were given one at a time."""
+
+    ranking: Ranking
+    met: Met
+    absolute: Mapping[str, float | None]
+    tiebreak: Tiebreak
+
+
+def select(
+    ranking: Ranking,
+    matches: Sequence[Match],
+    rules: Rules,
+    *,
+    tiebreak: Tiebreak,
+    absolute: Mapping[str, float | None] | None = None,
+) -> Selected:
+    """The pairs that the rules propose and the evidence bears.
+
+    Drop reasons: `unreadable` (no evidence), `unconnected` (no comparisons join the two), `tie` (of the two, or of all
+    scores), `flip` (the orders prefer different candidates), `low-p`, `low-margin`, `low-score`, `length-ratio`,
+    `identical`. Of several proposals that fail, the first says why.
 
     Args:
         ranking: candidates with their scores.
         matches: every match of the prompt, one for any two candidates.
-        min_p_chosen: in 0.5..1; the label's probability must be above it.
-        tiebreak: a text per candidate that decides between equals, so that the order of candidates never does.
+        rules: what is wanted.
+        tiebreak: a text per candidate, drawn by seed, that decides between equals, so that the order of candidates
+            never does.
+        absolute: scores in 0..1 by candidate, None for one that could not be read.
     """
+    known = Evidence(ranking=ranking, met=_met(matches), absolute=absolute or {}, tiebreak=tiebreak)
     scores = _scores(ranking)
     if len(scores) < 2:
         return (), "unreadable", "no two candidates have a readable verdict"
-    high, low = max(scores.values()), min(scores.values())
-    if high == low:
-        return (), "tie", _all_equal(high, matches)
-    met = {frozenset((m.a.key, m.b.key)): m for m in matches}
-    scored = [c for c in ranking.order if c.key in scores]
-    ends = itertools.product([c for c in scored if scores[c.key] == high], [c for c in scored if scores[c.key] == low])
-    best, worst = min(ends, key=lambda two: _preferred(two[0], two[1], met, tiebreak))
-    return _settled(best, worst, _between(best, worst, met), round(high - low, _DIGITS), min_p_chosen)
+    if len(set(scores.values())) == 1:
+        return (), "tie", _all_equal(next(iter(scores.values())), matches)
+    settled = [_settled(*couple, scores, known, rules) for couple in _proposed(scores, known, rules)]
+    pairs = tuple(pair for kept, _, _ in settled for pair in kept)
+    return (pairs, None, "") if pairs else settled[0]
+
+
+def best_worst(ranking: Ranking, matches: Sequence[Match], *, min_p_chosen: float, tiebreak: Tiebreak) -> Selected:
+    """The best candidate against the worst, by the default rules."""
+    return select(ranking, matches, Rules(min_p_chosen=min_p_chosen), tiebreak=tiebreak)
+
+
+def delta(candidates: Sequence[Candidate], rules: Rules) -> Selected:
+    """Without a judge: the first answer of the stronger variant is chosen over the first of the weaker.
+
+    Delta learning (arXiv 2507.06187). Nobody judged, so there is no P(chosen) and no margin. Drop reasons: `too-few`,
+    `length-ratio`, `identical`.
+    """
+    sides = [[c for c in candidates if c.variant == name] for name in (rules.stronger, rules.weaker)]
+    if not all(sides):
+        return (), "too-few", f"no answer of {rules.weaker if sides[0] else rules.stronger} may compete"
+    chosen, rejected = (min(side, key=lambda c: c.index) for side in sides)
+    if against := _unfit(chosen, rejected, rules):
+        return (), against[0], f"{chosen.key} against {rejected.key}: {against[1]}"
+    pair = Pair(chosen=chosen, rejected=rejected, p_chosen=None, margin=None, consistent=None, verdict_calls=())
+    return (pair,), None, ""
+
+
+def _met(matches: Sequence[Match]) -> dict[frozenset[str], Match]:
+    return {frozenset((m.a.key, m.b.key)): m for m in matches}
 
 
 def _scores(ranking: Ranking) -> dict[str, float]:
@@ -60,8 +131,37 @@ def _all_equal(score: float, matches: Sequence[Match]) -> str:
     return f"every score is {score:.3g}; in {flips} of {len(matches)} matches the orders prefer different candidates"
 
 
-def _between(best: Candidate, worst: Candidate, met: Met) -> Match | None:
-    return met.get(frozenset((best.key, worst.key)))
+def _proposed(scores: Mapping[str, float], known: Evidence, rules: Rules) -> list[Couple]:
+    """(chosen, rejected) by the rules; never empty, since not all scores are equal."""
+    scored = sorted((c for c in known.ranking.order if c.key in scores), key=known.tiebreak)
+    if rules.select == "all-above-margin":
+        couples = [(a, b) for a, b in itertools.permutations(scored, 2) if scores[a.key] > scores[b.key]]
+        return sorted(couples, key=lambda two: scores[two[1].key] - scores[two[0].key])
+    high = max(scores.values())
+    best = [c for c in scored if scores[c.key] == high]
+    level = scores[_rejected([c for c in scored if scores[c.key] < high], scores, known, rules).key]
+    rest = [c for c in scored if scores[c.key] == level]
+    return [min(itertools.product(best, rest), key=lambda two: _preferred(two[0], two[1], known))]
+
+
+def _rejected(lower: list[Candidate], scores: Mapping[str, float], known: Evidence, rules: Rules) -> Candidate:
+    """The candidate to reject, of those below the best: the worst, one by lot, or the one nearest to mean - 2 sd."""
+    if rules.select == "best-random":
+        return min(lower, key=lambda c: (known.tiebreak(c)[::-1], c.key))
+    if rules.select == "best-mu-2sigma":
+        values = list(scores.values())
+        mean = math.fsum(values) / len(values)
+        sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+        return min(lower, key=lambda c: (round(abs(scores[c.key] - (mean - 2 * sd)), _DIGITS), scores[c.key]))
+    return min(lower, key=lambda c: scores[c.key])
+
+
+def _preferred(best: Candidate, worst: Candidate, known: Evidence) -> tuple[bool, float, str, str, str, str]:
+    """Sorts pairs of equal scores: matches that are evidence first, the clearest of them, then by content."""
+    match = known.met.get(frozenset((best.key, worst.key)))
+    p = None if match is None else _p(match, best)
+    usable = match is not None and p is not None and match.consistent is not False
+    return not usable, 0.0 if p is None else -p, known.tiebreak(best), known.tiebreak(worst), best.key, worst.key
 
 
 def _p(match: Match, best: Candidate) -> float | None:
@@ -69,47 +169,109 @@ def _p(match: Match, best: Candidate) -> float | None:
     return None if p is None else round(p, _DIGITS)
 
 
-def _preferred(
-    best: Candidate, worst: Candidate, met: Met, tiebreak: Callable[[Candidate], str]
-) -> tuple[bool, float, str, str, str, str]:
-    """Sorts pairs of equal scores: matches that are evidence first, the clearest of them, then by content."""
-    match = _between(best, worst, met)
-    p = None if match is None else _p(match, best)
-    usable = match is not None and p is not None and match.consistent is not False
-    return not usable, 0.0 if p is None else -p, tiebreak(best), tiebreak(worst), best.key, worst.key
+def _settled(best: Candidate, worst: Candidate, scores: Mapping[str, float], known: Evidence, rules: Rules) -> Selected:
+    """The pair, if the evidence bears it."""
+    match = known.met.get(frozenset((best.key, worst.key)))
+    pair = _by_chain(best, worst, known, rules) if match is None else _direct(best, worst, match)
+    if isinstance(pair, Pair):
+        pair = replace(pair, margin=round(scores[best.key] - scores[worst.key], _DIGITS))
+        against = _against(pair, known, rules)
+        if against is None:
+            return (pair,), None, ""
+    else:
+        against = pair
+    return (), against[0], f"{best.key} against {worst.key}: {against[1]}"
 
 
-def _settled(best: Candidate, worst: Candidate, match: Match | None, margin: float, min_p: float) -> Selected:
-    """The pair, if its direct match bears it."""
-    p = None if match is None else _p(match, best)
-    if match is None or p is None:
-        asked = "never compared" if match is None else "no readable verdict in every order asked"
-        return (), "unreadable", f"{best.key} against {worst.key}: {asked}"
-    if against := _against(best, worst, p, match.consistent, max(min_p, 0.5)):
-        drop, why = against
-        return (), drop, f"{best.key} against {worst.key}: {why}"
-    pair = Pair(
+def _direct(best: Candidate, worst: Candidate, match: Match) -> Pair | tuple[str, str]:
+    """The pair as its own match sees it."""
+    p = _p(match, best)
+    if p is None:
+        return "unreadable", "no readable verdict in every order asked"
+    return Pair(
         chosen=best,
         rejected=worst,
         p_chosen=p,
-        margin=margin,
+        margin=None,
         consistent=match.consistent,
         verdict_calls=match.call_ids(),
     )
-    return (pair,), None, ""
 
 
-def _against(
-    best: Candidate, worst: Candidate, p: float, consistent: bool | None, min_p: float
-) -> tuple[str, str] | None:
-    """What speaks against a readable match as a label: the reason and the sentence."""
-    if consistent is False:
+def _by_chain(best: Candidate, worst: Candidate, known: Evidence, rules: Rules) -> Pair | tuple[str, str]:
+    """The pair of two that never met, by the shortest chain of won matches between them; P from the strengths."""
+    strengths = known.ranking.strengths
+    if best.key not in strengths or worst.key not in strengths:
+        return "unreadable", "never compared"
+    chain = _chain(best, worst, known, rules)
+    if chain is None:
+        joined = "never compared, and no chain of won comparisons leads from one to the other"
+        return ("flip", joined) if known.ranking.connected else ("unconnected", f"{joined}: they are not connected")
+    p = 0.5 + 0.5 * math.tanh((strengths[best.key] - strengths[worst.key]) / 2)
+    return Pair(
+        chosen=best,
+        rejected=worst,
+        p_chosen=round(p, _DIGITS),
+        margin=None,
+        consistent=None if any(m.consistent is None for m in chain) else all(m.consistent for m in chain),
+        verdict_calls=tuple(dict.fromkeys(i for m in chain for i in m.call_ids())),
+    )
+
+
+def _chain(best: Candidate, worst: Candidate, known: Evidence, rules: Rules) -> list[Match] | None:
+    """The matches, each won by the winner before, that lead from `best` to `worst`; breadth first, by content."""
+    ways: list[tuple[str, list[Match]]] = [(best.key, [])]
+    seen = {best.key}
+    for key, way in ways:
+        if key == worst.key:
+            return way
+        for loser, match in sorted(_won(key, known, rules), key=lambda won: (known.tiebreak(won[0]), won[0].key)):
+            if loser.key not in seen:
+                seen.add(loser.key)
+                ways.append((loser.key, [*way, match]))
+    return None
+
+
+def _won(key: str, known: Evidence, rules: Rules) -> Iterator[tuple[Candidate, Match]]:
+    """Who was beaten by the candidate `key`, on evidence."""
+    for match in known.met.values():
+        winner, loser = (match.a, match.b) if match.a.key == key else (match.b, match.a)
+        p = _p(match, winner) if winner.key == key else None
+        if p is not None and p > 0.5 and not (rules.require_consistent and match.consistent is False):
+            yield loser, match
+
+
+def _against(pair: Pair, known: Evidence, rules: Rules) -> tuple[str, str] | None:
+    """What speaks against a readable pair as a label: the reason and the sentence."""
+    p, margin = pair.p_chosen or 0.0, pair.margin or 0.0
+    if pair.consistent is False and rules.require_consistent:
         return "flip", "the two orders prefer different candidates"
     if p == 0.5:
         return "tie", "a tie"
-    if p <= min_p:
-        return "low-p", f"P(chosen) = {p:.3g} is not above {min_p:.3g}"
-    return ("identical", "the same text") if same(best, worst) else None
+    if p <= (least := max(rules.min_p_chosen, 0.5)):
+        return "low-p", f"P(chosen) = {p:.3g} is not above {least:.3g}"
+    if margin < rules.min_margin:
+        return "low-margin", f"the margin {margin:.3g} is below {rules.min_margin:.3g}"
+    return _too_low(pair.chosen, known, rules) or _unfit(pair.chosen, pair.rejected, rules)
+
+
+def _too_low(chosen: Candidate, known: Evidence, rules: Rules) -> tuple[str, str] | None:
+    if rules.min_score is None:
+        return None
+    score = known.absolute.get(chosen.key)
+    if score is None:
+        return "unreadable", "the chosen has no readable score, and min_score asks for one"
+    if score < rules.min_score:
+        return "low-score", f"the chosen's score {score:.3g} is below {rules.min_score:.3g}"
+    return None
+
+
+def _unfit(chosen: Candidate, rejected: Candidate, rules: Rules) -> tuple[str, str] | None:
+    """What speaks against two texts side by side."""
+    short, long = sorted((len(chosen.text), len(rejected.text)))
+    if rules.max_length_ratio is not None and long > rules.max_length_ratio * short:
+        return "length-ratio", f"{long} characters against {short} are more than {rules.max_length_ratio:.3g} to 1"
+    return ("identical", "the same text") if same(chosen, rejected) else None
 
 
 def same(a: Candidate, b: Candidate) -> bool:

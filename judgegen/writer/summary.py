@@ -59,12 +59,14 @@ class Summary:
     asked: Counter[str] = field(default_factory=Counter)
     spend: dict[tuple[str, str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
     counts: Counter[str] = field(default_factory=Counter)
+    judging: Counter[str] = field(default_factory=Counter)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, result: Result, fresh: Iterable[Asked]) -> None:
         """Count one prompt; `fresh` are those of its calls that no earlier one asked, and so are to be paid for."""
         self.prompts += 1
         self.pairs += len(result.pairs)
+        self.judging.update(result.judging)
         if result.drop is not None:
             self.drops[result.drop] += 1
         for candidate in result.candidates:
@@ -97,9 +99,10 @@ class Summary:
         self.counts["ties"] += len(readable) - len(decided)
         self.counts["decided"] += len(decided)
         self.counts["first"] += sum(v.label == "first" for v in decided)
-        if len(verdicts) > 1 and len(decided) == len(verdicts):
-            self.counts["both_decided"] += 1
-            self.counts["flips"] += match.consistent is False
+        for one, other in match.both_orders():
+            if "tie" not in (one.label, other.label):
+                self.counts["both_decided"] += 1
+                self.counts["flips"] += one.label == other.label
         if match.p is not None:
             self._win(match.a, match.p)
             self._win(match.b, 1 - match.p)
@@ -132,6 +135,7 @@ class Summary:
             "spend": [self._spent(*group) for group in sorted(self.spend)],
             "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
             "diagnostics": self.diagnostics(),
+            **({"judging": dict(sorted(self.judging.items()))} if self.judging else {}),
         }
 
     def _of(self, role: str | None = None, model: str | None = None, variant: str | None = None) -> Spend:

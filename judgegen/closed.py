@@ -1,0 +1,32 @@
+"""What the run file's tables share: they are closed and frozen, and say which keys a call's extra body may not set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+OURS = frozenset(
+    "model messages n stream max_tokens max_completion_tokens temperature top_p top_k seed response_format logprobs "
+    "top_logprobs reasoning_effort tools service_tier".split()
+)
+"""What extra_body may not hold: each has a key of its own, or would change what a call costs behind its back."""
+
+
+def _only_extra(extra: dict[str, Any]) -> dict[str, Any]:
+    if ours := sorted(OURS & set(extra)):
+        raise ValueError(
+            f"extra_body may not set {ours[0]!r}; use the run file's own key, which the cost is counted from"
+        )
+    return extra
+
+
+Extra = Annotated[dict[str, Any], AfterValidator(_only_extra)]
+
+
+class Frozen(BaseModel):
+    """A closed, immutable table: what is not named here is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=False)
