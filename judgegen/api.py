@@ -89,7 +89,7 @@ async def generate(
     resolved, base, folder = resolve(spec, out)
     texts = plan.texts(resolved, base)
     steps = plan.plan(resolved, texts)
-    rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "standard")
+    rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "live")
     _check_formats(resolved)
     with live.opened(folder) as journal:
         found = map(asdict, _found(resolved, base, prompts, watch.warned))

@@ -260,7 +260,7 @@ def _row(
     role, route, model = group
     at = {bound: _sum([t for key, t in tallies[bound].items() if key[:3] == group], bound, error) for bound in BOUNDS}
     endpoint = spec.endpoints[route]
-    live = prices.rate(endpoint, route, model)
+    live = prices.rate(endpoint, route, model, endpoint.processing)
     batch = prices.known_rate(endpoint, route, model, "batch")
     basis = sorted({length.basis for key, length in counting.lengths.items() if key[:3] == group})
     return Row(

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from judgegen.errors import SpecError
 from judgegen.llm import prices, senders
@@ -38,13 +39,19 @@ def samplers(steps: Plan) -> set[tuple[str, str]]:
     return {(setting.route, setting.model) for setting in steps.settings}
 
 
-def rates(resolved: Spec, used: set[tuple[str, str]], processing: prices.Processing = "standard") -> Rates:
-    """A price for every model that may be called.
+def rates(resolved: Spec, used: set[tuple[str, str]], processing: Literal["live", "batch"] = "live") -> Rates:
+    """A price for every model that may be called: by batch, or live in its endpoint's service tier.
 
     Raises:
         PriceUnknown: a model has none.
     """
-    return {key: prices.rate(resolved.endpoints[key[0]], *key, processing) for key in sorted(used)}
+    found: dict[tuple[str, str], prices.Rate] = {}
+    for name, model in sorted(used):
+        endpoint = resolved.endpoints[name]
+        found[name, model] = prices.rate(
+            endpoint, name, model, "batch" if processing == "batch" else endpoint.processing
+        )
+    return found
 
 
 def cost(known: Rates, call: Call, usage: Usage) -> Decimal:

@@ -75,7 +75,8 @@ class Endpoint(Frozen):
     max_concurrency: int = Field(default=64, gt=0)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)
-    timeout_s: float = Field(default=120.0, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0)  # 900 with service_tier = "flex"
+    service_tier: Literal["default", "flex", "priority"] | None = None  # sent with every call, and priced as such
     max_retries: int = Field(default=6, ge=0)
     batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
     identity: str | None = None
@@ -83,6 +84,19 @@ class Endpoint(Frozen):
     slots: int = Field(default=4, gt=0)  # local: requests decoded at once
     context: int = Field(default=4096, gt=0)  # local: tokens per slot
     scripted: Scripted = Scripted()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flex_takes_longer(cls, given: Any) -> Any:
+        """OpenAI's advice for flex processing: a timeout of 15 minutes."""
+        if isinstance(given, dict) and given.get("service_tier") == "flex":
+            return {"timeout_s": 900.0, **given}
+        return given
+
+    @property
+    def processing(self) -> Literal["standard", "flex", "priority"]:
+        """How calls are processed, as prices name it."""
+        return "standard" if self.service_tier is None or self.service_tier == "default" else self.service_tier
 
     @property
     def address(self) -> str:

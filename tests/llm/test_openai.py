@@ -48,7 +48,7 @@ def call(
 
 @asynccontextmanager
 async def served(
-    handler: Handler, *, timeout_s: float = 5.0
+    handler: Handler, *, timeout_s: float = 5.0, **endpoint: Any
 ) -> AsyncIterator[tuple[ChatProvider, list[dict[str, Any]]]]:
     """A provider connected to a real server whose answers come from `handler`; the bodies it saw."""
     bodies: list[dict[str, Any]] = []
@@ -64,7 +64,7 @@ async def served(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    provider = connect(Endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=timeout_s), "here")
+    provider = connect(Endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=timeout_s, **endpoint), "here")
     try:
         yield provider, bodies
     finally:
@@ -275,6 +275,20 @@ def test_known_refusals_are_not_even_tried() -> None:
             assert bodies == [{"model": "gpt-6.1-sol", "messages": [], "max_tokens": 9}]
 
     asyncio.run(main())
+
+
+def test_a_service_tier_goes_with_every_call_and_is_no_part_of_it() -> None:
+    """Flex is how a call is processed, not what the model sees; it waits longer."""
+
+    async def main() -> None:
+        async with served(answering(200, COMPLETION), service_tier="flex") as (provider, bodies):
+            await provider(call())
+            assert bodies[0]["service_tier"] == "flex"
+
+    asyncio.run(main())
+    flex = Endpoint.model_validate({"base_url": "http://127.0.0.1:9/v1", "service_tier": "flex"})
+    assert (flex.timeout_s, flex.processing) == (900.0, "flex")
+    assert Endpoint(base_url="http://127.0.0.1:9/v1").processing == "standard"
 
 
 def test_no_answer_in_time_is_transient() -> None:

@@ -176,10 +176,11 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
 
     url = base_url or endpoint.base_url or ""
     asking = client(endpoint, name, base_url=url)
+    tier = {} if endpoint.service_tier is None else {"service_tier": endpoint.service_tier}
 
     async def post(body: Mapping[str, Any]) -> Answer:
         try:
-            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**body, **tier})
         except APIStatusError as error:
             return error.status_code, error.response.headers, error.response.content
         except APIConnectionError as error:
