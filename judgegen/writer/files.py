@@ -50,10 +50,10 @@ def whole(path: Path) -> Iterator[IO[str]]:
     try:
         with part.open("w", encoding="utf-8", newline="\n") as file:
             yield file
+        put_in_place(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    put_in_place(path)
 
 
 def write_text(path: Path, text: str) -> None:

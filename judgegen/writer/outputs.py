@@ -23,7 +23,7 @@ from judgegen.llm.tokens import count_batch, count_messages
 from judgegen.records import Result
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
-from judgegen.writer.files import json_line, part_of, put_in_place, write_text
+from judgegen.writer.files import json_line, part_of, put_in_place
 from judgegen.writer.rows import Asked, CountMessages, CountTexts, preferences
 from judgegen.writer.summary import Summary
 
@@ -66,7 +66,7 @@ class Outputs:
         self._open = ExitStack()
         self._audit = Audit(folder / "audit", stamp)
         self._open.callback(self._audit.abandon)
-        names = [PREFERENCES, *map(_file_of, self._formats)]
+        names = [PREFERENCES, *map(_file_of, self._formats), SUMMARY]
         self._files: dict[str, IO[str]] = {name: self._part(folder / name) for name in names}
 
     def _part(self, path: Path) -> IO[str]:
@@ -110,16 +110,16 @@ class Outputs:
             self._files[_file_of(name)].writelines(tailored.lines(json.loads(line)))
 
     def finish(self, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """Put everything in its place; the summary, with `extra` keys added, is written last and returned."""
+        """Put everything in its place; the summary, with `extra` keys added, comes last and is returned."""
         counted = {name: tailored.row() for name, tailored in self._formats.items()}
         summary = {**self._summary.row(), "formats": counted, **extra}
+        self._files[SUMMARY].write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         for file in self._files.values():
             file.close()
         self._audit.close()
+        self._audit.land()
         for name in self._files:
             put_in_place(self._folder / name)
-        self._audit.land()
-        write_text(self._folder / SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
         self._open.pop_all()
         return summary
 
