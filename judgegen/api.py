@@ -13,7 +13,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgegen import live, pipeline, plan, rounds, sources
 from judgegen import spec as runfile
+from judgegen.constants import Constants
 from judgegen.errors import Incomplete, SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
@@ -250,14 +251,25 @@ def _check_formats(resolved: Spec) -> None:
 async def _write(
     folder: Path, resolved: Spec, steps: plan.Plan, journal: Journal, send: Send, watch: Watch
 ) -> dict[str, Any]:
-    """The pipeline into the writer: every derived file of the run folder; returns the summary."""
+    """The pipeline into the writer: every derived file of the run folder; returns the summary.
+
+    Where a text wins under many prompts, all is settled once more without it, until no new one is found.
+    """
     window = 4 * max(64, *(endpoint.max_concurrency for endpoint in resolved.used_endpoints().values()))
     encoding, _ = encoding_name(resolved.sampler.model)
-    with Outputs(folder, stamp=_stamp(steps), formats=resolved.output.formats, encoding=encoding) as outputs:
-        async for result in pipeline.results(_kept(journal), steps, send, window=window):
-            outputs.add(result)
-            watch.finished(result)
-        return outputs.finish({})
+    barred: list[dict[str, Any]] = []
+    while True:
+        constants = Constants()
+        with Outputs(folder, stamp=_stamp(steps), formats=resolved.output.formats, encoding=encoding) as outputs:
+            async for result in pipeline.results(_kept(journal), steps, send, window=window):
+                outputs.add(result)
+                constants.add(result)
+                watch.finished(result)
+            if not constants.barred():
+                return outputs.finish({"constants": [*barred, *constants.rows()]})
+        barred += [row for row in constants.rows() if row["barred"]]
+        steps = replace(steps, constants=steps.constants | constants.barred())
+        send, watch = senders.recorded(journal), Watch()
 
 
 def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "dropped": _counted(summary["drops"]),
         "refused": _counted(summary["candidates"]["refused"]),
         "suspected": _counted(summary.get("suspicions", {})),
+        "constant": _constant(summary.get("constants", [])),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
@@ -42,6 +43,14 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
 
 def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()) if count)
+
+
+def _constant(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Texts that were chosen under many prompts."""
+    return "; ".join(
+        f"{shortened(row['text'], 40)!r} won under {row['prompts']:,} prompts{', barred' if row['barred'] else ''}"
+        for row in islice(rows, 3)
+    )
 
 
 DIAGNOSTICS = {

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from functools import partial
 
+from judgegen.constants import bar
 from judgegen.errors import Unanswered
 from judgegen.judge import decide
 from judgegen.judge.build import suspicions
@@ -54,8 +55,17 @@ async def through(prompt: Prompt, plan: Plan, send: Send) -> Result:
         matches = await compare(prompt, competing, plan, send, asked)
     except Unanswered:
         return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
-    result = Result(prompt=prompt, candidates=candidates, matches=matches, calls=tuple(asked))
-    return settle(result, competing, plan)
+    # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
+    candidates = bar(candidates, plan.constants)
+    competing = [c for c in candidates if c.refused is None]
+    among = _among(competing, matches) if plan.constants else matches
+    result = Result(prompt=prompt, candidates=candidates, matches=among, calls=tuple(asked))
+    return replace(settle(result, competing, plan), matches=matches)
+
+
+def _among(competing: list[Candidate], matches: tuple[Match, ...]) -> tuple[Match, ...]:
+    keys = {c.key for c in competing}
+    return tuple(match for match in matches if {match.a.key, match.b.key} <= keys)
 
 
 async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[Candidate, ...]:

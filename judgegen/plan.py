@@ -30,6 +30,7 @@ class Plan:
     judging: Judging | None
     rules: Rules
     fingerprint: str
+    constants: frozenset[str] = frozenset()
 
     @property
     def judges(self) -> tuple[Asking, ...]:
