@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,12 +10,26 @@ from judgegen.llm.calls import canonical_json
 from judgegen.records import Candidate
 from judgegen.textual import normal
 
+LOOPING, LOOP_OF, LOOP_FROM = 0.8, 24, 200
+"""A text of at least `LOOP_FROM` characters loops where this share of its stretches of `LOOP_OF` repeats another one.
+
+Of 7,221 recorded answers 12 do, all of stuck models. Between 0.63 and 0.8 lie only stuck ones too; below that come
+sound ones that were asked to repeat themselves.
+"""
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0e-\x1f\x7f]"
+    r"|<\|(?:im_start|im_end|endoftext|endofprompt|begin_of_text|end_of_text|eot_id|eom_id|start_header_id|end_header_id"
+    r"|system|user|assistant|end|start|channel|message|return)\|>"
+    r"|<\uff5c[\w\u2581 ]{1,40}\uff5c>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
+)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+
 
 def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[Candidate, ...]:
     """The same candidates, those that may not compete with their reason.
 
-    Reasons: empty, truncated, content-filtered, refusal, identical, near-identical, and what a failure brought. Of two
-    alike the first in the order of variants stays.
+    Reasons: empty, truncated, content-filtered, refusal, control-tokens, looping, identical, near-identical, and what a
+    failure brought. Of two alike the first in the order of variants stays.
 
     Args:
         candidates: in the order of variants.
@@ -36,7 +51,25 @@ def unfit(candidate: Candidate) -> str | None:
         return "truncated"
     if candidate.finish == "refusal":
         return "refusal"
-    return None if candidate.tool_calls or normal(candidate.text) else "empty"
+    text = normal(candidate.text)
+    if not text:
+        return None if candidate.tool_calls else "empty"
+    if controlled(candidate.text):
+        return "control-tokens"
+    return "looping" if repetition(text) > LOOPING else None
+
+
+def controlled(text: str) -> bool:
+    """Whether a chat template's tokens or control characters stand in a text outside of code, which may quote them."""
+    return _CONTROL.search(text) is not None and _CONTROL.search(_CODE.sub("", text).strip(" \n")) is not None
+
+
+def repetition(text: str) -> float:
+    """The share of stretches of `LOOP_OF` characters that occurred before in the text; 0 for a short one."""
+    if len(text) < LOOP_FROM:
+        return 0.0
+    count = len(text) - LOOP_OF + 1
+    return 1 - len({text[start : start + LOOP_OF] for start in range(count)}) / count
 
 
 def _alike(candidate: Candidate, standing: Sequence[Candidate], near: float) -> str | None:
