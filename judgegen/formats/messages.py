@@ -5,6 +5,7 @@ Pure. Knows no consumer.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +62,7 @@ def essence(message: Message) -> tuple[str, str]:
 
 
 def _folded(words: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", words).split())
+    return " ".join((words if words.isascii() else unicodedata.normalize("NFC", words)).split())
 
 
 def prompt_key(messages: Iterable[Message]) -> bytes:
@@ -70,13 +71,18 @@ def prompt_key(messages: Iterable[Message]) -> bytes:
     The turns decide: case, white space and compatibility forms do not count, nor does the system message, so that one
     question under two system prompts stays on one side of a split.
     """
-    turns = [(m["role"], _asked(text(m)), digest(m.get("tool_calls") or [])) for m in messages]
-    said = [turn for turn in turns if turn[0] not in ("system", "developer")] or turns
-    return bytes.fromhex(digest(said))
+    chat = list(messages)
+    turns = [m for m in chat if m["role"] not in ("system", "developer")] or chat
+    said = "\x1e".join("\x1f".join((m["role"], _asked(text(m)), _called(m))) for m in turns)
+    return hashlib.blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _asked(words: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", words).casefold().split())
+    return " ".join((words if words.isascii() else unicodedata.normalize("NFKC", words)).casefold().split())
+
+
+def _called(message: Message) -> str:
+    return digest(message["tool_calls"]) if message.get("tool_calls") else ""
 
 
 def prompt_id(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
