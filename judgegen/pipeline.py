@@ -8,8 +8,8 @@ nothing of who answers.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,7 +22,7 @@ from judgegen.llm.calls import Call, Send, digest
 from judgegen.plan import Plan
 from judgegen.records import Candidate, Match, Prompt, Result
 from judgegen.sampler import build as sampler
-from judgegen.sampler.read import candidate
+from judgegen.sampler.read import candidates
 from judgegen.sampler.screen import screen
 from judgegen.textual import normal
 from judgegen.writer.select import delta, select
@@ -71,13 +71,19 @@ def _among(competing: list[Candidate], matches: tuple[Match, ...]) -> tuple[Matc
 async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[Candidate, ...]:
     """Every candidate of every variant, screened."""
 
-    async def draw(call: Call, own: Asked) -> Candidate:
+    async def draw(call: Call, own: Asked) -> tuple[Candidate, ...]:
         outcome = await send(call)
         own.append((call, outcome))
-        return candidate(call, outcome)
+        return candidates(call, outcome)
 
-    calls = sampler.calls(prompt, plan.settings, plan.seed)
-    drawn = await together([partial(draw, call) for call in calls], asked)
+    async def all_of(calls: Sequence[Call]) -> list[Candidate]:
+        return [one for drawn in await together([partial(draw, call) for call in calls], asked) for one in drawn]
+
+    drawn = await all_of(sampler.calls(prompt, plan.settings, plan.seed))
+    got = Counter(one.variant for one in drawn)
+    drawn += await all_of(sampler.missing(prompt, plan.settings, plan.seed, got))
+    order = {setting.name: place for place, setting in enumerate(plan.settings)}
+    drawn.sort(key=lambda one: (order[one.variant], one.index))
     screened = screen(drawn, near_identical=plan.near_identical)
     return tuple(replace(one, suspicions=suspicions(one)) for one in screened)
 
@@ -109,4 +115,4 @@ def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
 
 def lot(prompt: Prompt, plan: Plan, c: Candidate) -> str:
     """A text that stands in for chance wherever candidates are equal; the order in which they come changes nothing."""
-    return digest([plan.seed, prompt.id, normal(c.text), c.call_id])
+    return digest([plan.seed, prompt.id, normal(c.text), c.call_id, c.index])

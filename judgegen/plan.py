@@ -99,6 +99,7 @@ def _setting(spec: Spec, variant: Variant, kept: Mapping[str, str]) -> Setting:
     return Setting(
         name=variant.name,
         n=variant.n,
+        in_one_call=variant.n_in_one_call and variant.n > 1,
         route=route,
         endpoint=spec.endpoints[route].address,
         model=variant.model or sampler.model,

@@ -127,6 +127,7 @@ class Variant(Frozen):
 
     name: str = Field(min_length=1)
     n: int = Field(default=1, gt=0)
+    n_in_one_call: bool = False  # ask for all n in one request, so that the prompt is billed once
     endpoint: str | None = None
     model: str | None = None
     max_tokens: int | None = Field(default=None, gt=0)

@@ -197,3 +197,22 @@ def test_one_order_asks_half() -> None:
     single = planned(judge={**TABLE["judge"], "orders": "one"})
     results = run(Chaos(2, trouble=0.0), steps=single)
     assert all(len(m.shown) == 1 and m.consistent is None for r in results for m in r.matches)
+
+
+def test_n_in_one_call_makes_the_same_number_of_candidates() -> None:
+    """Whether the endpoint gives all, some or one of the choices asked for, n candidates are drawn."""
+    variants = [{"name": "a", "n": 3, "n_in_one_call": True}, {"name": "b"}]
+    steps = planned(sampler={**TABLE["sampler"], "variants": variants})
+
+    class Choosy(Chaos):
+        """Gives at most two choices a call."""
+
+        async def __call__(self, call: Call, /) -> Outcome:
+            outcome = await super().__call__(call)
+            if call.params.get("n") and isinstance(outcome, Reply):
+                return replace(outcome, choices=tuple(Choice(text=f"{outcome.first.text} {i}") for i in range(2)))
+            return outcome
+
+    for result in run(Choosy(1, trouble=0.0), steps=steps):
+        assert [c.key for c in result.candidates] == ["a/0", "a/1", "a/2", "b/0"]
+        assert sum(call.tag.role == "sampler" for call, _ in result.calls) == 3

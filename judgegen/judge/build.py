@@ -58,7 +58,7 @@ def framed(prompt: Prompt, comparison: Comparison, *, seed: int, draw: int) -> F
     """The labels and fence under which `comparison` is shown."""
     first, second = comparison.first, comparison.second
     quoted = (request(prompt), answer(first), answer(second), prompt.reference or "")
-    return frame(quoted, seed, prompt.id, first.call_id, second.call_id, draw)
+    return frame(quoted, seed, prompt.id, first.call_id, first.index, second.call_id, second.index, draw)
 
 
 def _messages(prompt: Prompt, comparison: Comparison, template: Template, shown: Frame) -> tuple[Message, ...]:

@@ -76,8 +76,8 @@ def orders(comparison: Comparison, *, both: bool, seed: int) -> tuple[Comparison
     """The displays to ask for: both, or one by a lot that depends on (seed, the two) and not on their order."""
     if both:
         return comparison, comparison.swap()
-    a, b = sorted((comparison.first, comparison.second), key=lambda candidate: candidate.call_id)
-    lot = int(digest([seed, a.call_id, b.call_id], size=1), 16) % 2
+    a, b = sorted((comparison.first, comparison.second), key=lambda one: (one.call_id, one.index))
+    lot = int(digest([seed, a.call_id, a.index, b.call_id, b.index], size=1), 16) % 2
     return (Comparison(first=(a, b)[lot], second=(b, a)[lot]),)
 
 

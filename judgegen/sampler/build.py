@@ -7,7 +7,7 @@ of the run file, the journal or what becomes of the answers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from judgegen.llm.calls import Call, Message, Tag, digest
@@ -27,14 +27,30 @@ class Setting:
     endpoint: str
     model: str
     max_tokens: int
+    in_one_call: bool = False
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     system: str | None = None
 
 
 def calls(prompt: Prompt, settings: tuple[Setting, ...], seed: int) -> tuple[Call, ...]:
-    """One call per candidate, variants in order, n of each."""
-    return tuple(_call(prompt, setting, index, seed) for setting in settings for index in range(setting.n))
+    """One call per candidate, variants in order, n of each; or one for all n of a variant asked for in one call."""
+    return tuple(
+        _call(prompt, setting, index, seed)
+        for setting in settings
+        for index in range(1 if setting.in_one_call else setting.n)
+    )
+
+
+def missing(prompt: Prompt, settings: tuple[Setting, ...], seed: int, got: Mapping[str, int]) -> tuple[Call, ...]:
+    """The calls for candidates that a variant asked for in one call did not get, each by itself.
+
+    `got` says how many choices came per variant: some endpoints ignore `n` and answer once.
+    """
+    single = [replace(setting, in_one_call=False) for setting in settings if setting.in_one_call]
+    return tuple(
+        _call(prompt, setting, index, seed) for setting in single for index in range(got[setting.name], setting.n)
+    )
 
 
 def _call(prompt: Prompt, setting: Setting, index: int, seed: int) -> Call:
@@ -42,6 +58,8 @@ def _call(prompt: Prompt, setting: Setting, index: int, seed: int) -> Call:
     for name, value in setting.drawn.items():
         params[name] = draw(value, seed, prompt.id, setting.name, name)
     params["seed"] = _number(seed, prompt.id, setting.name, index) % 2**31
+    if setting.in_one_call:
+        params["n"] = setting.n
     if prompt.tools:
         params["tools"] = [dict(tool) for tool in prompt.tools]
     return Call(
@@ -51,7 +69,7 @@ def _call(prompt: Prompt, setting: Setting, index: int, seed: int) -> Call:
         params=params,
         draw=index,
         tag=Tag(role="sampler", prompt_id=prompt.id, variant=setting.name, route=setting.route),
-        wishes=frozenset({"seed"}),
+        wishes=frozenset({"seed", "n"}),
     )
 
 

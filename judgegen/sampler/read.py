@@ -9,14 +9,21 @@ _SHOWN = ("temperature", "top_p", "top_k", "max_tokens", "reasoning_effort", "ex
 _REASONS = {"content_filter": "content-filtered", "too_long": "too-long"}
 
 
-def candidate(call: Call, outcome: Outcome) -> Candidate:
-    """The candidate that `call` drew."""
-    failed = isinstance(outcome, Failure)
-    choice = Choice(text="", finish=outcome.reason) if isinstance(outcome, Failure) else outcome.first
+def candidates(call: Call, outcome: Outcome) -> tuple[Candidate, ...]:
+    """The candidates that `call` drew: one, or as many as it asked for in one request and got."""
+    wanted = int(call.params.get("n", 1))
+    if isinstance(outcome, Failure):
+        lost = Choice(text="", finish=outcome.reason)
+        return tuple(_candidate(call, lost, call.draw + i, failed=True) for i in range(wanted))
+    drawn = outcome.choices[:wanted]
+    return tuple(_candidate(call, choice, call.draw + i, failed=False) for i, choice in enumerate(drawn))
+
+
+def _candidate(call: Call, choice: Choice, index: int, *, failed: bool) -> Candidate:
     return Candidate(
         prompt_id=call.tag.prompt_id,
         variant=call.tag.variant,
-        index=call.draw,
+        index=index,
         model=call.model,
         text=choice.text,
         finish=choice.finish,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -7,8 +8,8 @@ from hypothesis import strategies as st
 
 from judgegen.llm.calls import Choice, Failure, Reply, Usage
 from judgegen.records import Candidate, Prompt
-from judgegen.sampler.build import Setting, calls, draw, with_system
-from judgegen.sampler.read import candidate
+from judgegen.sampler.build import Setting, calls, draw, missing, with_system
+from judgegen.sampler.read import candidates
 from judgegen.sampler.screen import screen
 
 PROMPT = Prompt(id="p1", messages=({"role": "user", "content": "Why is the sky blue?"},))
@@ -71,14 +72,14 @@ def test_a_variants_system_prompt_stands_with_the_prompts_own() -> None:
 def test_a_failure_is_a_refused_candidate_never_a_text() -> None:
     """Filtered is not an answer."""
     call = calls(PROMPT, (FOCUSED,), 0)[0]
-    found = candidate(call, Failure(reason="content_filter", detail="flagged"))
+    (found,) = candidates(call, Failure(reason="content_filter", detail="flagged"))
     assert (found.refused, found.text) == ("content-filtered", "")
 
 
 def test_a_reply_becomes_a_candidate_with_its_settings() -> None:
     """What was drawn stands beside the answer."""
     call = calls(PROMPT, (LOOSE,), 0)[1]
-    found = candidate(call, Reply(choices=(Choice(text="Rayleigh."),), usage=Usage()))
+    (found,) = candidates(call, Reply(choices=(Choice(text="Rayleigh."),), usage=Usage()))
     assert (found.key, found.text, found.refused) == ("loose/1", "Rayleigh.", None)
     assert 0.9 <= found.settings["temperature"] <= 1.3
     assert found.settings["top_p"] == 0.95
@@ -124,3 +125,27 @@ def test_tool_calls_are_an_answer() -> None:
     one = answer("", variant="a", tool_calls=({"id": "1", "function": {"name": "f", "arguments": "{}"}},))
     two = answer("", variant="b", tool_calls=({"id": "1", "function": {"name": "g", "arguments": "{}"}},))
     assert [c.refused for c in screen([one, two], near_identical=0.95)] == [None, None]
+
+
+TOGETHER = replace(LOOSE, n=3, in_one_call=True)
+
+
+def test_all_of_a_variant_can_be_asked_for_in_one_call() -> None:
+    """One request with n; its choices are as many candidates, numbered, of one call."""
+    (call,) = calls(PROMPT, (TOGETHER,), 0)
+    assert call.params["n"] == 3
+    reply = Reply(choices=tuple(Choice(text=f"answer {i}") for i in range(3)), usage=Usage())
+    found = candidates(call, reply)
+    assert [(c.index, c.text, c.call_id) for c in found] == [(i, f"answer {i}", call.id) for i in range(3)]
+    assert missing(PROMPT, (TOGETHER,), 0, {"loose": 3}) == ()
+    assert [c.refused for c in candidates(call, Failure(reason="too_long"))] == ["too-long"] * 3
+
+
+def test_what_one_call_did_not_bring_is_asked_for_singly() -> None:
+    """An endpoint that ignores n, or refuses it, still gives n candidates, each by a call of its own."""
+    (call,) = calls(PROMPT, (TOGETHER,), 0)
+    assert "n" in call.wishes
+    rest = missing(PROMPT, (TOGETHER,), 0, {"loose": 1})
+    assert [c.draw for c in rest] == [1, 2]
+    assert all("n" not in c.params for c in rest)
+    assert len({c.id for c in (call, *rest)}) == 3

@@ -39,6 +39,7 @@ _OURS = {
     "top_k": "top_k",
     "seed": "seed",
     "tools": "tools",
+    "n": "n",
 }
 _UNSUPPORTED = re.compile(
     r"unsupported|unrecogni[sz]ed|unknown|not support|not permitted|not allowed|unexpected|extra (fields|inputs)|"
