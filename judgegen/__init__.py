@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judgegen.api import Run, estimate, generate, load, rewrite
+    from judgegen.calibration import Calibration
+    from judgegen.checking import Check, calibrate, check
     from judgegen.errors import (
         BudgetReached,
+        GateFailed,
         Incomplete,
         Interrupted,
         JournalError,
         JudgegenError,
+        NoThreshold,
         PriceUnknown,
         ProviderRefused,
         SpecError,
@@ -25,10 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BudgetReached",
+    "Calibration",
+    "Check",
+    "GateFailed",
     "Incomplete",
     "Interrupted",
     "JournalError",
     "JudgegenError",
+    "NoThreshold",
     "PriceUnknown",
     "ProviderRefused",
     "Run",
@@ -36,6 +44,8 @@ __all__ = [
     "SpecError",
     "Watch",
     "__version__",
+    "calibrate",
+    "check",
     "estimate",
     "generate",
     "load",
@@ -44,12 +54,16 @@ __all__ = [
 
 _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
+    "judgegen.calibration": ("Calibration",),
+    "judgegen.checking": ("Check", "calibrate", "check"),
     "judgegen.errors": (
         "BudgetReached",
+        "GateFailed",
         "Incomplete",
         "Interrupted",
         "JournalError",
         "JudgegenError",
+        "NoThreshold",
         "PriceUnknown",
         "ProviderRefused",
         "SpecError",

@@ -7,6 +7,8 @@
     ├── ProviderRefused   key, quota, model name or parameter: nothing more is sent                  3
     ├── BudgetReached     the cap holds: the same command with a higher cap continues                4
     ├── Incomplete        calls still fail after their retries: the same command tries them again    5
+    ├── GateFailed        the run is whole, and a figure of it is past a limit of [gates]            6
+    ├── NoThreshold       no confidence keeps pairs that agree with humans as asked                  7
     ├── Interrupted       Ctrl-C: what was in flight has landed; the same command continues        130
     └── Unanswered        one call has no answer yet; ends a prompt, never a run (internal)
 
@@ -63,6 +65,18 @@ class Incomplete(JudgegenError):  # noqa: N818
     """Some calls still fail after their retries; the same command tries those again."""
 
     exit_code = 5
+
+
+class GateFailed(JudgegenError):  # noqa: N818
+    """The outputs are written and whole, but a figure of the run is past a limit that its [gates] set."""
+
+    exit_code = 6
+
+
+class NoThreshold(JudgegenError):  # noqa: N818
+    """No threshold keeps pairs that agree with humans at the target; that is an answer, and the judge is not fit."""
+
+    exit_code = 7
 
 
 class Interrupted(JudgegenError):  # noqa: N818

@@ -26,6 +26,7 @@ from judgegen.progress import Tally, counts, traffic
 from judgegen.records import Result
 
 if TYPE_CHECKING:
+    from judgegen.checking import Check
     from judgegen.estimating import Estimate
     from judgegen.run import Run
 
@@ -50,6 +51,20 @@ def estimate_html(found: Estimate) -> str:
     rests_on = "".join(f"<li>{escape(assumption)}</li>" for assumption in found.assumptions)
     table = _table(estimate_rows(found), head=ESTIMATE_COLUMNS)
     return f"<div><strong>{escape(cost_line(found))}</strong>{table}<ul>{rests_on}</ul></div>"
+
+
+def check_html(done: Check) -> str:
+    """A check's card: its figures, the reliability table, accuracy against coverage."""
+    from judgegen.trust import words
+
+    found = done.report
+    title = f"{done.judge}: {found.n:,} comparisons of {found.prompts:,} prompts"
+    tables = (
+        _table(words.figures(found), head=words.FIGURES),
+        _table(words.reliability(found), head=words.RELIABILITY),
+        _table(words.risk(found), head=words.RISK),
+    )
+    return f"<div><strong>{escape(title)}</strong>{''.join(tables)}</div>"
 
 
 def _table(rows: Iterable[Iterable[str]], head: Iterable[str] = ()) -> str:

@@ -32,6 +32,9 @@ RATE_OVER_S = 10.0
 class Tally(Watch):
     """Counts what happens. `clock` gives seconds and is read when something is shown, and once per prompt's end."""
 
+    noun = "prompts"
+    """What is counted; pairs are counted where it is prompts."""
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.began = clock()
@@ -121,7 +124,9 @@ class Tally(Watch):
 
 def counts(tally: Tally) -> str:
     """Prompts done, pairs made and the time left."""
-    parts = [f"{tally.done:,}/{tally.prompts:,} prompts", f"{tally.pairs:,} pairs"]
+    parts = [f"{tally.done:,}/{tally.prompts:,} {tally.noun}"]
+    if tally.noun == "prompts":
+        parts.append(f"{tally.pairs:,} pairs")
     if (left := tally.left_s()) is not None:
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)
@@ -183,7 +188,7 @@ class Lines(Quiet):
     def started(self, *, prompts: int, folder: str) -> None:
         """Says what begins and where it goes."""
         super().started(prompts=prompts, folder=folder)
-        print(f"{prompts:,} prompts -> {folder}", file=self.stream, flush=True)
+        print(f"{prompts:,} {self.noun} -> {folder}", file=self.stream, flush=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -216,7 +221,7 @@ class Live(Shown):
     def started(self, *, prompts: int, folder: str) -> None:
         """Nothing is drawn before there is something to count."""
         super().started(prompts=prompts, folder=folder)
-        self.console.print(f"{prompts:,} prompts -> {folder}", markup=False, highlight=False)
+        self.console.print(f"{prompts:,} {self.noun} -> {folder}", markup=False, highlight=False)
         self._display.start(refresh=True)
 
     def warned(self, message: str) -> None:
@@ -242,9 +247,14 @@ class Live(Shown):
         return Group(row, Text(traffic(self), style="dim", overflow="ellipsis", no_wrap=True))
 
 
-def watch_for(stream: TextIO | None = None, *, quiet: bool = False) -> Shown:
+def watch_for(stream: TextIO | None = None, *, quiet: bool = False, noun: str = "prompts") -> Shown:
     """The watch for `stream` (stderr): live on a terminal that can move its cursor, else lines; if quiet, warnings."""
-    stream = stream or sys.stderr
+    watch = _watch_for(stream or sys.stderr, quiet=quiet)
+    watch.noun = noun
+    return watch
+
+
+def _watch_for(stream: TextIO, *, quiet: bool) -> Shown:
     if quiet:
         return Quiet(stream)
     if not stream.isatty():

@@ -18,9 +18,10 @@ COMMANDS = {
     "run": "Make preference pairs from a run file; run again, it continues.",
     "write": "Write a run's outputs again from its journal, without a network.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
+    "judge": "Check a judge against human votes, calibrate it, attack it.",
     "init": "Write a commented run file and a few prompts to start from.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
-    "finetune": "Count tokens and training cost of a preference file.",
+    "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
 }
 """Name and one line for the list; the command's own docstring begins with the same line."""
 

@@ -10,7 +10,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,26 +30,29 @@ POOR_JUDGE = """\
 SmolLM2-135M is a real language model and a poor judge: these labels are for looking, not for training.
 Name a stronger [judge] model in the run file before you use them."""
 
+Show = Callable[[Any], Iterable[str]]
+"""What a command came to, for people, line by line."""
+
 
 @contextmanager
-def told(*, as_json: bool = False) -> Iterator[None]:
+def told(*, as_json: bool = False, show: Show | None = None) -> Iterator[None]:
     """What goes wrong inside is told in words, or as JSON too, and ends the process with the error's code."""
     try:
         yield
     except JudgegenError as error:
-        end(error.run, error, as_json=as_json)
+        end(error.run, error, as_json=as_json, show=show)
     except OSError as error:
         if error.filename is None:  # no file's trouble: a fault of ours, which deserves its traceback
             raise
         end(None, JudgegenError(f"{error.filename}: {error.strerror}"), as_json=as_json)
 
 
-def end(run: Run | None, error: JudgegenError | None = None, *, as_json: bool) -> NoReturn:
-    """Print what a command came to and exit: 0, or the error's code."""
+def end(run: Any, error: JudgegenError | None = None, *, as_json: bool, show: Show | None = None) -> NoReturn:
+    """Print what a command came to (a Run, or what `show` knows) and exit: 0, or the error's code."""
     if as_json:
         print(json.dumps(_object(run, error)))
     elif run is not None:
-        print("\n".join(text(run)))
+        print("\n".join((show or text)(run)))
     if error is None:
         raise typer.Exit
     print(f"{'stopped' if isinstance(error, Interrupted) else 'error'}: {error}", file=sys.stderr)
@@ -58,7 +61,7 @@ def end(run: Run | None, error: JudgegenError | None = None, *, as_json: bool) -
     raise typer.Exit(error.exit_code)
 
 
-def _object(run: Run | None, error: JudgegenError | None) -> dict[str, Any]:
+def _object(run: Any, error: JudgegenError | None) -> dict[str, Any]:
     row = dict(run.summary) if run is not None else {}
     return row if error is None else {**row, "error": {"type": type(error).__name__, "message": str(error)}}
 

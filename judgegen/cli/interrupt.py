@@ -10,14 +10,35 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgegen.errors import Interrupted
 
+if TYPE_CHECKING:
+    from judgegen.progress import Shown
+
+T = TypeVar("T")
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FIRST = "stopping: what is in flight lands and is written; once more ends at once"
+
+
+async def stoppable(job: Callable[..., Coroutine[Any, Any, T]], watch: Shown) -> T:
+    """Run `job` under `watch`, with a stop that the first signal requests."""
+    from judgegen.cli import ending
+    from judgegen.llm.stop import Stop
+
+    stop = Stop()
+
+    def first(error: Interrupted) -> None:
+        stop.request(error)
+        watch.warned(FIRST)
+
+    with interruptible(first, f"ended at once; to continue: {ending.same_command()}"):
+        return await job(watch=watch, stop=stop)
 
 
 @contextmanager

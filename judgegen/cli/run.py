@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from judgegen.api import Run
-    from judgegen.progress import Shown
 
 
 def run(
@@ -49,6 +44,7 @@ def run(
       3    the provider refuses: key, quota, model name or parameter
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the same command tries those again
+      6    all is written, but a figure is past a limit that [gates] sets
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     import asyncio
@@ -57,6 +53,7 @@ def run(
     from judgegen import api
     from judgegen.cli import ending
     from judgegen.cli.confirm import confirm
+    from judgegen.cli.interrupt import stoppable
     from judgegen.progress import watch_for
 
     if wait and not batch:
@@ -65,21 +62,5 @@ def run(
     with ending.told(as_json=as_json):
         confirm(spec, out=out, limit=limit, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
-            done = asyncio.run(_interruptible(job, watch))
+            done = asyncio.run(stoppable(job, watch))
     ending.end(done, as_json=as_json)
-
-
-async def _interruptible(job: Callable[..., Coroutine[Any, Any, Run]], watch: Shown) -> Run:
-    from judgegen.cli import ending
-    from judgegen.cli.interrupt import FIRST, interruptible
-    from judgegen.errors import Interrupted
-    from judgegen.llm.stop import Stop
-
-    stop = Stop()
-
-    def first(error: Interrupted) -> None:
-        stop.request(error)
-        watch.warned(FIRST)
-
-    with interruptible(first, f"ended at once; to continue: {ending.same_command()}"):
-        return await job(watch=watch, stop=stop)

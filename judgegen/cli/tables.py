@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rich.console import Console
 from rich.table import Table
@@ -27,10 +27,18 @@ def print_estimate(found: Estimate) -> None:
         print(f"- {assumption}")
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+def printed(columns: Iterable[str], rows: Iterable[Iterable[str]], *, names: Collection[int]) -> str:
+    """A table as text as wide as the terminal; the columns numbered `names` hold words."""
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(_table(columns, rows, names))
+    return captured.get().rstrip("\n")
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[str]], text: Collection[int] = range(TEXT_COLUMNS)) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, name in enumerate(columns):
-        names = number < TEXT_COLUMNS
+        names = number in text
         table.add_column(name, justify="left" if names else "right", overflow="fold", no_wrap=not names)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))

@@ -6,18 +6,21 @@ A row has what a prompt's row has (`judgegen.sources.fields`), and `response_a`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from judgegen.llm.calls import Message, digest
 from judgegen.records import Prompt
-from judgegen.sources import fields, files
+from judgegen.sources import fields, files, memory
 from judgegen.sources.fields import Taken
 from judgegen.sources.intake import Intake, items
 from judgegen.sources.plain import columns
 from judgegen.sources.rows import RowError, kind, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Vote = Literal["A", "B", "tie"]
 VOTES: tuple[Vote, ...] = ("A", "B", "tie")
@@ -64,6 +67,18 @@ def labelled(path: Path, *, warn: Callable[[str], None]) -> Iterator[Labelled]:
     """
     intake = Intake(where=str(path), unit=files.unit(path), noun="comparison", warn=warn)
     return items(files.rows(path, check=_check_columns), _taken, _remark, intake)
+
+
+def labelled_from_rows(
+    rows: Iterable[Mapping[Any, Any]] | pd.DataFrame, *, where: str, warn: Callable[[str], None]
+) -> Iterator[Labelled]:
+    """Labelled comparisons from mappings or a pandas DataFrame, by the rules of `labelled`; `where` names them.
+
+    Raises:
+        SpecError: as `labelled`.
+    """
+    intake = Intake(where=where, unit="row", noun="comparison", warn=warn)
+    return items(memory.rows(rows, check=_check_columns), _taken, _remark, intake)
 
 
 def _taken(row: Mapping[str, Any] | str, line: int) -> Taken[Labelled]:

@@ -1,0 +1,19 @@
+"""`judgegen judge`: what is known of the judge of a run file. One module per command."""
+
+from __future__ import annotations
+
+import typer
+
+from judgegen.cli.judge_calibrate import calibrate
+from judgegen.cli.judge_check import check
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def judge() -> None:
+    """Check a judge against human votes, calibrate it, attack it."""
+
+
+app.command("check")(check)
+app.command("calibrate")(calibrate)
