@@ -135,7 +135,8 @@ def test_concurrency_changes_no_byte(
 def test_the_servers_own_count_is_the_summarys(done: judgegen.Run) -> None:
     """USD are usage times price, to the last digit, and the parts add up to the total."""
     summary, calls = done.summary, done.calls
-    usd = calls["input_tokens"].sum() * Decimal(1) / 10**6 + calls["output_tokens"].sum() * Decimal(4) / 10**6
+    asked, answered = (Decimal(int(calls[name].sum())) for name in ("input_tokens", "output_tokens"))
+    usd = (asked * 1 + answered * 4) / 10**6
     assert Decimal(summary["cost_usd"]["total"]) == usd == sum(calls["cost_usd"])
     assert sum(Decimal(row["cost_usd"]) for row in summary["spend"]) == usd
     assert sum(Decimal(row["cost_usd"]["total"]) for row in done.preferences.to_dict("records")) <= usd

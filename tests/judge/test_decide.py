@@ -26,8 +26,8 @@ def spoken(label: Label) -> Verdict:
 @st.composite
 def soft(draw: st.DrawFn) -> Verdict:
     cuts = sorted(draw(st.tuples(st.floats(0, 1), st.floats(0, 1))))
-    p = {"first": cuts[0], "second": cuts[1] - cuts[0], "tie": 1 - cuts[1]}
-    label: Label = max(p, key=lambda name: p[name])  # type: ignore[assignment]
+    p: dict[Label, float] = {"first": cuts[0], "second": cuts[1] - cuts[0], "tie": 1 - cuts[1]}
+    label = max(p, key=lambda name: p[name])
     return Verdict(label=label, p_first=p["first"], p_second=p["second"], p_tie=p["tie"], soft=True)
 
 

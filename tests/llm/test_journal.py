@@ -5,6 +5,7 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_a_second_run_cannot_open_it(tmp_path: Path) -> None:
 def test_prompts_are_replaced_all_or_none(tmp_path: Path) -> None:
     """A reader that fails half-way leaves the prompts that were there."""
 
-    def broken():  # type: ignore[no-untyped-def]  # noqa: ANN202 - a generator that raises
+    def broken() -> Iterator[dict[str, str]]:
         yield {"id": "new"}
         raise ValueError("line 2")
 
