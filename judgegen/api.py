@@ -93,7 +93,7 @@ async def generate(
     rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "live")
     _check_formats(resolved)
     with live.opened(folder) as journal:
-        found = map(asdict, _found(resolved, base, prompts, watch.warned))
+        found = map(asdict, found_prompts(resolved, base, prompts, watch.warned))
         count = journal.keep_prompts(found, which=None if limit is None else partial(spread, most=limit))
         journal.keep_texts(texts)
         write_text(folder / RUN_FILE, _toml(resolved, base))
@@ -102,7 +102,7 @@ async def generate(
         if batch:
             before = journal.count()
             job = rounds.Job(spec=resolved, plan=steps, journal=journal, rates=rates, cap=cap, watch=watch, stop=stop)
-            await rounds.run(job, lambda: _kept(journal), poll_s=poll_s if wait else None)
+            await rounds.run(job, lambda: kept_prompts(journal), poll_s=poll_s if wait else None)
             summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
             known = _asked(summary) - (journal.count() - before)
         else:
@@ -155,7 +155,7 @@ def estimate(
     live.rates(resolved, live.samplers(steps) | live.judges(steps))
 
     def counted() -> Estimate:
-        found: Iterable[Prompt] = _found(resolved, base, prompts, _silent)
+        found: Iterable[Prompt] = found_prompts(resolved, base, prompts, _silent)
         if limit is not None:
             everything = list(found)
             found = (everything[position] for position in spread(len(everything), limit))
@@ -219,7 +219,10 @@ def spread(count: int, most: int) -> list[int]:
     raise AssertionError("unreachable")
 
 
-def _found(resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]) -> Iterator[Prompt]:
+def found_prompts(
+    resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]
+) -> Iterator[Prompt]:
+    """The prompts a run is told of: `rows`, or the run file's."""
     if rows is not None:
         return sources.prompts_from_rows(rows, where="prompts", warn=warn)
     return sources.prompts(base / resolved.prompts, warn=warn)
@@ -261,7 +264,7 @@ async def _write(
     while True:
         constants = Constants()
         with Outputs(folder, stamp=_stamp(steps), formats=resolved.output.formats, encoding=encoding) as outputs:
-            async for result in pipeline.results(_kept(journal), steps, send, window=window):
+            async for result in pipeline.results(kept_prompts(journal), steps, send, window=window):
                 outputs.add(result)
                 constants.add(result)
                 watch.finished(result)
@@ -285,7 +288,8 @@ def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
     return Incomplete(f"{lacking} of {summary['prompts']} prompts lack answers; the same command asks for those again")
 
 
-def _kept(journal: Journal) -> Iterator[Prompt]:
+def kept_prompts(journal: Journal) -> Iterator[Prompt]:
+    """The prompts as the journal kept them."""
     return (prompt_of(row) for row in journal.prompts())
 
 

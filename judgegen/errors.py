@@ -9,6 +9,7 @@
     ├── Incomplete        calls still fail after their retries: the same command tries them again    5
     ├── GateFailed        the run is whole, and a figure of it is past a limit of [gates]            6
     ├── NoThreshold       no confidence keeps pairs that agree with humans as asked                  7
+    ├── AttackWon         an attack on the judge wins more often than a judge may err                6
     ├── Interrupted       Ctrl-C: what was in flight has landed; the same command continues        130
     └── Unanswered        one call has no answer yet; ends a prompt, never a run (internal)
 
@@ -69,6 +70,12 @@ class Incomplete(JudgegenError):  # noqa: N818
 
 class GateFailed(JudgegenError):  # noqa: N818
     """The outputs are written and whole, but a figure of the run is past a limit that its [gates] set."""
+
+    exit_code = 6
+
+
+class AttackWon(JudgegenError):  # noqa: N818
+    """The figures are whole, and what answers nothing wins before the judge: do not trust it with strangers."""
 
     exit_code = 6
 

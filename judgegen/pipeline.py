@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from judgegen.constants import bar
 from judgegen.errors import Unanswered
@@ -28,16 +29,23 @@ from judgegen.textual import normal
 from judgegen.writer.select import delta, select
 
 Prompts = Iterable[Prompt]
+Through = Callable[[Prompt, Plan, Send], Coroutine[Any, Any, Result]]
 
 
-async def results(prompts: Prompts, plan: Plan, send: Send, *, window: int) -> AsyncIterator[Result]:
-    """One Result per prompt, in order, with at most `window` prompts under way or waiting for an earlier one."""
+async def results(
+    prompts: Prompts, plan: Plan, send: Send, *, window: int, each: Through | None = None
+) -> AsyncGenerator[Result, None]:
+    """One Result per prompt, in order, with at most `window` prompts under way or waiting for an earlier one.
+
+    `each` takes a prompt to its result; through the three stages unless given.
+    """
+    one = each or through
     waiting: deque[asyncio.Task[Result]] = deque()
     try:
         for prompt in prompts:
             if len(waiting) >= window:
                 yield await waiting.popleft()
-            waiting.append(asyncio.create_task(through(prompt, plan, send)))
+            waiting.append(asyncio.create_task(one(prompt, plan, send)))
         while waiting:
             yield await waiting.popleft()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from judgegen.cli.judge_attack import attack
 from judgegen.cli.judge_calibrate import calibrate
 from judgegen.cli.judge_check import check
 
@@ -17,3 +18,4 @@ def judge() -> None:
 
 app.command("check")(check)
 app.command("calibrate")(calibrate)
+app.command("attack")(attack)
