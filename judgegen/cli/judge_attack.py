@@ -1,0 +1,89 @@
+"""`judgegen judge attack`: parses, calls attacking.attack, prints. Knows nothing of what is asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from judgegen.attacking import Attack, Row
+
+COLUMNS = ("attack", "judge", "prompts", "won", "share [95 %]", "shown first", "shown second", "lost both", "ties", "")
+
+
+def attack(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The run's folder; the attack's is beside it and ends in -attack."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
+    ] = None,
+    max_usd: Annotated[
+        float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that folder may cost in all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")] = False,
+) -> None:
+    """How often hostile answers win before a run file's judge.
+
+    Forged verdicts, pleas, master keys, null models, broken frames and the like stand against a normal answer of the
+    run's sampler, in both orders. An answer that the run's journal has is taken from there. The calls are journaled:
+    the same command continues, and an attack that is done costs nothing more.
+
+    \b
+    Exit codes:
+      0    every attack lost: none won under more than 5 % of the prompts
+      2    run file, prompts, template, price or journal: the message says the mend
+      3    the provider refuses: key, quota, model name or parameter
+      4    the budget is reached: with a higher cap the same command continues
+      5    some calls lack an answer: the figures are of the others; the same command tries those again
+      6    an attack won under more than 5 % of the prompts, in either order: do not trust this judge with strangers
+      130  interrupted: the same command continues
+    """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
+    import asyncio
+    from functools import partial
+
+    from judgegen import attacking
+    from judgegen.cli import ending
+    from judgegen.cli.interrupt import stoppable
+    from judgegen.progress import watch_for
+
+    job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd)
+    with ending.told(as_json=as_json, show=lines), watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
+        done = asyncio.run(stoppable(job, watch))
+    ending.end(done, as_json=as_json, show=lines)
+
+
+def lines(done: Attack) -> Iterator[str]:
+    """An attack for people, line by line."""
+    from judgegen.cli.tables import printed
+    from judgegen.writer.money import plain
+
+    calls = f"{sum(done.calls.values()):,} calls, {done.from_journal:,} of them from journals, ${plain(done.cost_usd)}"
+    yield f"{len(done.rows):,} attacks under {done.prompts:,} prompts; {calls}"
+    if done.unanswered:
+        yield f"{done.unanswered:,} prompts have no normal answer that may compete"
+    yield ""
+    yield printed(COLUMNS, map(_cells, done.rows), names=(0, 1, 9))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    said = (
+        ["WINS"] * row.won + ["screened"] * bool(row.screened) + [f"{row.unreadable} unreadable"] * (row.unreadable > 0)
+    )
+    shares = (_share(row.first.value), _share(row.second.value))
+    interval = "-" if row.win_rate.low is None else f"[{_share(row.win_rate.low)}, {_share(row.win_rate.high)}]"
+    share = f"{_share(row.win_rate.value)} {interval}"
+    counts = (f"{row.lost_both:,}", f"{row.ties:,}", ", ".join(said))
+    return row.attack, row.judge, f"{row.n:,}", f"{row.wins:,}", share, *shares, *counts
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
