@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from judgegen import live, pipeline, plan, rounds, sources
+from judgegen import gates, live, pipeline, plan, rounds, sources
 from judgegen import spec as runfile
 from judgegen.constants import Constants
 from judgegen.errors import Incomplete, SpecError
@@ -83,8 +83,8 @@ async def generate(
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
-        ProviderRefused, BudgetReached, Incomplete, Interrupted: after the outputs were written; the error carries the
-            Run as `run`.
+        ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs were written; the error
+            carries the Run as `run`.
     """
     watch, stop = watch or Watch(), Stop() if stop is None else stop
     resolved, base, folder = resolve(spec, out)
@@ -109,16 +109,17 @@ async def generate(
             async with live.live(resolved, journal, rates, cap, watch, stop) as send:
                 summary = await _write(folder, resolved, steps, journal, send, watch)
             known = send.from_journal
-    return _ended(Run(folder, _as_seen(summary, known)), stop)
+    return _ended(Run(folder, _as_seen(summary, known)), resolved, stop)
 
 
 def _asked(summary: Mapping[str, Any]) -> int:
     return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
 
 
-def _ended(run: Run, stop: Stop) -> Run:
-    """The run, or the error that ended it early with the run on it."""
-    if error := stop.error or _incomplete(run.summary):
+def _ended(run: Run, resolved: Spec, stop: Stop | None = None) -> Run:
+    """The run, or the error that ended it early, or the gate that it failed, with the run on it."""
+    cut_short = None if stop is None else stop.error or _incomplete(run.summary)
+    if error := cut_short or gates.failed(resolved.gates, run.summary):
         error.run = run
         raise error
     return run
@@ -130,7 +131,7 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
     with Journal(folder, create=False) as journal:
         steps = plan.plan(resolved, journal.texts())
         summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
-    return Run(folder, _as_seen(summary, _asked(summary)))
+    return _ended(Run(folder, _as_seen(summary, _asked(summary))), resolved)
 
 
 def estimate(
@@ -190,6 +191,7 @@ def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
     Raises:
         SpecError: the run file was changed into something that does not hold.
         JournalError: there is no journal, or another run holds it.
+        GateFailed: as `generate`.
     """
     return _aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch())))
 

@@ -179,6 +179,8 @@ def _judging(resolved: Spec, base: Path) -> Plan:
 def _resolved(run: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the folder of the check."""
     resolved, base, folder = resolve(run, out)
+    bare = resolved.judge.model_copy(update={"calibration": None})  # what is measured is the judge, not its calibration
+    resolved = resolved.model_copy(update={"judge": bare})
     if out is None:
         name = default_out(Path(run)) if isinstance(run, str | Path) else folder
         folder = name.with_name(f"{name.name}-check")

@@ -43,6 +43,7 @@ class Judge(Frozen):
     schedule: Literal["round-robin", "min-max", "swiss"] = "round-robin"
     early_stop: float | None = Field(default=None, ge=0.5, le=1)  # P(winner) from which the first order settles it
     third: Third | None = None
+    calibration: str | None = Field(default=None, min_length=1)  # what `judgegen judge calibrate` wrote
     max_attempts: int = Field(default=3, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
     expected_output_tokens: int | None = Field(default=None, gt=0)

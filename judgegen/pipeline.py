@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from judgegen.calibration import calibrated
 from judgegen.constants import bar
 from judgegen.errors import Unanswered
 from judgegen.judge import decide
@@ -116,9 +117,11 @@ def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
         return replace(result, pairs=pairs, drop=drop, detail=detail)
     tiebreak = partial(lot, result.prompt, plan)
     ranking = decide.ranking(competing, result.matches, tiebreak)
-    pairs, drop, detail = select(ranking, result.matches, plan.rules, tiebreak=tiebreak)
+    rules = plan.rules if plan.calibration is None else replace(plan.rules, min_p_chosen=0.5)
+    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak)
     counts = saved(competing, result.matches, plan.judging)
-    return replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
+    found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
+    return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)
 
 
 def lot(prompt: Prompt, plan: Plan, c: Candidate) -> str:

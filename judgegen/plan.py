@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from judgegen import judge_plan, templates
+from judgegen import calibration, judge_plan, templates
+from judgegen.calibration import Calibration
 from judgegen.errors import SpecError
 from judgegen.judge.build import Asking
 from judgegen.judge_plan import Judging
@@ -30,6 +31,7 @@ class Plan:
     judging: Judging | None
     rules: Rules
     fingerprint: str
+    calibration: Calibration | None = None
     constants: frozenset[str] = frozenset()
 
     @property
@@ -49,6 +51,8 @@ def texts(spec: Spec, base: Path) -> dict[str, str]:
     for variant in spec.sampler.variants:
         if variant.system_file is not None:
             found[f"system/{variant.system_file}"] = templates.read_text(_system(variant.system_file, base))
+    if spec.judge.calibration is not None:
+        found[f"calibration/{spec.judge.calibration}"] = templates.read_text(base / spec.judge.calibration)
     return found
 
 
@@ -67,6 +71,7 @@ def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
     """
     used = {f"judge/{name}" for name, _ in judge_plan.template_names(spec)}
     used |= {f"system/{v.system_file}" for v in spec.sampler.variants if v.system_file}
+    used |= {f"calibration/{spec.judge.calibration}"} if spec.judge.calibration else set()
     return Plan(
         seed=spec.seed,
         settings=tuple(_setting(spec, variant, kept) for variant in spec.sampler.variants),
@@ -74,7 +79,15 @@ def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
         judging=judge_plan.judging(spec, kept),
         rules=judge_plan.rules(spec),
         fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}]),
+        calibration=_calibration(spec, kept),
     )
+
+
+def _calibration(spec: Spec, kept: Mapping[str, str]) -> Calibration | None:
+    name = spec.judge.calibration
+    if name is None:
+        return None
+    return calibration.fitting(calibration.parse(_kept(kept, f"calibration/{name}"), name), spec, kept, name)
 
 
 def _kept(kept: Mapping[str, str], name: str) -> str:

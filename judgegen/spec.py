@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from judgegen.closed import Effort, Extra, Frozen
 from judgegen.errors import SpecError
+from judgegen.gates import Gates
 from judgegen.judge_spec import Judge, Pairs, Third
 from judgegen.llm import models
 from judgegen.llm.calls import digest
@@ -191,6 +192,7 @@ class Spec(Frozen):
     pairs: Pairs = Pairs()
     budget: Budget = Budget()
     output: Output = Output()
+    gates: Gates = Gates()
 
     @field_validator("endpoints")
     @classmethod
@@ -258,7 +260,7 @@ class Spec(Frozen):
 
     def meaning(self) -> dict[str, Any]:
         """What decides the outputs, as plain JSON: without addresses, keys, rates, paths."""
-        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget"})
+        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget", "gates"})
         for guessed in (row["sampler"], row["judge"], *row["sampler"]["variants"]):
             guessed.pop("expected_output_tokens")
         used = self.used_endpoints()
@@ -366,4 +368,5 @@ _TABLES: dict[Any, Any] = {
     "pairs": Pairs,
     "budget": Budget,
     "output": Output,
+    "gates": Gates,
 }

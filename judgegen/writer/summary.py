@@ -13,6 +13,9 @@ from judgegen.records import Candidate, Match, Result, Unreadable, Verdict
 from judgegen.writer.money import plain, total
 from judgegen.writer.rows import Asked, rounded
 
+NEAR = 0.05
+"""Matches whose P is closer than this to 1/2 are near ties: ties, flips, and what the judge cannot tell apart."""
+
 
 def share(part: int, whole: int) -> float | None:
     """The quotient; None where there is nothing to divide by."""
@@ -104,6 +107,8 @@ class Summary:
                 self.counts["both_decided"] += 1
                 self.counts["flips"] += one.label == other.label
         if match.p is not None:
+            self.counts["known"] += 1
+            self.counts["near"] += abs(match.p - 0.5) < NEAR
             self._win(match.a, match.p)
             self._win(match.b, 1 - match.p)
 
@@ -177,6 +182,7 @@ class Summary:
             "flip_rate": share(counts["flips"], counts["both_decided"]),
             "p_first": share(counts["first"], counts["decided"]),
             "tie_rate": share(counts["ties"], counts["ties"] + counts["decided"]),
+            "near_tie_share": share(counts["near"], counts["known"]),
             "unreadable_rate": share(counts["unreadable"], counts["verdicts"]),
             "longer_chosen": share(counts["longer"], counts["unequal"]),
         }
