@@ -1,0 +1,110 @@
+"""What the README shows works as it is shown, against the simulator standing in for OpenAI."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from worlds import world
+
+from judgegen import spec
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"(?P<note><!-- not run: [^>]*-->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
+
+
+def fences(kind: str) -> list[str]:
+    return [m["text"] for m in FENCE.finditer(README) if m["kind"] == kind and not m["note"]]
+
+
+def commands() -> list[list[str]]:
+    """Every `judgegen …` line of the console fences, without its comment."""
+    lines = [line for text in fences("console") for line in text.splitlines()]
+    return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ judgegen")]
+
+
+def test_every_fence_runs_or_says_why_not() -> None:
+    """Text output is the only kind that may stand unrun, and it says why."""
+    kinds = {m["kind"] for m in FENCE.finditer(README) if not m["note"]}
+    assert kinds <= {"console", "toml", "python"}
+    assert all(m["kind"] == "text" for m in FENCE.finditer(README) if m["note"])
+
+
+def test_the_two_commands_stand_at_the_top() -> None:
+    """The quickstart and the tests are the first fence, and the Makefile has both."""
+    assert fences("console")[0].split() == ["$", "make", "quickstart", "$", "make", "test"]
+    makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^quickstart:", makefile, re.MULTILINE)
+    assert re.search(r"^test:", makefile, re.MULTILINE)
+
+
+def test_the_run_file_shown_is_one() -> None:
+    """The TOML parses into a run file."""
+    (text,) = fences("toml")
+    found = spec.parse(tomllib.loads(text))
+    assert [v.name for v in found.sampler.variants] == ["focused", "loose"]
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> Any:
+    """A folder and an environment in which OpenAI is the simulator."""
+    with world() as url:
+        yield tmp_path, {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-simulated"}
+
+
+def test_the_commands_run_in_their_order(shown: Any) -> None:
+    """From init to write, then the Python that follows, in one folder."""
+    folder, environment = shown
+    assert [c[1] for c in commands()] == ["init", "estimate", "run", "run", "write"]
+    for command in commands():
+        called = [sys.executable, "-m", *command]
+        done = subprocess.run(called, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert {p.name for p in (folder / "runs" / "mine").iterdir()} >= set(table("What comes out")) - {"audit/*.parquet"}
+
+
+def test_the_python_runs(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a notebook would run it, with await at the top."""
+    folder, environment = shown
+    monkeypatch.chdir(folder)
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, environment[name])
+    for command in commands():
+        if command[1] in ("init", "run"):
+            subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, check=True)
+    (text,) = fences("python")
+    names: dict[str, Any] = {}
+    code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    made = eval(code, names)
+    if inspect.iscoroutine(made):
+        asyncio.run(made)
+    assert names["run"].summary["pairs"] > 0
+
+
+def table(heading: str) -> list[str]:
+    """The first column of the table under a heading."""
+    part = README.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
+    cells = [line.split("|")[1].strip().strip("`") for line in part.splitlines() if line.startswith("|")]
+    return cells[2:]
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    """The README's table is the error tree's."""
+    from judgegen import errors
+
+    codes = {
+        found.exit_code
+        for found in vars(errors).values()
+        if isinstance(found, type) and issubclass(found, errors.JudgegenError) and found.exit_code != 1
+    }
+    assert {int(code) for code in table("Exit codes")} == codes | {0}
