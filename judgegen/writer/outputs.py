@@ -21,6 +21,7 @@ from judgegen.formats.format import Format, Unfit
 from judgegen.llm.calls import ID_PREFIX
 from judgegen.llm.tokens import count_batch, count_messages
 from judgegen.records import Result
+from judgegen.textual import clean
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
 from judgegen.writer.files import json_line, part_of, put_in_place
@@ -113,7 +114,8 @@ class Outputs:
         """Put everything in its place; the summary, with `extra` keys added, comes last and is returned."""
         counted = {name: tailored.row() for name, tailored in self._formats.items()}
         summary = {**self._summary.row(), "formats": counted, **extra}
-        self._files[SUMMARY].write(json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        text = clean(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False))
+        self._files[SUMMARY].write(text + "\n")
         for file in self._files.values():
             file.close()
         self._audit.close()
@@ -121,7 +123,8 @@ class Outputs:
         for name in self._files:
             put_in_place(self._folder / name)
         self._open.pop_all()
-        return summary
+        found: dict[str, Any] = json.loads(text)
+        return found
 
 
 class Tailored:

@@ -52,7 +52,7 @@ def test_the_summary_is_what_was_counted_by_hand(write: Write, tmp_path: Path) -
     assert [name for name in summary if name in golden] == list(golden)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(generated())
 def test_every_prompt_comes_out_as_pairs_or_a_reason(
     write: Write, tmp_path_factory: pytest.TempPathFactory, results: list[Result]
@@ -71,7 +71,7 @@ def test_every_prompt_comes_out_as_pairs_or_a_reason(
         assert row["prompt"] == [{"role": "user", "content": f"what is {row['prompt_id']} ?"}]
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(generated())
 def test_the_same_results_make_the_same_bytes(
     write: Write, contents: Contents, tmp_path_factory: pytest.TempPathFactory, results: list[Result]
