@@ -43,8 +43,10 @@ def facts(folder: Path) -> dict[str, Any]:
     """
     summary = json.loads(_there(folder, "summary.json").read_text(encoding="utf-8"))
     run = tomllib.loads(_there(folder, "run.toml").read_text(encoding="utf-8"))
+    judge = run.get("judge", {})
+    name = judge.get("rubric") if judge.get("method") == "rubric" else judge.get("template")
     with Journal(folder, create=False) as journal:
-        template = journal.texts().get(f"judge/{run['judge']['template']}")
+        template = journal.texts().get(f"judge/{name}")
     return {"summary": summary, "run": run, "judge_template": template}
 
 

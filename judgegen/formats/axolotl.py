@@ -8,6 +8,9 @@ the first is left out by name, the second is trimmed here, as Axolotl itself tri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from judgegen.formats import messages
 from judgegen.formats.format import Format, Preference, Row, Unfit
 
@@ -31,6 +34,24 @@ def _side(said: str) -> Row:
     return {"role": "assistant", "content": words}
 
 
+def seen(found: Mapping[str, Any]) -> Row:
+    """A line as a preference; sides may be a text, a message, or a list whose last message counts.
+
+    Raises:
+        Unfit: no messages, or a side axolotl cannot find.
+    """
+    if not isinstance(found.get("messages"), list):
+        raise Unfit("messages is not a list of messages")
+    read: Row = {"prompt": found["messages"]}
+    for side in ("chosen", "rejected"):
+        given = found.get(side)
+        last = given[-1] if isinstance(given, list) and given else given
+        read[side] = messages.answer(last) if isinstance(last, str) else [last]
+        if isinstance(last, Mapping):
+            _side(messages.text(last))
+    return read
+
+
 FORMAT = Format(
     name="axolotl",
     about="Axolotl, rl: dpo with type: chat_template.default",
@@ -44,4 +65,5 @@ FORMAT = Format(
         "Outer white space of answers is removed.",
     ),
     rows=rows,
+    seen=seen,
 )

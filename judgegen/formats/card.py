@@ -60,13 +60,21 @@ def _made(done: Done) -> Iterator[str]:
         for variant in sampler["variants"]:
             model = variant.get("model") or sampler["model"]
             yield f"- answers by `{model}`, variant `{variant['name']}`{_settings(variant)}"
-        yield f"- judged by `{judge['model']}` with the template `{judge['template']}`, orders: {judge['orders']}"
+        yield from _judged(judge)
         pairs = run.get("pairs", {})
         chosen = f"{pairs.get('select')}, with p_chosen from {pairs.get('min_p_chosen')}"
         yield f"- selected: {chosen}; seed {run.get('seed')}"
     elif done.tally.models:
         for name, (good, bad) in sorted(done.tally.models.items()):
             yield f"- `{name}` wrote {good:,} chosen and {bad:,} rejected answers"
+
+
+def _judged(judge: Mapping[str, Any]) -> Iterator[str]:
+    names = [name for name in (judge.get("model"), *(one["model"] for one in judge.get("panel") or ())) if name]
+    by = " and ".join(f"`{name}`" for name in names) or f"the grader `{judge.get('grader') or 'none'}`"
+    rubric = judge.get("method") == "rubric"
+    template = judge.get("rubric" if rubric else "template")
+    yield f"- judged by {by} with the template `{template}`" + ("" if rubric else f", orders: {judge.get('orders')}")
 
 
 def _settings(variant: Mapping[str, Any]) -> str:

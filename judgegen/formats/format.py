@@ -102,6 +102,7 @@ class Format:
         rules: what it documents or does that a reader of the file should know; a sentence each.
         rows: the rows that one preference becomes, after `fit.check` has passed it.
         back: the inverse, None where a row does not hold the whole preference.
+        seen: a row as the preference that the rules look at, where `back` is None because something is lost on the way.
         carries: the keys of a preference that survive `rows` and `back`.
         suffix, bom: of the files.
         folder: whether an export is a folder with its data in data/, and not a file.
@@ -124,6 +125,7 @@ class Format:
     rules: tuple[str, ...] = ()
     rows: Callable[[Preference], list[Row]]
     back: Callable[[Mapping[str, Any]], Row] | None = None
+    seen: Callable[[Mapping[str, Any]], Row] | None = None
     carries: frozenset[str] = frozenset()
     suffix: str = ".jsonl"
     bom: bool = False

@@ -49,6 +49,32 @@ def _alternate(tags: list[str]) -> None:
             raise Unfit("turns that do not alternate: llama-factory would skip the row")
 
 
+def seen(found: Mapping[str, Any]) -> Row:
+    """A line as a preference; function calls stand for themselves, without ids.
+
+    Raises:
+        Unfit: not conversations of {from, value} that alternate.
+    """
+    turns = found.get("conversations")
+    sides = [found.get(side) for side in ("chosen", "rejected")]
+    if not isinstance(turns, list) or not all(_is_turn(turn) for turn in [*turns, *sides]):
+        raise Unfit("conversations, chosen and rejected are not turns of {from, value}")
+    _alternate([turn["from"] for turn in turns if turn["from"] != "system"])
+    chosen, rejected = ([_message(side)] for side in sides if side is not None)
+    return {"prompt": [_message(turn) for turn in turns], "chosen": chosen, "rejected": rejected}
+
+
+def _is_turn(turn: Any) -> bool:
+    known = (*_TAGS.values(), "function_call")
+    return isinstance(turn, Mapping) and turn.get("from") in known and isinstance(turn.get("value"), str)
+
+
+def _message(turn: Mapping[str, Any]) -> Row:
+    if turn["from"] == "function_call":
+        return {"role": "assistant", "content": None, "tool_calls": [{"function": turn["value"]}]}
+    return {"role": next(role for role, tag in _TAGS.items() if tag == turn["from"]), "content": turn["value"]}
+
+
 def companions(done: Done) -> Iterator[tuple[Path, str]]:
     """dataset_info.json beside the data, one entry a file; entries of other data sets that stand in it are kept.
 
@@ -91,6 +117,7 @@ FORMAT = Format(
         "Several tool answers in a row do not alternate and are left out.",
     ),
     rows=rows,
+    seen=seen,
     roles=WITH_TOOLS,
     tools="definitions",
     companions=companions,

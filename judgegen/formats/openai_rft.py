@@ -1,8 +1,9 @@
 """OpenAI's reinforcement fine-tuning: items to answer, with what a grader may look at, and a grader.
 
 The grader asks the run's own judge template about the sampled answer (as the first) and the chosen one (as the second),
-for the first one's share of the win in place of a verdict. Where every prompt carries a reference, half of the score is
-whether the reference stands in the answer. The platform takes no new jobs after 2027-01-06.
+for the first one's share of the win in place of a verdict; a rubric is asked for one score of the sampled answer.
+Where every prompt carries a reference, half of the score is whether the reference stands in the answer. The platform
+takes no new jobs after 2027-01-06.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from judgegen.formats import messages
 from judgegen.formats.format import WITH_TOOLS, Done, Format, Limits, Preference, Row
 from judgegen.llm.calls import Message, digest
 
-_SCORE = """\
+_WIN = """\
 Instead of a verdict give a score between 0 and 1, the share of the win that is answer A's: 1 where A is clearly the
 better answer, 0.5 where neither is, 0 where B clearly is, and values between for doubt."""
+_QUALITY = """\
+Instead of scores for each aspect give one score between 0 and 1: 0 for the lowest in every aspect, 1 for the highest in
+every one, and values between."""
 _FIELDS = {
     "request": "{{item.prompt}}",
+    "answer": "{{sample.output_text}}",
     "first": "{{sample.output_text}}",
     "second": "{{item.chosen}}",
     "first_label": "A",
@@ -80,16 +85,19 @@ def _string_check() -> Row:
 
 
 def _score_model(facts: Mapping[str, Any], *, references: bool) -> Row | None:
-    template, run = facts.get("judge_template"), facts.get("run")
-    if template is None or run is None:
+    text, judge = facts.get("judge_template"), facts.get("run", {}).get("judge", {})
+    if text is None or not judge.get("model"):
         return None
-    from judgegen.templates import parse
+    from judgegen.templates import FIELDS, parse
 
-    values = _FIELDS | {"reference": "{{item.reference}}" if references else ""}
-    asked = parse(template, "the run's judge template", "pairwise").messages(values)
-    chat = [dict(message) for message in asked]
-    chat[-1]["content"] += "\n\n" + _SCORE
-    return {"type": "score_model", "name": "judge", "model": run["judge"]["model"], "input": chat, "range": [0, 1]}
+    kind = "rubric" if judge.get("method") == "rubric" else "pairwise"
+    template = parse(text, "the run's judge template", kind)
+    unsaid = dict.fromkeys((field for fields in FIELDS[kind] for field in fields), "")
+    told = {"aspects": template.aspects, "criteria": judge.get("criteria") or ""}
+    reference = {"reference": "{{item.reference}}" if references else ""}
+    chat = [dict(message) for message in template.messages({**unsaid, **_FIELDS, **told, **reference})]
+    chat[-1]["content"] += "\n\n" + (_WIN if kind == "pairwise" else _QUALITY)
+    return {"type": "score_model", "name": "judge", "model": judge["model"], "input": chat, "range": [0, 1]}
 
 
 FORMAT = Format(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from judgegen.formats.format import Format, Preference, Row
+from collections.abc import Mapping
+from typing import Any
+
+from judgegen.formats.format import Format, Preference, Row, Unfit
 
 
 def rows(preference: Preference) -> list[Row]:
@@ -11,6 +14,19 @@ def rows(preference: Preference) -> list[Row]:
     if preference.get("margin") is not None:
         row["margin"] = preference["margin"]
     return [row]
+
+
+def back(found: Mapping[str, Any]) -> Row:
+    """The preference in a line.
+
+    Raises:
+        Unfit: it is not made of lists of messages.
+    """
+    keys = ("prompt", "chosen", "rejected")
+    if not all(isinstance(found.get(key), list) for key in keys):
+        raise Unfit("prompt, chosen and rejected are not all lists of messages")
+    margin = {"margin": found["margin"]} if found.get("margin") is not None else {}
+    return {key: found[key] for key in keys} | margin
 
 
 FORMAT = Format(
@@ -24,4 +40,6 @@ FORMAT = Format(
         "DPO drops rows whose prompt fills the maximum length but for two tokens.",
     ),
     rows=rows,
+    back=back,
+    carries=frozenset({"prompt", "chosen", "rejected", "margin"}),
 )

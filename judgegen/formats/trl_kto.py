@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from judgegen.formats import messages, trl_dpo
-from judgegen.formats.format import Format, Preference, Row
+from judgegen.formats.format import Format, Preference, Row, Unfit
 
 LABELS = {"chosen": True, "rejected": False}
+LABELED = {label: side for side, label in LABELS.items()}
 
 
 def rows(preference: Preference) -> list[Row]:
@@ -40,12 +41,30 @@ def unpaired(row: Preference) -> Preference:
     }
 
 
+def seen(row: Preference) -> Row:
+    """A row as a preference with one side.
+
+    Raises:
+        Unfit: the label is not true or false, or the answer is neither a text nor messages.
+    """
+    if not isinstance(row.get("label"), bool):
+        raise Unfit("label is not true or false")
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if isinstance(prompt, str) and isinstance(completion, str):
+        prompt, completion = messages.user(prompt), messages.answer(completion)
+    if not isinstance(prompt, list) or not isinstance(completion, list):
+        raise Unfit("prompt and completion are not both texts or both lists of messages")
+    tools = {"tools": messages.tool_list(row["tools"])} if row.get("tools") else {}
+    return {"prompt": prompt, LABELED[row["label"]]: completion, **tools}
+
+
 STANDARD = Format(
     name="trl-kto",
     about="TRL, KTOTrainer, strings",
     source="trl 1.16.0, trainer/kto_trainer.py",
     rules=("Strings are joined as they stand and no chat template is applied: one user message, no system.",),
     rows=standard,
+    seen=seen,
     sides=frozenset(),
     roles=frozenset({"user"}),
     turns="one",

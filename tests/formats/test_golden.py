@@ -12,6 +12,8 @@ import pytest
 
 from judgegen.exporting import Exported, export
 from judgegen.formats.consumers import CONSUMERS
+from judgegen.formats.openai_rft import grader
+from judgegen.templates import prompts_folder
 
 GOLDEN = Path(__file__).parent / "golden"
 FACTS = {
@@ -61,3 +63,26 @@ def test_files_are_the_golden_ones(
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(found, encoding="utf-8")
     assert found == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("references", "kind"), [(False, "score_model"), (True, "multi")])
+@pytest.mark.parametrize("method", ["pairwise", "rubric"])
+def test_graders_come_from_the_shipped_templates(method: str, kind: str, references: bool) -> None:
+    """Every shipped judge template makes a grader that sees item and sample, and a reference if all have one."""
+    for path in sorted(prompts_folder().glob("judge/*.md")):
+        text = path.read_text(encoding="utf-8")
+        if f'kind = "{method}"' in text:
+            judge = {"method": method, "model": "large"}
+            found = grader({"judge_template": text, "run": {"judge": judge}}, references=references)
+            assert found is not None
+            asked = json.dumps(found)
+            assert found["type"] == kind
+            assert "{{item.prompt}}" in asked
+            assert "{{sample.output_text}}" in asked
+            assert ("{{item.reference}}" in asked) == references
+
+
+def test_without_a_judge_or_references_there_is_no_grader() -> None:
+    """A grader of nothing is not written; references alone make a string check."""
+    assert grader({}, references=False) is None
+    assert (grader({}, references=True) or {})["type"] == "string_check"

@@ -1,0 +1,68 @@
+"""`judgegen validate`: whether a consumer would take a file. Parses, calls validating, prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from judgegen.validating import Finding, Report
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, gzipped or not.")],
+    *,
+    consumer: Annotated[str, typer.Option("--for", metavar="NAME", help="The consumer; an unknown name lists them.")],
+    other: Annotated[
+        Path | None,
+        typer.Option("--test", metavar="FILE", help="The held-out file, which must ask nothing of this one."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="M", help="Count tokens as this model does (OpenAI's lines).")
+    ] = None,
+    fix: Annotated[
+        Path | None, typer.Option("--fix", metavar="OUT", help="Write the file without the lines at fault.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
+) -> None:
+    """Check a file by every documented rule of the consumer that is to read it.
+
+    Exit code 2 when the consumer would refuse it; 0 otherwise, with warnings where a row would do no good.
+    """
+    from judgegen.cli import ending
+    from judgegen.validating import validate as check
+
+    with ending.told(as_json=as_json):
+        found = check(file, consumer, other=other, fixed=fix, model=model)
+    print(json.dumps(asdict(found) | {"refused": found.refused}) if as_json else "\n".join(_text(found, fix)))
+    raise typer.Exit(2 if found.refused else 0)
+
+
+def _text(found: Report, fix: Path | None) -> Iterator[str]:
+    verdict = "would be refused" if found.refused else "in order" if not found.findings else "taken, with warnings"
+    yield f"{found.file} for {found.consumer}: {verdict}; {found.rows:,} rows, {found.size:,} bytes"
+    for fatal, title in ((True, "refused for"), (False, "warnings")):
+        told = [finding for finding in found.findings if finding.fatal == fatal]
+        if told:
+            yield f"{title}:"
+            yield from (f"  {_line(finding)}" for finding in told)
+    for name, spread in (*found.lengths.items(), ("margin", found.margins), ("tokens", found.tokens)):
+        if spread:
+            least, middle, high, most = (f"{x:,.3g}" if name == "margin" else f"{x:,.0f}" for x in spread)
+            unit = "" if name in ("margin", "tokens") else " characters"
+            yield f"{name}{unit}: {least} to {most}, half below {middle}, 95 % below {high}"
+    if fix is not None:
+        yield f"without {found.left_out:,} lines: {fix}"
+
+
+def _line(finding: Finding) -> str:
+    if not finding.lines:
+        return finding.words
+    numbers = ", ".join(str(number) for number in finding.lines[:5])
+    more = ", …" if finding.count > 5 else ""
+    return f"{finding.count:>6,}  {finding.words} ({'line' if finding.count == 1 else 'lines'} {numbers}{more})"
