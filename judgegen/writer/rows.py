@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, overload
+from typing import Any, TypeVar
 
 from judgegen.llm.calls import Call, Message, Outcome
 from judgegen.records import Candidate, Pair, Prompt, Result
@@ -17,6 +17,7 @@ from judgegen.writer.money import plain, total
 Asked = tuple[Call, Outcome]
 CountMessages = Callable[[Sequence[Message], Sequence[Mapping[str, Any]]], int]
 CountTexts = Callable[[Sequence[str]], Sequence[int]]
+Share = TypeVar("Share", float, float | None)
 ROLES = {"sampler": "sampling", "judge": "judging"}
 
 
@@ -86,10 +87,6 @@ def cost(calls: Iterable[Asked]) -> dict[str, Decimal | None]:
     return {**by_role, "total": total(usd for _, usd in paid)}
 
 
-@overload
-def rounded(value: float) -> float: ...
-@overload
-def rounded(value: float | None) -> float | None: ...
-def rounded(value: float | None) -> float | None:
+def rounded(value: Share) -> Share:
     """Six digits, the same on every machine; never -0.0. None stays None."""
     return None if value is None else round(value, 6) + 0.0
