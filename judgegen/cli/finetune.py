@@ -1,4 +1,4 @@
-"""`judgegen finetune cost`: parses, calls finetune.cost, prints."""
+"""`judgegen finetune`: its commands, and `cost` among them, which parses, calls finetune.cost and prints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from judgegen.cli import finetune_jobs
+
 if TYPE_CHECKING:
     from judgegen.finetune.cost import Cost, Load
 
@@ -16,7 +18,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 @app.callback()
 def finetune() -> None:
-    """Count tokens and training cost of a preference file."""
+    """Fine-tune on a preference file: cost, jobs, their progress."""
 
 
 @app.command()
@@ -45,10 +47,11 @@ def cost(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
-    """Tokens in FILE, what training on it costs, and what the tuned model costs a day and a month.
+    """Tokens, training cost and running cost, before a job.
 
-    Nothing is sent and no key is needed. A model that trains or answers for no more than ninety more days is warned
-    about; one that is gone is an error.
+    The tokens in FILE, what training on it costs, and what the tuned model costs a day and a month. Nothing is sent and
+    no key is needed. A model that trains or answers for no more than ninety more days is warned about; one that is gone
+    is an error.
     """
     from judgegen.cli import ending
     from judgegen.finetune.cost import estimate
@@ -58,6 +61,12 @@ def cost(
         load = _load(requests_per_day, input_tokens, output_tokens)
         found = estimate(file, model, today=day, method=method, epochs=epochs, load=load)
     _show(found, as_json=as_json)
+
+
+app.command()(finetune_jobs.submit)
+app.command()(finetune_jobs.watch)
+app.command("list")(finetune_jobs.listed)
+app.command()(finetune_jobs.cancel)
 
 
 def _load(requests_per_day: int | None, input_tokens: int | None, output_tokens: int | None) -> Load | None:

@@ -2,7 +2,7 @@
 
 Pure arithmetic on exact decimals, apart from `estimate`, which reads the file. What is not documented is a range or a
 stated assumption; what cannot be known from a file is None. Knows OpenAI's prices and dates through
-training_prices.toml; nothing of keys, uploads or jobs.
+training_prices.toml, and none of Azure's; nothing of keys, uploads or jobs.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Cost:
         usd: the training, low and high.
         hourly: USD per hour of training, for rft.
         per_day: the tuned model under the load; None without one.
-        new_jobs_end: the day from which no job can be created.
+        new_jobs_end: the day from which no job can be created; None where it is not known.
         inference_ends: the day on which the base model, and with it the tune, is shut down.
     """
 
@@ -93,7 +93,7 @@ class Cost:
     hourly: Decimal | None
     load: Load | None
     per_day: Decimal | None
-    new_jobs_end: date
+    new_jobs_end: date | None
     inference_ends: date | None
     warnings: tuple[str, ...]
     assumptions: tuple[str, ...]
@@ -235,6 +235,41 @@ def estimate(
         sources=tuple(sorted(set(base.sources.values()))),
     )
     return found if chosen == "rft" else _priced(found, base)
+
+
+def unpriced(file: Path, model: str, method: Method, *, epochs: int | None = None, dates: Table | None = None) -> Cost:
+    """The tokens of a file for a service whose prices and dates are not known here: all money is None.
+
+    Raises:
+        SpecError: the file or a line of it is wrong.
+    """
+    dates = dates or table()
+    base = dates.find(model)
+    encoding, estimated = encoding_name(model)
+    count = total(examples(file, method, encoding), None if base is None else base.example_tokens)
+    epochs_used = epochs or (None if method == "rft" else default_epochs(count.examples))
+    return Cost(
+        file=str(file),
+        model=model,
+        method=method,
+        encoding=encoding,
+        count=count,
+        epochs=epochs_used,
+        trained=None if epochs_used is None else count.tokens.times(epochs_used),
+        usd=None,
+        hourly=None,
+        load=None,
+        per_day=None,
+        new_jobs_end=None,
+        inference_ends=None,
+        warnings=("what this service asks for training, and until when it serves the model, is not known here",),
+        assumptions=(
+            *([f"tokens are counted with {encoding}; {model} may have another encoding"] if estimated else []),
+            *_assumptions(method, None if epochs else epochs_used),
+        ),
+        as_of=dates.as_of,
+        sources=(),
+    )
 
 
 def _priced(found: Cost, base: Tunable) -> Cost:

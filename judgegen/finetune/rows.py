@@ -73,8 +73,8 @@ def method_of(path: Path) -> Method:
     Raises:
         SpecError: the file cannot be read, is empty, or its first line is neither.
     """
-    for number, line in _lines(path):
-        row = _json(line, path, number)
+    for number, line in lines(path):
+        row = parsed(line, path, number)
         if isinstance(row, dict) and ("preferred_output" in row or _OLD_NAMES.keys() & row.keys()):
             return "dpo"
         if isinstance(row, dict) and "messages" in row:
@@ -138,9 +138,9 @@ def _chunks(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[list[dict[st
 def _rows(path: Path, method: Method) -> Iterator[tuple[int, dict[str, Any]]]:
     """(bytes, row) of every line; once a line is bad the rest is only looked through for more bad ones."""
     problems: list[str] = []
-    for number, line in _lines(path):
+    for number, line in lines(path):
         try:
-            row = _checked(_json(line, path, number), method, f"{path}:{number}")
+            row = _checked(parsed(line, path, number), method, f"{path}:{number}")
         except SpecError as error:
             problems.append(str(error))
             if len(problems) == MOST_PROBLEMS:
@@ -173,7 +173,12 @@ def _sentence(error: ValidationError) -> str:
     return f"{place} is missing" if first["type"] == "missing" else f"{place}: {first['msg']}"
 
 
-def _json(line: bytes, path: Path, number: int) -> Any:
+def parsed(line: bytes, path: Path, number: int) -> Any:
+    """The JSON of line `number`.
+
+    Raises:
+        SpecError: it is blank, not UTF-8 or not JSON.
+    """
     if not line.strip():
         raise SpecError(f"{path}:{number}: blank; delete the line")
     try:
@@ -184,7 +189,12 @@ def _json(line: bytes, path: Path, number: int) -> Any:
         raise SpecError(f"{path}:{number}: not JSON: {error}") from None
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file with their numbers, from 1, as bytes.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             yield from enumerate(file, start=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ def to_dict(found: Cost) -> dict[str, Any]:
         "usd_per_hour": _plain(found.hourly),
         "load": None if found.load is None else asdict(found.load),
         "running_usd": {"per_day": _plain(found.per_day), "per_month": _plain(found.per_month)},
-        "ends": {"new_jobs": str(found.new_jobs_end), "inference": found.inference_ends and str(found.inference_ends)},
+        "ends": {"new_jobs": _day(found.new_jobs_end), "inference": _day(found.inference_ends)},
         "warnings": list(found.warnings),
         "assumptions": list(found.assumptions),
         "prices": {"as_of": str(found.as_of), "sources": list(found.sources)},
@@ -46,13 +47,18 @@ def _plain(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
+def _day(day: date | None) -> str | None:
+    return None if day is None else str(day)
+
+
 def renderable(found: Cost) -> RenderableType:
     """The figures as a table, with what to beware of and what was assumed below it."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    title = f"{found.method} of {found.model}: {found.count.examples:,} examples, prices as of {found.as_of}"
+    known = f"prices as of {found.as_of}" if found.sources else "prices not known"
+    title = f"{found.method} of {found.model}: {found.count.examples:,} examples, {known}"
     table = Table(title=title, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -79,7 +85,8 @@ def figures(found: Cost) -> Iterator[tuple[str, str]]:
         each = f"{load.input_tokens:,} tokens in, {load.output_tokens:,} out"
         yield f"running, a day of {load.requests_per_day:,} requests of {each}", money(found.per_day)
         yield f"running, {DAYS_A_MONTH} days", money(found.per_month)
-    yield "no new jobs from", str(found.new_jobs_end)
+    if found.new_jobs_end is not None:
+        yield "no new jobs from", str(found.new_jobs_end)
     if found.inference_ends is not None:
         yield "tunes shut down on", str(found.inference_ends)
 

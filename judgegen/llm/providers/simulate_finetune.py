@@ -25,7 +25,7 @@ from judgegen.llm.providers.scripted_body import Refusal
 from judgegen.llm.providers.scripted_lots import Lots
 from judgegen.llm.providers.simulate_files import Files, Stored
 from judgegen.llm.providers.simulate_tally import Tally
-from judgegen.llm.providers.simulate_training import Checked, check, hyperparameters, method_of, refusal
+from judgegen.llm.providers.simulate_training import FEWEST, Checked, check, hyperparameters, method_of, refusal
 from judgegen.llm.providers.simulate_web import bad, body_of, dropped, in_json, page, refused
 
 AZURE = "/openai"
@@ -129,10 +129,10 @@ class Tuning:
     def events(self) -> list[dict[str, Any]]:
         """What has happened so far, oldest first."""
         share = self.share()
-        past = [event for at, *event in self._course() if at <= share]
+        past = [event for event in self._course() if event[0] <= share]
         if self.status() == "cancelled":
-            past.append(["info", "Fine-tuning job cancelled", {}])
-        return [self._event(number, *event) for number, event in enumerate(past)]  # type: ignore[arg-type]
+            past.append((share, "info", "Fine-tuning job cancelled", {}))
+        return [self._event(number, *event) for number, event in enumerate(past)]
 
     def _course(self) -> Iterator[tuple[float, str, str, dict[str, Any]]]:
         """(share, level, message, metrics) of all that happens unless it is cancelled."""
@@ -152,11 +152,11 @@ class Tuning:
         yield 1.0, "info", "New fine-tuned model created", {}
         yield 1.0, "info", "The job has successfully completed", {}
 
-    def _event(self, number: int, level: str, message: str, metrics: dict[str, Any]) -> dict[str, Any]:
+    def _event(self, number: int, at: float, level: str, message: str, metrics: dict[str, Any]) -> dict[str, Any]:
         return {
             "id": f"ftevent-{self.id[6:]}-{number}",
             "object": "fine_tuning.job.event",
-            "created_at": self.created_at,
+            "created_at": self.created_at + int(at * self.seconds),
             "level": level,
             "message": message,
             "type": "metrics" if metrics else "message",
@@ -216,7 +216,7 @@ class Tunings:
     async def _accept(self, body: Mapping[str, Any], *, azure: bool) -> Tuning:
         method = method_of(body)
         named = {name: self._files.get(body[name]) for name in ("training_file", "validation_file") if body.get(name)}
-        files = {name: await asyncio.to_thread(_checked, stored, method, azure) for name, stored in named.items()}
+        files = {name: await asyncio.to_thread(_checked, name, stored, method, azure) for name, stored in named.items()}
         breaks = self._lots.unit() < self._settings.failed_rate
         job = Tuning(body=body, files=files, seconds=self._settings.seconds, breaks=breaks, azure=azure)
         self._jobs[job.id] = job
@@ -224,27 +224,35 @@ class Tunings:
 
     async def listed(self, request: web.Request) -> web.Response:
         """The jobs, newest first."""
+        azure = request.path.startswith(AZURE)
         wanted = {k[9:-1]: v for k, v in request.query.items() if k.startswith("metadata[") and k.endswith("]")}
         jobs = [
-            job for job in reversed(self._jobs.values()) if wanted.items() <= (job.body.get("metadata") or {}).items()
+            job
+            for job in reversed(self._jobs.values())
+            if job.azure == azure and wanted.items() <= (job.body.get("metadata") or {}).items()
         ]
         return page({job.id: job.row() for job in jobs}, request.query, most=100, usual=20)
 
+    def _of(self, request: web.Request) -> Tuning | None:
+        """The job of the path, which is no job of the other service."""
+        job = self._jobs.get(request.match_info["id"])
+        return job if job is not None and job.azure == request.path.startswith(AZURE) else None
+
     async def described(self, request: web.Request) -> web.Response:
         """One job."""
-        job = self._jobs.get(request.match_info["id"])
+        job = self._of(request)
         return _none(request) if job is None else in_json(job.row())
 
     async def events(self, request: web.Request) -> web.Response:
         """What has happened to one job, newest first."""
-        job = self._jobs.get(request.match_info["id"])
+        job = self._of(request)
         if job is None:
             return _none(request)
         return page({event["id"]: event for event in reversed(job.events())}, request.query, most=100, usual=20)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop one job where it is."""
-        job = self._jobs.get(request.match_info["id"])
+        job = self._of(request)
         if job is None:
             return _none(request)
         if job.over:
@@ -253,9 +261,9 @@ class Tunings:
         return in_json(job.row())
 
 
-def _checked(stored: Stored | None, method: str, azure: bool) -> Checked:
+def _checked(name: str, stored: Stored | None, method: str, azure: bool) -> Checked:
     assert stored is not None
-    return check(stored.path, method, azure=azure)
+    return check(stored.path, method, azure=azure, fewest=FEWEST if name == "training_file" else 1)
 
 
 def _none(request: web.Request) -> web.Response:

@@ -125,7 +125,7 @@ def _bad(param: str, why: str) -> Refusal:
     return Refusal(message=f"Invalid value for '{param}': {why}.", param=param, code="invalid_value")
 
 
-def check(path: Path, method: str, *, azure: bool) -> Checked:
+def check(path: Path, method: str, *, azure: bool, fewest: int = FEWEST) -> Checked:
     """Read a training or validation file as the API does, its first faults in its own words."""
     errors: list[str] = []
     lines = characters = 0
@@ -138,8 +138,8 @@ def check(path: Path, method: str, *, azure: bool) -> Checked:
                 errors.append(f"Line {number}: {found}")
     if marked != azure:
         errors.insert(0, "The file must be UTF-8 with a byte order mark." if azure else "Line 1: not valid JSON.")
-    if method != "reinforcement" and lines < FEWEST:
-        errors.append(f"Training file has {lines} example(s), but must have at least {FEWEST} examples.")
+    if method != "reinforcement" and lines < fewest:
+        errors.append(f"Training file has {lines} example(s), but must have at least {fewest} examples.")
     return Checked(lines=lines, tokens=characters // CHARACTERS_A_TOKEN, errors=tuple(errors))
 
 
@@ -200,6 +200,8 @@ def _pair_of(row: dict[str, Any], roles: tuple[str, ...]) -> Iterator[str]:
         yield "'input.messages' must not end with an assistant message."
     for key in ("preferred_output", "non_preferred_output"):
         yield from _messages(row[key], key, roles)
+        if not any(message.get("content") or message.get("tool_calls") for message in row[key]):
+            yield f"'{key}' is empty."
 
 
 def _messages(found: Any, where: str, roles: tuple[str, ...]) -> Iterator[str]:
@@ -209,5 +211,5 @@ def _messages(found: Any, where: str, roles: tuple[str, ...]) -> Iterator[str]:
     for number, message in enumerate(found):
         if not isinstance(message, dict) or message.get("role") not in roles:
             yield f"'{where}[{number}].role' must be one of {', '.join(roles)}."
-        elif not message.get("content") and not message.get("tool_calls"):
-            yield f"'{where}[{number}].content' is empty."
+        elif message.get("content") is None and not message.get("tool_calls"):
+            yield f"'{where}[{number}].content' is missing."

@@ -1,0 +1,318 @@
+"""`judgegen finetune submit | watch | list | cancel`: parse, ask before money is spent, call finetune, print.
+
+Knows nothing of the provider's API or of what a file must be.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from judgegen.finetune.book import Book, Entry
+    from judgegen.finetune.cost import Cost
+    from judgegen.finetune.desk import Event, Job
+    from judgegen.finetune.order import Order
+    from judgegen.finetune.submit import Submitted
+
+T = TypeVar("T")
+LOST = 3
+"""The exit code for a job that failed or was cancelled."""
+
+Service = Annotated[Literal["openai", "azure"], typer.Option("--provider", help="Whose fine-tuning.")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Azure: the v1 endpoint of the resource. Default: OpenAI's."),
+]
+Every = Annotated[float, typer.Option("--every", metavar="S", min=0.01, help="Seconds from one look to the next.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+Method = Annotated[
+    Literal["dpo", "sft", "rft"] | None,
+    typer.Option("--method", help="Default: what the first line is shaped for."),
+]
+Validation = Annotated[
+    Path | None, typer.Option("--validation", metavar="FILE", help="Rows to validate on; rft needs them.")
+]
+Beta = Annotated[
+    float | None, typer.Option("--beta", metavar="B", min=1e-9, max=2, help="dpo: how near to the base model.")
+]
+Rate = Annotated[float | None, typer.Option("--learning-rate-multiplier", metavar="X", min=1e-9)]
+Grader = Annotated[
+    Path | None, typer.Option("--grader", metavar="FILE", help="rft: JSON; default: the one beside FILE.")
+]
+TrainingType = Annotated[
+    Literal["Standard", "GlobalStandard", "Developer"] | None,
+    typer.Option("--training-type", help="Azure: where it is trained, and at what price."),
+]
+Run = Annotated[Path | None, typer.Option("--run", metavar="RUNDIR", help="Record the job there and not beside FILE.")]
+Today = Annotated[
+    datetime | None, typer.Option("--today", formats=["%Y-%m-%d"], help="Judge the dates as if it were this day.")
+]
+Name = Annotated[str, typer.Argument(metavar="JOB_OR_FILE", help="A job's id, or the file or run it was made from.")]
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL in OpenAI's shape: dpo, sft or rft.")],
+    *,
+    model: Annotated[str, typer.Option("--model", metavar="M", help="The base model, or a tune of it.")],
+    provider: Service = "openai",
+    method: Method = None,
+    validation: Validation = None,
+    beta: Beta = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", metavar="N", min=1, max=50)] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", metavar="N", min=1, max=256)] = None,
+    learning_rate_multiplier: Rate = None,
+    grader: Grader = None,
+    suffix: Annotated[str | None, typer.Option("--suffix", metavar="NAME", help="In the tuned model's name.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", min=0, max=2**31 - 1)] = None,
+    training_type: TrainingType = None,
+    base_url: BaseUrl = None,
+    run: Run = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Make another where the last one failed or was cancelled.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until the job is over.")] = False,
+    every: Every = 15.0,
+    today: Today = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a file, show its cost, ask, and make the job once.
+
+    Nothing is sent before the file has been read through and you have agreed, on a terminal or with --yes. The job is
+    written down beside FILE; run again, the command finds it and makes no second one, after a crash too. What is not
+    given is left to the provider's "auto". The key is in OPENAI_API_KEY or AZURE_OPENAI_API_KEY.
+
+    \b
+    Exit codes:
+      0  there is a job; with --watch: it succeeded
+      2  the file, the model or an option is wrong; or nobody could be asked
+      3  the provider refuses, or the job failed or was cancelled
+      5  the provider does not answer: the same command continues
+    """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
+    from judgegen.cli import ending
+    from judgegen.finetune import plan
+    from judgegen.finetune.book import book_of
+
+    day = (today or datetime.now(UTC)).date()
+    whole = {"n_epochs": epochs, "batch_size": batch_size}
+    settings = {"beta": beta, **whole, "learning_rate_multiplier": learning_rate_multiplier}
+    with ending.told(as_json=as_json):
+        files = plan.Files(train=file, validation=validation, grader=grader)
+        named = {"suffix": suffix, "seed": seed, "training_type": training_type}
+        order = plan.order_of(files, provider, model, method, today=day, settings=settings, **named)
+        cost = plan.cost_of(order, today=day)
+        if not (as_json and yes):
+            _show(cost, aside=as_json)
+        _check_asking(yes=yes)
+        book = book_of(file, run)
+        done, job = _run(_made(order, base_url, book, again=again, ask=not yes, every=every if watch else None))
+    _tell_submitted(done, job, cost, book, as_json=as_json)
+
+
+def watch(
+    name: Name, *, provider: Service = "openai", base_url: BaseUrl = None, every: Every = 15.0, as_json: AsJson = False
+) -> None:
+    """Show a job's events until it is over.
+
+    Exits with 0 when the job succeeded and with 3 when it failed or was cancelled. For a file or a run the record says
+    where its last job is; for a job's id --provider and --base-url do.
+    """
+    from judgegen.cli import ending
+
+    with ending.told(as_json=as_json):
+        job = _run(_watched(name, provider, base_url, every))
+    _tell(job, as_json=as_json)
+
+
+def listed(
+    *,
+    provider: Service = "openai",
+    base_url: BaseUrl = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest N.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs at a provider, newest first."""
+    from judgegen.cli import ending
+
+    with ending.told(as_json=as_json):
+        jobs = _run(_listed(provider, base_url, limit))
+    if as_json:
+        _print({"jobs": [_row(job) for job in jobs]})
+        return
+    rows = [("job", "status", "made", "model", "tuned model"), *map(_cells, jobs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:  # never folded: these names are there to be copied
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def cancel(name: Name, *, provider: Service = "openai", base_url: BaseUrl = None, as_json: AsJson = False) -> None:
+    """Stop a job; what it has trained so far may be billed."""
+    from judgegen.cli import ending
+
+    with ending.told(as_json=as_json):
+        job = _run(_cancelled(name, provider, base_url))
+    if as_json:
+        _print(_row(job))
+    else:
+        print(_sentence(job))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio
+
+    from judgegen.errors import Interrupted
+
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise Interrupted("by Ctrl-C; a job that was made goes on at the provider") from None
+
+
+def _check_asking(*, yes: bool) -> None:
+    """Pass where somebody can be asked, or need not be."""
+    from judgegen.errors import SpecError
+
+    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise SpecError("this is no terminal, so nobody can be asked whether to spend this: add --yes to submit")
+
+
+async def _made(
+    order: Order, base_url: str | None, book: Book, *, again: bool, ask: bool, every: float | None
+) -> tuple[Submitted, Job]:
+    from judgegen.finetune import desk
+    from judgegen.finetune.submit import standing, submit
+
+    async with desk.at(order.service, base_url) as counter:
+        with book.held():
+            done = await standing(order, counter, book, again=again)
+            if done is None:
+                if ask:
+                    typer.confirm(f"make this job at {counter.base_url}?", abort=True, err=True)
+                done = await submit(order, counter, book)
+        if every is None:
+            return done, done.job
+        return done, await _followed(counter, done.job.id, every, (book, done.entry))
+
+
+async def _followed(counter: Any, job_id: str, every: float, known: tuple[Book, Entry] | None) -> Job:
+    from judgegen.finetune.submit import seen
+    from judgegen.finetune.watch import follow
+
+    job = await follow(counter, job_id, _event, every=every)
+    if known is not None:
+        known[0].put(seen(known[1], job))
+    return job
+
+
+async def _watched(name: str, service: Any, base_url: str | None, every: float) -> Job:
+    from judgegen.finetune import desk
+    from judgegen.finetune.book import entry_named
+
+    known = entry_named(name)
+    async with desk.at(*_where(known, service, base_url)) as counter:
+        return await _followed(counter, name if known is None else known[1].job, every, known)
+
+
+async def _cancelled(name: str, service: Any, base_url: str | None) -> Job:
+    from judgegen.finetune import desk
+    from judgegen.finetune.book import entry_named
+    from judgegen.finetune.submit import seen
+
+    known = entry_named(name)
+    async with desk.at(*_where(known, service, base_url)) as counter:
+        job = await counter.cancel(name if known is None else known[1].job)
+    if known is not None:
+        known[0].put(seen(known[1], job))
+    return job
+
+
+async def _listed(service: Any, base_url: str | None, limit: int) -> list[Job]:
+    from judgegen.finetune import desk
+
+    async with desk.at(service, base_url) as counter:
+        return await counter.jobs(limit)
+
+
+def _where(known: tuple[Book, Entry] | None, service: Any, base_url: str | None) -> tuple[Any, str | None]:
+    """Service and address: the record's, or those given."""
+    return (service, base_url) if known is None else (known[1].service, known[1].base_url)
+
+
+def _show(cost: Cost, *, aside: bool) -> None:
+    from rich.console import Console
+
+    from judgegen.finetune import show
+
+    Console(stderr=aside).print(show.renderable(cost))
+
+
+def _event(event: Event) -> None:
+    at = datetime.fromtimestamp(event.created_at, UTC)
+    level = "" if event.level == "info" else f"{event.level}: "
+    print(f"{at:%H:%M:%S} {level}{event.message}", file=sys.stderr, flush=True)
+
+
+def _tell_submitted(done: Submitted, job: Job, cost: Cost, book: Book, *, as_json: bool) -> None:
+    from judgegen.cli import ending
+    from judgegen.finetune import show
+
+    if not done.findable:
+        print(
+            f"beware: the provider keeps no metadata: only {book.path} keeps a second job from being made",
+            file=sys.stderr,
+        )
+    if as_json:
+        _print({**_row(job), "made": done.made, "record": str(book.path), "cost": show.to_dict(cost)})
+    else:
+        print(f"{'made' if done.made else 'there is'} {_sentence(job)}")
+        print(f"recorded in {book.path}")
+        if not job.over:
+            print(f"to follow it: {ending.command('finetune', 'watch', str(book.path))}")
+        elif job.status != "succeeded" and not done.made:
+            print("to make another: the same command with --again")
+    _leave(job)
+
+
+def _tell(job: Job, *, as_json: bool) -> None:
+    if as_json:
+        _print(_row(job))
+    else:
+        print(_sentence(job))
+    _leave(job)
+
+
+def _leave(job: Job) -> None:
+    if job.over and job.status != "succeeded":
+        raise typer.Exit(LOST)
+
+
+def _sentence(job: Job) -> str:
+    what = f"{job.id}: {job.status}"
+    if job.fine_tuned_model:
+        what += f", {job.fine_tuned_model}"
+    if job.trained_tokens is not None:
+        what += f", {job.trained_tokens:,} tokens trained on"
+    return what if job.error is None else f"{what}: {job.error}"
+
+
+def _cells(job: Job) -> tuple[str, ...]:
+    made = datetime.fromtimestamp(job.created_at, UTC)
+    return job.id, job.status, f"{made:%Y-%m-%d %H:%M}", job.model, job.fine_tuned_model or ""
+
+
+def _row(job: Job) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(job)
+
+
+def _print(row: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(row))
