@@ -37,7 +37,7 @@ def rows(folder: Path, n: int = 30, *, wrong: float = 0.0) -> Path:
 
 
 def test_a_check_in_words(judgegen: Command, run_file: WriteRunFile, tmp_path: Path) -> None:
-    """The judge, what it took, every figure with its interval and its meaning, and two tables; done twice, it is free."""
+    """The judge, what it took, every figure with its interval and its meaning, two tables; again it is free."""
     run_file(endpoint=HARD.format(0.8)), rows(tmp_path)
     done = judgegen("judge", "check", "labelled.jsonl", "--run", "mine.toml")
     assert done.returncode == 0, done.stderr
