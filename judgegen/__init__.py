@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judgegen.api import Run, estimate, generate, load, rewrite
+    from judgegen.attacking import Attack, attack
     from judgegen.calibration import Calibration
     from judgegen.checking import Check, calibrate, check
     from judgegen.errors import (
+        AttackWon,
         BudgetReached,
         GateFailed,
         Incomplete,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from judgegen.watch import Watch
 
 __all__ = [
+    "Attack",
+    "AttackWon",
     "BudgetReached",
     "Calibration",
     "Check",
@@ -44,6 +48,7 @@ __all__ = [
     "SpecError",
     "Watch",
     "__version__",
+    "attack",
     "calibrate",
     "check",
     "estimate",
@@ -54,9 +59,11 @@ __all__ = [
 
 _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
+    "judgegen.attacking": ("Attack", "attack"),
     "judgegen.calibration": ("Calibration",),
     "judgegen.checking": ("Check", "calibrate", "check"),
     "judgegen.errors": (
+        "AttackWon",
         "BudgetReached",
         "GateFailed",
         "Incomplete",
