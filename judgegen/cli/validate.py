@@ -30,7 +30,7 @@ def validate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
-    """Check a file by every documented rule of the consumer that is to read it.
+    """Check a file by every documented rule of its consumer.
 
     Exit code 2 when the consumer would refuse it; 0 otherwise, with warnings where a row would do no good.
     """
