@@ -14,6 +14,7 @@ from aiohttp import web
 
 from judgegen.llm.providers.simulate import Simulator
 from judgegen.llm.providers.simulate_finetune import FinetuneSettings, Tuning
+from judgegen.llm.providers.simulate_web import dropped
 from judgegen.llm.providers.simulate_work import BatchSettings
 from judgegen.spec import Scripted
 
@@ -49,11 +50,16 @@ def pairs(count: int = 12) -> list[Row]:
 
 @dataclass(slots=True)
 class Provider:
-    """A simulator in a thread of its own. `seen`: method and path of each request."""
+    """A simulator in a thread of its own.
+
+    `seen`: method and path of each request; `before` may drop a connection by saying True, `after` comes behind an
+    answer that has not been sent yet.
+    """
 
     simulator: Simulator
     root: str
     seen: list[tuple[str, str]]
+    before: list[Callable[[web.Request], bool]]
     after: list[Callable[[web.Request], None]]
 
     @property
@@ -89,6 +95,8 @@ def _serve(provider: Provider, ready: threading.Event, stop: list[Callable[[], N
     @web.middleware
     async def noted(request: web.Request, handler: Any) -> Any:
         provider.seen.append((request.method, request.path))
+        if any(drop(request) for drop in provider.before):
+            return dropped(request)
         response = await handler(request)
         for then in provider.after:
             then(request)
@@ -119,7 +127,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Provider
 
     def start(*, fault_rate: float = 0.0, **settings: Any) -> Provider:
         tuning = FinetuneSettings(**{"seconds": QUICK, **settings})
-        made = Provider(Simulator(Scripted(fault_rate=fault_rate), BatchSettings(), tuning), "", [], [])
+        made = Provider(Simulator(Scripted(fault_rate=fault_rate), BatchSettings(), tuning), "", [], [], [])
         ready, stop = threading.Event(), list[Callable[[], None]]()
         thread = threading.Thread(target=_serve, args=(made, ready, stop), daemon=True)
         thread.start()

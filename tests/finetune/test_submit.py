@@ -214,13 +214,16 @@ def test_a_failed_job_is_made_again_only_when_told(provider: Start, write: Write
     assert at(server.url, lambda desk: once(asked, desk, book)).job.id == second.job.id
 
 
-def test_a_lost_answer_to_a_second_attempt_is_no_first_one(provider: Start, write: Write) -> None:
-    """The job that failed before is not taken for the one whose answer was lost."""
+def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, write: Write) -> None:
+    """The job that failed before is not taken for the one that was asked for and never made."""
     server, file = provider(failed_rate=1.0, seconds=0.0), write()
     asked, book = order(file), book_of(file)
     first = at(server.url, lambda desk: once(asked, desk, book))
-    server.simulator.tunings._settings = replace(server.simulator.tunings._settings, crash_rate=1.0)
+    losing = iter([True])
+    creates = ("POST", "/v1/fine_tuning/jobs")
+    server.before.append(lambda request: (request.method, request.path) == creates and next(losing, False))
     second = at(server.url, lambda desk: once(asked, desk, book, again=True))
+    assert second.job.id != first.job.id
     assert [job.id for job in server.jobs] == [first.job.id, second.job.id]
 
 
