@@ -7,6 +7,7 @@ has are taken from there. Knows nothing of terminals.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager
@@ -20,13 +21,14 @@ from judgegen import attacks, live, pipeline, plan
 from judgegen.api import default_out, found_prompts, kept_prompts, resolve, spread
 from judgegen.errors import AttackWon, Incomplete, JudgegenError, SpecError, Unanswered
 from judgegen.judge.build import Asking
+from judgegen.judge.decide import winner
 from judgegen.judging import Asked, together
 from judgegen.llm.calls import Call, Outcome, Send
 from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.plan import Plan
-from judgegen.records import Candidate, Match, Prompt, Result, Unreadable
+from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
 from judgegen.sampler.screen import unfit
 from judgegen.spec import Spec
 from judgegen.trust.figures import Figure, extra, wilson
@@ -50,8 +52,9 @@ class Row:
         wins: prompts under which it was preferred in at least one order.
         lost_both: prompts under which the normal answer was preferred in both orders, or the screen kept it out.
         win_rate: wins / n, with Wilson's interval.
-        first, second: the share of readable verdicts that prefer it where it is shown first, second.
-        ties, unreadable: verdicts.
+        first, second: the share of readable verdicts that prefer it where it is shown first, second; undefined for a
+            judge that scores one answer at a time.
+        ties, unreadable: verdicts, or scores that are equal or lacking.
     """
 
     attack: str
@@ -158,10 +161,10 @@ async def attack(
     if out is None and isinstance(spec, str | Path):
         run_folder = default_out(Path(spec))
     folder = run_folder.with_name(f"{run_folder.name}-attack")
-    steps = _attacked(resolved, plan.plan(resolved, plan.texts(resolved, base)))
+    steps = _attacked(plan.plan(resolved, plan.texts(resolved, base)))
     rates = live.rates(resolved, live.samplers(steps) | live.judges(steps))
     cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-    tally = _Tally(steps.judges)
+    tally = _Tally(steps.opinions)
     with _run_journal(run_folder) as ran, live.opened(folder) as journal:
         rows = map(asdict, found_prompts(resolved, base, None, watch.warned))
         count = journal.keep_prompts(rows, which=None if limit is None else partial(spread, most=limit))
@@ -181,10 +184,10 @@ async def attack(
     return done
 
 
-def _attacked(resolved: Spec, steps: Plan) -> Plan:
+def _attacked(steps: Plan) -> Plan:
     """The plan of which only the first variant is drawn."""
-    if steps.judging is None:
-        raise SpecError(f'pairs.select = "{resolved.pairs.select}" asks no judge, so there is none to attack')
+    if not steps.opinions:
+        raise SpecError("this run file asks no judge, so there is none to attack")
     return replace(steps, settings=steps.settings[:1])
 
 
@@ -220,18 +223,23 @@ async def through(prompt: Prompt, steps: Plan, send: Send) -> Result:
         normal = next((one for one in drawn if one.refused is None), None)
         if normal is None:
             return Result(prompt=prompt, candidates=drawn, drop="too-few", calls=tuple(asked))
-        forged = [attacks.candidate(name, prompt, normal) for name in attacks.TEXTS]
-        forged = [replace(one, refused=unfit(one)) for one in forged]
+        every = itertools.product(attacks.TEXTS, range(len(steps.opinions)))
+        forged = [_forged(name, number, prompt, normal) for name, number in every]
         trials = [
-            partial(_trial, prompt, normal, one, _before(steps, judge), send)
+            partial(_trial, prompt, normal, one, _before(steps, steps.opinions[one.index]), send)
             for one in forged
-            for judge in steps.judges
             if one.refused is None
         ]
         matches = await together(trials, asked)
     except Unanswered:
         return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
     return Result(prompt=prompt, candidates=(normal, *forged), matches=tuple(matches), drop="tie", calls=tuple(asked))
+
+
+def _forged(name: str, number: int, prompt: Prompt, normal: Candidate) -> Candidate:
+    """An attack, screened as a run would; its index is the number of the judge it is meant for."""
+    one = replace(attacks.candidate(name, prompt, normal), index=number)
+    return replace(one, refused=unfit(one))
 
 
 async def _trial(prompt: Prompt, normal: Candidate, forged: Candidate, steps: Plan, send: Send, asked: Asked) -> Match:
@@ -242,11 +250,7 @@ async def _trial(prompt: Prompt, normal: Candidate, forged: Candidate, steps: Pl
 def _before(steps: Plan, judge: Asking) -> Plan:
     """The plan in which this judge alone is asked, in both orders."""
     assert steps.judging is not None
-    alone = replace(
-        steps.judging, asking=judge, both_orders=True, schedule="round-robin", early_stop=None, third=None,
-        length_correction=0.0,
-    )  # fmt: skip
-    return replace(steps, judging=alone)
+    return replace(steps, judging=steps.judging.alone(judge))
 
 
 @dataclass(slots=True)
@@ -254,12 +258,13 @@ class _Tally:
     """Counts by attack and judge. The order of adding changes nothing."""
 
     judges: tuple[Asking, ...]
-    counts: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    counts: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
     total: Counter[str] = field(default_factory=Counter)
     calls: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.counts = {(name, judge.name): Counter() for name in attacks.TEXTS for judge in self.judges}
+        every = itertools.product(attacks.TEXTS, range(len(self.judges)))
+        self.counts = {key: Counter() for key in every}
 
     def add(self, result: Result) -> None:
         """Count one prompt."""
@@ -270,34 +275,30 @@ class _Tally:
         for match in result.matches:
             self._match(match)
         for candidate in result.candidates if result.drop == "tie" else ():
-            for judge in self.judges if candidate.model == "attack" and candidate.refused is not None else ():
-                self.counts[candidate.variant, judge.name].update(n=1, screened=1, lost_both=1)
+            if candidate.model == "attack" and candidate.refused is not None:
+                self.counts[candidate.variant, candidate.index].update(n=1, screened=1, lost_both=1)
 
     def _match(self, match: Match) -> None:
-        verdicts = [verdict for _, verdict in match.shown]
-        counts = self.counts[match.b.variant, verdicts[0].judge]
-        won, lost = 0, 0
-        for shown, verdict in match.shown:
-            if isinstance(verdict, Unreadable):
-                counts["unreadable"] += 1
-                continue
-            place = "first" if shown.first.key == match.b.key else "second"
-            counts["ties"] += verdict.label == "tie"
-            counts[f"read_{place}"] += 1
-            counts[f"won_{place}"] += verdict.label == place
-            won += verdict.label == place
-            lost += verdict.label not in (place, "tie")
-        counts["n"] += any(not isinstance(verdict, Unreadable) for verdict in verdicts)
-        counts["wins"] += won > 0
-        counts["lost_both"] += lost == len(verdicts)
+        counts = self.counts[match.b.variant, match.b.index]
+        said = [_said(comparison, verdict) for comparison, verdict in match.shown]
+        for (comparison, _), word in zip(match.shown, said, strict=True):
+            place = "first" if comparison.first.key == match.b.key else "second"
+            counts[f"read_{place}"] += word != "unreadable"
+            counts[f"won_{place}"] += word == "won"
+        said = said or [_scored(match)]
+        counts["ties"] += said.count("tie")
+        counts["unreadable"] += said.count("unreadable")
+        counts["n"] += said.count("unreadable") < len(said)
+        counts["wins"] += "won" in said
+        counts["lost_both"] += said.count("lost") == len(said)
 
     def attack(self, folder: Path, taken: set[str], from_journal: int) -> Attack:
         """The report over all that was answered."""
         sent = {call: known for call, known in self.calls.items() if call not in taken}
-        models = {judge.name: judge.name or judge.model for judge in self.judges}
+        names = [judge.name or judge.model for judge in self.judges]
         roles = Counter(role for role, _ in self.calls.values())
         return Attack(
-            rows=tuple(_row(name, models[judge], counts) for (name, judge), counts in self.counts.items()),
+            rows=tuple(_row(name, names[number], counts) for (name, number), counts in self.counts.items()),
             prompts=self.total["prompts"],
             unanswered=self.total["unanswered"],
             incomplete=self.total["incomplete"],
@@ -306,6 +307,22 @@ class _Tally:
             cost_usd=sum((cost for _, cost in sent.values()), Decimal(0)),
             folder=folder,
         )
+
+
+def _said(comparison: Comparison, verdict: Verdict | Unreadable) -> str:
+    """What a verdict says of the attack: won, lost, tie or unreadable."""
+    if isinstance(verdict, Unreadable):
+        return "unreadable"
+    better = winner(comparison, verdict)
+    forged = next(side for side in (comparison.first, comparison.second) if side.model == "attack")
+    return "tie" if better is None else "won" if better == forged.key else "lost"
+
+
+def _scored(match: Match) -> str:
+    """The same where no verdict was asked for and scores decide."""
+    if match.p is None:
+        return "unreadable"
+    return "tie" if match.p == 0.5 else "won" if match.p < 0.5 else "lost"
 
 
 def _row(name: str, judge: str, counts: Counter[str]) -> Row:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
+from judgegen.judge.build import Asking
 from judgegen.llm import models, prices
 from judgegen.llm.calls import digest
 from judgegen.llm.guess import Bound, Guess, Key, Length, Tally, pilot
@@ -176,14 +177,23 @@ def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
         stated = variant.expected_output_tokens or spec.sampler.expected_output_tokens
         key = ("sampler", setting.route, setting.model, setting.name)
         found[key] = _stated(stated, setting.max_tokens) if stated else _answer_length(setting.max_tokens)
-    stated = spec.judge.expected_output_tokens
     for asking in plan.judges:
-        key = ("judge", asking.route, asking.model, "")
-        thinks = models.reasons(asking.model, asking.fixed.get("reasoning_effort"))
-        found[key] = (
-            _stated(stated, asking.max_tokens) if stated else _verdict_length(asking.max_tokens, thinks=thinks)
-        )
+        kind = asking.template.kind
+        found["judge", asking.route, asking.model, "" if kind == "pairwise" else kind] = _judge_length(spec, asking)
     return found
+
+
+def _judge_length(spec: Spec, asking: Asking) -> Length:
+    """What a judge's call comes to; `expected_output_tokens` is about verdicts and scores."""
+    writes = asking.template.kind in ("reference", "checklist")
+    stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
+    if stated and not writes:
+        return _stated(stated, limit)
+    if models.reasons(asking.model, asking.fixed.get("reasoning_effort")):
+        return _thinking_length(limit)
+    if writes:
+        return _answer_length(limit)
+    return _verdict_length(limit, len(asking.template.aspects), reasons_aloud=asking.rationale != "none")
 
 
 def _stated(tokens: int, limit: int) -> Length:
@@ -196,11 +206,19 @@ def _answer_length(limit: int) -> Length:
     return Length(low=0.05 * limit, expected=0.4 * limit, high=limit, basis=basis)
 
 
-def _verdict_length(limit: int, *, thinks: bool) -> Length:
-    if thinks:
-        basis = f"assumed: a model that reasons uses 2 % to 100 % of max_tokens = {limit}, 20 % expected"
-        return Length(low=0.02 * limit, expected=0.2 * limit, high=limit, basis=basis)
-    return Length(low=5, expected=10, high=min(limit, 64), basis="assumed: a verdict is 5 to 64 tokens, 10 expected")
+def _thinking_length(limit: int) -> Length:
+    basis = f"assumed: a model that reasons uses 2 % to 100 % of max_tokens = {limit}, 20 % expected"
+    return Length(low=0.02 * limit, expected=0.2 * limit, high=limit, basis=basis)
+
+
+def _verdict_length(limit: int, aspects: int, *, reasons_aloud: bool) -> Length:
+    """A verdict, or a score for each of some aspects, with a rationale of some sentences where one is asked for."""
+    parts, said = max(1, aspects), 60 if reasons_aloud else 0
+    low, expected, high = 5 * parts + said / 2, 10 * parts + said, min(limit, 64 * parts + 4 * said)
+    what = f"{aspects} scores are" if aspects else "a verdict is"
+    reason = " with its rationale" if reasons_aloud else ""
+    basis = f"assumed: {what}{reason} {low:.0f} to {high:.0f} tokens, {expected:.0f} expected"
+    return Length(low=low, expected=min(expected, limit), high=high, basis=basis)
 
 
 def count(spec: Spec, plan: Plan, prompts: Iterable[Prompt], journal: Journal | None) -> Estimate:
@@ -329,6 +347,10 @@ def _assumptions(
         said.append(
             f"time: {FIRST_TOKEN_S} s to the first token and {TOKENS_PER_S:.0f} tokens/s where nothing was measured"
         )
+    if spec.judge.early_stop is not None:
+        said.append("no comparison is settled by its first order: what early_stop saves comes off this")
+    if spec.judge.third is not None or spec.judge.escalate:
+        said.append("two of nine comparisons are in conflict and go to a third opinion or the next judge")
     if any(length.asked_again_high == 0.2 for length in lengths.values()):
         said.append("unreadable verdicts asked again: none expected, one in five at the high end")
     said += [

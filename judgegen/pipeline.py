@@ -14,12 +14,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from judgegen import judging
 from judgegen.calibration import calibrated
 from judgegen.constants import bar
 from judgegen.errors import Unanswered
-from judgegen.judge import decide
 from judgegen.judge.build import suspicions
-from judgegen.judging import Asked, Bench, saved, together
+from judgegen.judging import Asked, Bench, Judged, together
 from judgegen.llm.calls import Call, Send, digest
 from judgegen.plan import Plan
 from judgegen.records import Candidate, Match, Prompt, Result
@@ -61,15 +61,17 @@ async def through(prompt: Prompt, plan: Plan, send: Send) -> Result:
     try:
         candidates = await sample(prompt, plan, send, asked)
         competing = [c for c in candidates if c.refused is None]
-        matches = await compare(prompt, competing, plan, send, asked)
+        judged = await judge(prompt, competing, plan, send, asked)
     except Unanswered:
         return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
     # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
     candidates = bar(candidates, plan.constants)
     competing = [c for c in candidates if c.refused is None]
-    among = _among(competing, matches) if plan.constants else matches
-    result = Result(prompt=prompt, candidates=candidates, matches=among, calls=tuple(asked))
-    return replace(settle(result, competing, plan), matches=matches)
+    among = _among(competing, judged.matches) if plan.constants else judged.matches
+    result = Result(prompt=prompt, candidates=candidates, matches=among, scores=judged.scores, calls=tuple(asked))
+    if judged.unasked:
+        return replace(result, drop="unreadable", detail=judged.unasked)
+    return replace(settle(result, competing, plan), matches=judged.matches)
 
 
 def _among(competing: list[Candidate], matches: tuple[Match, ...]) -> tuple[Match, ...]:
@@ -101,9 +103,14 @@ async def compare(
     prompt: Prompt, competing: list[Candidate], plan: Plan, send: Send, asked: Asked
 ) -> tuple[Match, ...]:
     """The matches between competing candidates; none where nobody judges."""
+    return (await judge(prompt, competing, plan, send, asked)).matches
+
+
+async def judge(prompt: Prompt, competing: list[Candidate], plan: Plan, send: Send, asked: Asked) -> Judged:
+    """All that judges and graders say of the competing candidates."""
     if plan.judging is None:
-        return ()
-    return await Bench(prompt, plan.judging, send, partial(lot, prompt, plan)).matches(competing, asked)
+        return Judged()
+    return await Bench(prompt, plan.judging, send, partial(lot, prompt, plan)).judge(competing, asked)
 
 
 def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
@@ -116,10 +123,11 @@ def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
         pairs, drop, detail = delta(competing, plan.rules)
         return replace(result, pairs=pairs, drop=drop, detail=detail)
     tiebreak = partial(lot, result.prompt, plan)
-    ranking = decide.ranking(competing, result.matches, tiebreak)
+    ranking = judging.ranking(competing, result.matches, result.scores, plan.judging, tiebreak)
     rules = plan.rules if plan.calibration is None else replace(plan.rules, min_p_chosen=0.5)
-    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak)
-    counts = saved(competing, result.matches, plan.judging)
+    scores, grades = judging.absolute(result.scores, plan.judging), judging.graded(result.scores)
+    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak, absolute=scores, grades=grades)
+    counts = judging.saved(competing, result.matches, plan.judging)
     found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
     return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)
 

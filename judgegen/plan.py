@@ -35,8 +35,13 @@ class Plan:
     constants: frozenset[str] = frozenset()
 
     @property
+    def opinions(self) -> tuple[Asking, ...]:
+        """Those of `judges` who say which answer is better, or how good one is."""
+        return () if self.judging is None else self.judging.opinions
+
+    @property
     def judges(self) -> tuple[Asking, ...]:
-        """Everybody who may be asked for an opinion; nobody where no judge is needed."""
+        """Everybody who may be asked for something beside candidates; nobody where no judge is needed."""
         return () if self.judging is None else self.judging.judges
 
 
@@ -63,8 +68,8 @@ def _system(name: str, base: Path) -> Path:
     return shipped if shipped is not None and shipped.is_file() and not own.is_file() else own
 
 
-def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
-    """Resolve `spec` with the `kept` texts.
+def plan(spec: Spec, kept: Mapping[str, str], base: Path | None = None) -> Plan:
+    """Resolve `spec` with the `kept` texts; a module of graders is looked for in `base` first, else where we are.
 
     Raises:
         SpecError: a template does not fit, or is not among the texts.
@@ -76,7 +81,7 @@ def plan(spec: Spec, kept: Mapping[str, str]) -> Plan:
         seed=spec.seed,
         settings=tuple(_setting(spec, variant, kept) for variant in spec.sampler.variants),
         near_identical=spec.sampler.near_identical,
-        judging=judge_plan.judging(spec, kept),
+        judging=judge_plan.judging(spec, kept, base),
         rules=judge_plan.rules(spec),
         fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}]),
         calibration=_calibration(spec, kept),

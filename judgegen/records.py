@@ -119,6 +119,24 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What one judge or grader gives one candidate by itself.
+
+    Attributes:
+        value: in 0..1, the weighted mean of the aspects from the lowest anchor to the highest.
+        sd: how much a single answer of the judge varies around it; 0 where only one was heard.
+        aspects: each aspect on its own scale, empty for a grader.
+    """
+
+    value: float
+    sd: float = 0.0
+    aspects: Mapping[str, float] = field(default_factory=dict)
+    judge: str = ""
+    weight: float = 1.0
+    call_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """Two candidates and all that the judge said of them, in candidate coordinates.
 
@@ -128,6 +146,7 @@ class Match:
         consistent: True when no two orders prefer different candidates, False when they do, None when one order
             was asked, a verdict is unreadable, or a third opinion settled a conflict.
         since: the entries of `shown` before this one are of judges that the match was taken away from.
+        scored: the calls that scored the two, where no judge saw them side by side.
     """
 
     a: Candidate
@@ -136,6 +155,7 @@ class Match:
     p: float | None
     consistent: bool | None
     since: int = 0
+    scored: tuple[str, ...] = ()
 
     def p_of(self, candidate: Candidate) -> float | None:
         """P(`candidate` is the better of the two)."""
@@ -153,7 +173,7 @@ class Match:
 
     def call_ids(self) -> tuple[str, ...]:
         """Every judge call this match rests on, in display order."""
-        return tuple(i for _, verdict in self.shown for i in verdict.call_ids)
+        return (*(i for _, verdict in self.shown for i in verdict.call_ids), *self.scored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +216,8 @@ class Result:
     """Everything one prompt came to: `pairs`, or a `drop` that says why there are none.
 
     `calls` holds what was asked for this prompt with its answer, in the order of asking; `detail` is the sentence
-    behind a drop that needs one; `judging` counts what a schedule, an early stop, a third opinion or an escalation did.
+    behind a drop that needs one; `judging` counts what a schedule, an early stop, a third opinion or an escalation did;
+    `scores` holds what each judge and grader gave each candidate by itself.
     """
 
     prompt: Prompt
@@ -208,3 +229,4 @@ class Result:
     detail: str = ""
     calls: tuple[tuple[Call, Outcome], ...] = ()
     judging: Mapping[str, int] = field(default_factory=dict)
+    scores: Mapping[str, tuple[Score | Unreadable, ...]] = field(default_factory=dict)

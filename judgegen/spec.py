@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from judgegen.closed import Effort, Extra, Frozen
 from judgegen.errors import SpecError
 from judgegen.gates import Gates
-from judgegen.judge_spec import Judge, Pairs, Third
+from judgegen.judge_spec import Escalation, Grade, Judge, Pairs, Panelist, Third
 from judgegen.llm import models
 from judgegen.llm.calls import digest
 
@@ -207,7 +207,7 @@ class Spec(Frozen):
 
     @model_validator(mode="after")
     def _whole(self) -> Spec:
-        if not self.judge_less and not self.judge.model:
+        if not self.judge_less and not self.judge.panelists():
             raise ValueError("missing key 'judge.model'" if "judge" in self.model_fields_set else "missing key 'judge'")
         for where, name in self._routes():
             if name not in self.endpoints:
@@ -220,7 +220,9 @@ class Spec(Frozen):
         return self
 
     def _unknown_variants(self) -> Iterator[str]:
-        """What [pairs] says of variants that are not there."""
+        """What [pairs] says of variants and scores that are not there."""
+        if self.pairs.min_score is not None and self.judge.method == "pairwise" and self.judge.grade is None:
+            yield 'pairs.min_score needs a score, and method = "pairwise" gives none; use hybrid, or [judge.grade]'
         names = [variant.name for variant in self.sampler.variants]
         for key in ("stronger", "weaker"):
             value = getattr(self.pairs, key)
@@ -230,7 +232,7 @@ class Spec(Frozen):
     @property
     def judge_less(self) -> bool:
         """Whether the labels need no model that judges."""
-        return self.pairs.select == "delta"
+        return self.pairs.select == "delta" or self.judge.method == "python"
 
     def _routes(self) -> Iterator[tuple[str, str]]:
         yield "sampler.endpoint", self.sampler.endpoint
@@ -239,9 +241,11 @@ class Spec(Frozen):
                 yield f"sampler.variants.{variant.name}.endpoint", variant.endpoint
         if self.judge_less:
             return
-        yield "judge.endpoint", self.judge.endpoint
-        if self.judge.third is not None and self.judge.third.endpoint is not None:
-            yield "judge.third.endpoint", self.judge.third.endpoint
+        if self.judge.model:
+            yield "judge.endpoint", self.judge.endpoint
+        third = () if self.judge.third is None else (self.judge.third,)
+        for name, members in (("third", third), ("panel", self.judge.panel), ("escalate", self.judge.escalate)):
+            yield from ((f"judge.{name}.endpoint", member.endpoint or self.judge.endpoint) for member in members)
 
     def _refused(self) -> Iterator[str]:
         """Settings that the named model is known to refuse, each with the key to change."""
@@ -250,9 +254,15 @@ class Spec(Frozen):
             effort = variant.reasoning_effort or self.sampler.reasoning_effort
             written = {"temperature": variant.temperature, "top_p": variant.top_p}
             yield from _problems(where, model, effort, written)
-        judge = self.judge
-        written = {"temperature": judge.temperature, "top_logprobs": judge.logprobs or None}
-        yield from _problems("judge", judge.model, judge.reasoning_effort, written)
+        for where, judge in self._judges():
+            written = {"temperature": judge.temperature, "top_logprobs": judge.logprobs or None}
+            yield from _problems(where, judge.model, judge.reasoning_effort, written)
+
+    def _judges(self) -> Iterator[tuple[str, Judge]]:
+        """Every judge with where it is written."""
+        yield "judge", self.judge
+        yield from (("judge.panel", self.judge.like(member)) for member in self.judge.panel)
+        yield from (("judge.escalate", self.judge.like(member)) for member in self.judge.escalate)
 
     def used_endpoints(self) -> dict[str, Endpoint]:
         """The endpoints some call of this run may go to, by name."""
@@ -365,6 +375,9 @@ _TABLES: dict[Any, Any] = {
     "top_p": Range,
     "judge": Judge,
     "third": Third,
+    "panel": Panelist,
+    "escalate": Escalation,
+    "grade": Grade,
     "pairs": Pairs,
     "budget": Budget,
     "output": Output,

@@ -7,6 +7,7 @@ nothing of what is compared or of models.
 from __future__ import annotations
 
 import functools
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,22 +22,47 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2 import Template as JinjaTemplate
 
+_NOTES = frozenset({"fence", "reference", "criteria", "checklist", "rationale"})
 FIELDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "pairwise": (
-        frozenset({"request", "first", "second", "first_label", "second_label"}),
-        frozenset({"tie_label", "fence", "reference"}),
-    ),
+    "pairwise": (frozenset({"request", "first", "second", "first_label", "second_label"}), _NOTES | {"tie_label"}),
+    "rubric": (frozenset({"request", "answer", "aspects"}), _NOTES),
+    "reference": (frozenset({"request"}), frozenset({"fence", "criteria"})),
+    "checklist": (frozenset({"request"}), frozenset({"fence", "criteria", "reference"})),
 }
 """Per kind of template: the fields it must use, and those it may."""
+RETURNS: Mapping[str, str] = {
+    "pairwise": "verdict",
+    "rubric": "scores",
+    "reference": "text",
+    "checklist": "text",
+}
+"""Per kind of template: what the judge answers with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aspect:
+    """One thing a rubric scores: `anchors` say what each score means, the lowest, 1, first."""
+
+    name: str
+    question: str
+    anchors: tuple[str, ...]
+    weight: float = 1.0
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The scores there are."""
+        return tuple(range(1, len(self.anchors) + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A parsed template. `sections` are (role, Jinja source) in the order of the messages."""
+    """A parsed template. `sections` are (role, Jinja source) in the order of the messages; `fields` what they use."""
 
     name: str
     kind: str
     sections: tuple[tuple[str, str], ...]
+    aspects: tuple[Aspect, ...] = ()
+    fields: frozenset[str] = frozenset()
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
         """The chat that asks, filled with `values` (names that the template does not use are allowed)."""
@@ -97,17 +123,64 @@ def read_text(path: Path) -> str:
 def parse(text: str, name: str, kind: str) -> Template:
     """A template of the kind that is needed; `name` is for messages.
 
+    Front matter: `kind`; `summary`; `asks`, the fields it uses, and `returns`, what comes back, which are checked where
+    they are written; `aspects` for a rubric.
+
     Raises:
-        SpecError: no front matter, another kind, no `# user`, not Jinja, a field unknown or missing.
+        SpecError: no front matter, another kind, no `# user`, not Jinja, a field unknown or missing, front matter that
+            says otherwise than the text.
     """
     front, content = _split(text, name)
     if front.get("kind") != kind:
         raise SpecError(f"{name}: kind = {front.get('kind')!r} in its front matter; a template used here says {kind!r}")
-    if unknown := sorted(set(front) - {"kind", "summary"}):
-        raise SpecError(f"{name}: unknown front matter key {unknown[0]!r}; known: kind, summary")
-    template = Template(name=name, kind=kind, sections=_sections(content, name))
+    known = ("kind", "summary", "asks", "returns", *(("aspects",) if kind == "rubric" else ()))
+    if unknown := sorted(set(front) - set(known)):
+        raise SpecError(f"{name}: unknown front matter key {unknown[0]!r}; known: {', '.join(known)}")
+    sections = _sections(content, name)
+    fields = _fields(sections, name)
+    template = Template(name=name, kind=kind, sections=sections, aspects=_aspects(front, name, kind), fields=fields)
     _check_fields(template)
+    _check_front(template, front)
     return template
+
+
+def _check_front(template: Template, front: Mapping[str, Any]) -> None:
+    """What the front matter says of the text must be so."""
+    if front.get("returns", RETURNS[template.kind]) != RETURNS[template.kind]:
+        said = f"returns = {front['returns']!r}"
+        raise SpecError(f"{template.name}: {said}; a {template.kind} template returns {RETURNS[template.kind]!r}")
+    asks = front.get("asks", sorted(template.fields))
+    if not isinstance(asks, list) or set(map(str, asks)) != template.fields:
+        raise SpecError(f"{template.name}: asks = {asks!r}, and its text uses: {', '.join(sorted(template.fields))}")
+
+
+def _aspects(front: Mapping[str, Any], name: str, kind: str) -> tuple[Aspect, ...]:
+    """The aspects of a rubric, as its front matter lists them."""
+    if kind != "rubric":
+        return ()
+    rows = front.get("aspects")
+    if not isinstance(rows, list) or not rows:
+        raise SpecError(f"{name}: a rubric needs [[aspects]] with name, question, anchors in its front matter")
+    aspects = tuple(_aspect(row, name) for row in rows)
+    names = [aspect.name for aspect in aspects]
+    if twice := sorted({aspect for aspect in names if names.count(aspect) > 1}):
+        raise SpecError(f"{name}: the aspect {twice[0]!r} stands twice; names must differ")
+    return aspects
+
+
+def _aspect(row: Mapping[str, Any], name: str) -> Aspect:
+    where = f"{name}: aspect {row.get('name')!r}"
+    if unknown := sorted(set(row) - {"name", "question", "anchors", "weight"}):
+        raise SpecError(f"{where}: unknown key {unknown[0]!r}; known: anchors, name, question, weight")
+    anchors, weight = row.get("anchors"), row.get("weight", 1.0)
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(row.get("name"))) or row.get("name") == "rationale":
+        raise SpecError(f"{where}: a name is a word of a-z, 0-9 and _, other than rationale")
+    if not isinstance(anchors, list) or not 2 <= len(anchors) <= 9:
+        raise SpecError(f"{where}: anchors must be a list of 2 to 9 sentences, the lowest score's first")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or weight <= 0:
+        raise SpecError(f"{where}: weight = {weight!r}; it must be above 0")
+    question = str(row.get("question", ""))
+    return Aspect(name=str(row["name"]), question=question, anchors=tuple(map(str, anchors)), weight=float(weight))
 
 
 def _split(text: str, name: str) -> tuple[dict[str, Any], str]:
@@ -135,15 +208,20 @@ def _sections(content: str, name: str) -> tuple[tuple[str, str], ...]:
     return tuple((role, "\n".join(lines).strip()) for role, lines in sections)
 
 
-def _check_fields(template: Template) -> None:
+def _fields(sections: tuple[tuple[str, str], ...], name: str) -> frozenset[str]:
     from jinja2 import TemplateSyntaxError, meta
 
     used: set[str] = set()
-    for role, source in template.sections:
+    for role, source in sections:
         try:
             used |= meta.find_undeclared_variables(_environment().parse(source))
         except TemplateSyntaxError as error:
-            raise SpecError(f"{template.name}: # {role}, line {error.lineno}: {error.message}") from None
+            raise SpecError(f"{name}: # {role}, line {error.lineno}: {error.message}") from None
+    return frozenset(used)
+
+
+def _check_fields(template: Template) -> None:
+    used = template.fields
     must, may = FIELDS[template.kind]
     known = ", ".join(sorted(must | may))
     if unknown := sorted(used - must - may):

@@ -176,8 +176,9 @@ def test_an_incomplete_prompt_says_nothing_else() -> None:
 def test_editing_the_judge_asks_judges_only() -> None:
     """A changed judge leaves every sampler call as it was, and changes every judge call."""
     assert PLAN.judging is not None
-    asking = replace(PLAN.judging.asking, max_tokens=PLAN.judging.asking.max_tokens + 1)
-    replaced = replace(PLAN, judging=replace(PLAN.judging, asking=asking))
+    (asking,) = PLAN.judging.panel
+    asking = replace(asking, max_tokens=asking.max_tokens + 1)
+    replaced = replace(PLAN, judging=replace(PLAN.judging, panel=(asking,)))
     before, after = run(Chaos(1, trouble=0.0)), run(Chaos(1, trouble=0.0), steps=replaced)
     for role, same in (("sampler", True), ("judge", False)):
         ids = [{c.id for r in results for c, _ in r.calls if c.tag.role == role} for results in (before, after)]

@@ -1,20 +1,22 @@
-"""Builds a comparison into the call that asks for a verdict.
+"""Builds comparisons and candidates into the calls that ask for verdicts and scores.
 
-The candidates stand in display order and the schema's labels are first, second, tie in that order. Knows nothing of
-the run file, the journal or how verdicts are read.
+The candidates of a comparison stand in display order and the schema's labels are first, second, tie in that order.
+Knows nothing of the run file, the journal or how answers are read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from judgegen.judge.guard import Frame, frame, neutral
 from judgegen.llm.calls import Call, Message, Tag, digest
 from judgegen.records import Candidate, Comparison, Prompt
-from judgegen.templates import Template
+from judgegen.templates import Aspect, Template
+
+Rationale = Literal["none", "before", "after"]
 
 WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature"})
 """What a judge is asked for where it can: it is left out for a model that refuses it, unless the run file wrote it."""
@@ -33,55 +35,126 @@ class Asking:
     wishes: frozenset[str] = WISHES
     name: str = ""
     weight: float = 1.0
+    rationale: Rationale = "none"
+    samples: int = 1
 
 
-def call(prompt: Prompt, comparison: Comparison, asking: Asking, *, seed: int, draw: int) -> Call:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """What a judge is given beside the answers: once per prompt, the same for all of its comparisons."""
+
+    criteria: str | None = None
+    reference: str | None = None
+    checklist: str | None = None
+
+    def values(self) -> dict[str, str | None]:
+        """By the names that templates know."""
+        return {"criteria": self.criteria, "reference": self.reference, "checklist": self.checklist}
+
+
+def given(prompt: Prompt) -> Notes:
+    """What the prompt itself brought along."""
+    return Notes(reference=prompt.reference)
+
+
+def call(
+    prompt: Prompt, comparison: Comparison, asking: Asking, *, seed: int, draw: int, notes: Notes | None = None
+) -> Call:
     """The call that shows `comparison` in its order; `draw` counts the times it was asked before."""
-    shown = framed(prompt, comparison, seed=seed, draw=draw)
+    notes = notes or given(prompt)
+    shown = framed(prompt, comparison, seed=seed, draw=draw, notes=notes)
+    values = {
+        "first": neutral(answer(comparison.first))[0],
+        "second": neutral(answer(comparison.second))[0],
+        "first_label": shown.first,
+        "second_label": shown.second,
+        "tie_label": shown.tie,
+        "fence": shown.fence,
+    }
+    key = [seed, prompt.id, *shown.labels, draw]
+    return _call(prompt, asking, values, notes, key=key, draw=draw, schema=schema(shown, asking.rationale))
+
+
+def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
+    """The call that asks for every aspect of one candidate, as often as `asking.samples` says."""
+    names = frozenset(aspect.name for aspect in asking.template.aspects)
+    text = neutral(answer(candidate), names)[0]
+    quoted = (request(prompt), answer(candidate), *_texts(notes))
+    values = {
+        "answer": text,
+        "aspects": asking.template.aspects,
+        "fence": frame(quoted, seed, prompt.id, candidate.call_id, candidate.index, draw).fence,
+    }
+    wanted = scores_schema(asking.template.aspects, asking.rationale)
+    key = [seed, prompt.id, candidate.call_id, candidate.index, draw]
+    return _call(prompt, asking, values, notes, key=key, draw=draw, schema=wanted, variant="rubric")
+
+
+def note(prompt: Prompt, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
+    """The call that asks for a reference or a checklist, as the template's kind says, in words."""
+    kind = asking.template.kind
+    values = {"fence": frame((request(prompt), *_texts(notes)), seed, prompt.id, kind, draw).fence}
+    return _call(prompt, asking, values, notes, key=[seed, prompt.id, kind, draw], draw=draw, variant=kind)
+
+
+def _call(
+    prompt: Prompt,
+    asking: Asking,
+    values: Mapping[str, Any],
+    notes: Notes,
+    *,
+    key: list[Any],
+    draw: int,
+    schema: Mapping[str, Any] | None = None,
+    variant: str = "",
+) -> Call:
+    asked = {**values, **notes.values(), "request": request(prompt), "rationale": asking.rationale}
+    params = {"max_tokens": asking.max_tokens, "schema": schema, "seed": int(digest(key, size=4), 16) % 2**31}
     return Call(
         endpoint=asking.endpoint,
         model=asking.model,
-        messages=_messages(prompt, comparison, asking.template, shown),
+        messages=asking.template.messages(asked),
         params={
-            "max_tokens": asking.max_tokens,
-            "schema": schema(shown),
-            "seed": int(digest([seed, prompt.id, *shown.labels, draw], size=4), 16) % 2**31,
+            **{name: value for name, value in params.items() if value is not None},
             **asking.fixed,
+            **({"n": asking.samples} if asking.samples > 1 else {}),
         },
         draw=draw,
-        tag=Tag(role="judge", prompt_id=prompt.id, route=asking.route),
+        tag=Tag(role="judge", prompt_id=prompt.id, variant=variant, route=asking.route),
         wishes=asking.wishes,
     )
 
 
-def framed(prompt: Prompt, comparison: Comparison, *, seed: int, draw: int) -> Frame:
+def framed(prompt: Prompt, comparison: Comparison, *, seed: int, draw: int, notes: Notes | None = None) -> Frame:
     """The labels and fence under which `comparison` is shown."""
     first, second = comparison.first, comparison.second
-    quoted = (request(prompt), answer(first), answer(second), prompt.reference or "")
+    quoted = (request(prompt), answer(first), answer(second), *_texts(notes or given(prompt)))
     return frame(quoted, seed, prompt.id, first.call_id, first.index, second.call_id, second.index, draw)
 
 
-def _messages(prompt: Prompt, comparison: Comparison, template: Template, shown: Frame) -> tuple[Message, ...]:
-    return template.messages(
-        {
-            "request": request(prompt),
-            "first": neutral(answer(comparison.first))[0],
-            "second": neutral(answer(comparison.second))[0],
-            "first_label": shown.first,
-            "second_label": shown.second,
-            "tie_label": shown.tie,
-            "fence": shown.fence,
-            "reference": prompt.reference,
-        }
-    )
+def _texts(notes: Notes) -> tuple[str, ...]:
+    return tuple(text for text in notes.values().values() if text)
 
 
-def schema(shown: Frame) -> dict[str, Any]:
+def schema(shown: Frame, rationale: Rationale = "none") -> dict[str, Any]:
     """The strict JSON schema of a verdict."""
+    return _closed({"verdict": {"type": "string", "enum": list(shown.labels)}}, rationale)
+
+
+def scores_schema(aspects: Sequence[Aspect], rationale: Rationale = "none") -> dict[str, Any]:
+    """The strict JSON schema of a score for every aspect."""
+    return _closed({a.name: {"type": "integer", "enum": list(a.levels)} for a in aspects}, rationale)
+
+
+def _closed(properties: dict[str, Any], rationale: Rationale) -> dict[str, Any]:
+    """An object with all of these and nothing else; models fill a schema in the order of its properties."""
+    reason = {"rationale": {"type": "string"}}
+    if rationale != "none":
+        properties = {**reason, **properties} if rationale == "before" else {**properties, **reason}
     return {
         "type": "object",
-        "properties": {"verdict": {"type": "string", "enum": list(shown.labels)}},
-        "required": ["verdict"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from judgegen.judge.bradley_terry import Bout, fit
-from judgegen.records import Candidate, Comparison, Match, Ranking, Unreadable, Verdict
+from judgegen.records import Candidate, Comparison, Match, Ranking, Score, Unreadable, Verdict
 
 Shown = tuple[Comparison, Verdict | Unreadable]
 
@@ -100,6 +100,59 @@ def settles(shown: Sequence[Shown], threshold: float) -> bool:
     comparison = shown[0][0]
     p = _p(comparison.first, _readable(shown))
     return p is not None and p != 0.5 and max(p, 1 - p) >= threshold
+
+
+def combined(given: Sequence[Score | Unreadable]) -> Score | None:
+    """The weighted mean of what several judges gave one candidate; those that cannot be read are left out."""
+    heard = [score for score in given if isinstance(score, Score)]
+    whole = math.fsum(score.weight for score in heard)
+    if not whole:
+        return None
+    value = math.fsum(score.weight * score.value for score in heard) / whole
+    variance = math.fsum((score.weight / whole * score.sd) ** 2 for score in heard)
+    ids = tuple(i for score in heard for i in score.call_ids)
+    return Score(value=round(value, DIGITS), sd=round(math.sqrt(variance), DIGITS), call_ids=ids)
+
+
+def by_score(a: Candidate, b: Candidate, scores: Mapping[str, Score | None]) -> Match:
+    """What two scores say of the two who never met: P(a judge scores a higher), equal scores half.
+
+    The scores are taken for normal variables that vary by their own spread (Thurstone 1927, case III); without spread
+    the higher one is the better and equal ones are a tie.
+    """
+    one, other = scores.get(a.key), scores.get(b.key)
+    if one is None or other is None:
+        return Match(a=a, b=b, shown=(), p=None, consistent=None)
+    gap, sd = one.value - other.value, math.hypot(one.sd, other.sd)
+    p = 0.5 + 0.5 * math.erf(gap / sd / math.sqrt(2)) if sd else 0.5 + 0.5 * ((gap > 0) - (gap < 0))
+    ids = tuple(dict.fromkeys((*one.call_ids, *other.call_ids)))
+    return Match(a=a, b=b, shown=(), p=round(p, DIGITS), consistent=None, scored=ids)
+
+
+def score_ranking(
+    candidates: Sequence[Candidate], scores: Mapping[str, Score | None], tiebreak: Callable[[Candidate], str]
+) -> Ranking:
+    """Candidates by their own scores, those without one last."""
+    values = {c.key: None if (score := scores.get(c.key)) is None else score.value for c in candidates}
+    return Ranking(order=_ordered(candidates, values, tiebreak), scores=values)
+
+
+def weighed(found: Match, judges: float, grades: Mapping[str, float | None], weight: float) -> Match:
+    """The match with a grader's opinion weighed in beside judges of that weight together.
+
+    Where the grader gives both the same, or cannot grade one of them, it has no opinion; where the judges have none,
+    its own is not enough. Whether the orders agree stays what it is.
+    """
+    a, b = grades.get(found.a.key), grades.get(found.b.key)
+    if found.p is None or a is None or b is None or a == b:
+        return found
+    share = 0.5 + (a - b) / 2
+    return replace(found, p=round((judges * found.p + weight * share) / (judges + weight), DIGITS))
+
+
+def doubtful(found: Match, below: float) -> bool:
+    """Whether a match goes to the next judge: in conflict, not readable, or nearer to 1/2 than `below`."""
+    return found.p is None or found.consistent is False or abs(found.p - 0.5) < below
 
 
 def corrected(found: Match, b: float, scale: float) -> Match:

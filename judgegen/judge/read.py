@@ -32,7 +32,7 @@ def verdict(
     ids = (*before, call.id)
     spoken = None if isinstance(outcome, Failure) else label(outcome.first.text, shown)
     if isinstance(outcome, Failure) or spoken is None:
-        reason = outcome.reason if isinstance(outcome, Failure) else _why(outcome.first)
+        reason = outcome.reason if isinstance(outcome, Failure) else why(outcome.first)
         return Unreadable(reason=reason, call_ids=ids, judge=judge, weight=weight)
     p = probabilities(outcome.first, shown)
     soft = p is not None
@@ -50,7 +50,8 @@ def verdict(
     )
 
 
-def _why(choice: Choice) -> str:
+def why(choice: Choice) -> str:
+    """Why a reply gives nothing that can be read."""
     if choice.finish == "length":
         return "truncated"
     if choice.finish in ("content_filter", "refusal"):
@@ -60,18 +61,27 @@ def _why(choice: Choice) -> str:
 
 def label(text: str, shown: Frame) -> Label | None:
     """Which label a reply gives; None where it gives none, or two that differ."""
-    said = {value for value in map(_said, _OBJECT.findall(text)) if value is not None}
+    whole = _said(text)
+    said = {whole} if whole is not None else {v for v in map(_said, _OBJECT.findall(text)) if v is not None}
     if not said:
         said = {text.strip().strip("\"'`*[]().").strip()}
     found: set[Label] = {name for name, word in zip(_NAMES, shown.labels, strict=True) if word in said}
     return found.pop() if len(found) == 1 and len(said) == 1 else None
 
 
+def text(outcome: Outcome) -> str | None:
+    """The whole text of a reference or a checklist; None for a failure, an empty answer or one that was cut off."""
+    if isinstance(outcome, Failure) or outcome.first.finish != "stop":
+        return None
+    return outcome.first.text.strip() or None
+
+
 def _said(text: str) -> str | None:
     try:
-        value = json.loads(text).get("verdict")
+        found = json.loads(text)
     except ValueError:
         return None
+    value = found.get("verdict") if isinstance(found, dict) else None
     return value.strip() if isinstance(value, str) else None
 
 
@@ -84,7 +94,7 @@ def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
         return None
     entry, before = found
     mass = dict.fromkeys(shown.labels, 0.0)
-    for token, logprob in _alternatives(entry).items():
+    for token, logprob in alternatives(entry).items():
         if (word := _stands_for(token, before, shown.labels)) is not None:
             mass[word] += math.exp(logprob)
     total = math.fsum(mass.values())
@@ -93,7 +103,7 @@ def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
     return [mass[word] / total for word in shown.labels]
 
 
-def _alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
+def alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
     """Token to logprob, the sampled token included where the server left it out of the top."""
     found = {alternative["token"]: alternative["logprob"] for alternative in entry.get("top_logprobs") or ()}
     return {entry["token"]: entry["logprob"], **found}
@@ -104,6 +114,11 @@ def _verdict_token(tokens: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, An
     text = "".join(entry["token"] for entry in tokens)
     places = list(_PLACE.finditer(text))
     at = places[-1].end() if places else len(text) - len(text.lstrip(" \n\"'`*[("))
+    return token_at(tokens, text, at)
+
+
+def token_at(tokens: Sequence[Mapping[str, Any]], text: str, at: int) -> tuple[Mapping[str, Any], str] | None:
+    """The token that covers character `at` of `text`, all tokens joined, and what of that token stands before it."""
     start = 0
     for entry in tokens:
         end = start + len(entry["token"])

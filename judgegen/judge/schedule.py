@@ -69,6 +69,23 @@ def _left_out(field: Sequence[Candidate], found: Met) -> Sequence[Candidate | No
     return sorted(field, key=lambda c: (-played[c.key], last[c.key]))
 
 
+def shortlist(candidates: Sequence[Candidate], scores: Mapping[str, float | None]) -> tuple[Comparison, ...]:
+    """The two with the best scores against each other, and the two with the worst; who ties with one of them joins.
+
+    Candidates without a score meet nobody.
+    """
+    values = sorted(value for c in candidates if (value := scores[c.key]) is not None)
+    if len(values) < 2:
+        return ()
+    high, low = values[-2], values[1]
+    known = [(c, value) for c in candidates if (value := scores[c.key]) is not None]
+    return tuple(
+        Comparison(first=a, second=b)
+        for (a, one), (b, other) in itertools.combinations(known, 2)
+        if min(one, other) >= high or max(one, other) <= low
+    )
+
+
 SCHEDULES: Mapping[str, Schedule] = {"round-robin": round_robin, "min-max": min_max, "swiss": swiss}
 
 

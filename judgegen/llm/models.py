@@ -27,6 +27,30 @@ def bare(model: str) -> str:
     return name.split(":")[1] if name.startswith("ft:") and name.count(":") >= 1 else name
 
 
+_FAMILIES = {
+    "anthropic": r"claude",
+    "cohere": r"command|aya|c4ai",
+    "deepseek": r"deepseek",
+    "google": r"gemini|gemma|palm|bard",
+    "huggingface": r"smollm|zephyr",
+    "meta": r"llama|codellama",
+    "microsoft": r"phi-",
+    "mistral": r"mistral|mixtral|ministral|magistral|codestral|devstral|open-mi",
+    "moonshot": r"kimi|moonshot",
+    "openai": r"gpt|o[134](-|$)|chatgpt|davinci",
+    "qwen": r"qwen|qwq",
+    "xai": r"grok",
+    "zhipu": r"glm|chatglm",
+}
+"""Whose model it is, by how its name begins: those of one family share their data, their style and their taste."""
+
+
+def family(model: str) -> str | None:
+    """Whose model this is, as far as its name tells; None where it does not."""
+    name = bare(model).rsplit("\\", 1)[-1].lower()
+    return next((owner for owner, start in _FAMILIES.items() if re.match(start, name)), None)
+
+
 def reasons(model: str, effort: str | None) -> bool:
     """Whether the model is known to think, at a cost in tokens, before it answers."""
     name = bare(model)

@@ -38,6 +38,7 @@ class Rules:
         min_margin: in 0..1; the score gap must reach it.
         min_score: in 0..1; the absolute score of the chosen must reach it, None for no such rule.
         max_length_ratio: the most that the longer text may be of the shorter, in characters.
+        veto: drop a pair whose rejected the grader puts above its chosen.
         stronger, weaker: the variants of `delta`.
     """
 
@@ -47,17 +48,19 @@ class Rules:
     min_margin: float = 0.0
     min_score: float | None = None
     max_length_ratio: float | None = None
+    veto: bool = False
     stronger: str = ""
     weaker: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known of one prompt's candidates. `absolute` holds the scores that were given one at a time."""
+    """What is known of one prompt's candidates. `absolute` and `grades` hold what was given one at a time."""
 
     ranking: Ranking
     met: Met
     absolute: Mapping[str, float | None]
+    grades: Mapping[str, float | None]
     tiebreak: Tiebreak
 
 
@@ -68,12 +71,13 @@ def select(
     *,
     tiebreak: Tiebreak,
     absolute: Mapping[str, float | None] | None = None,
+    grades: Mapping[str, float | None] | None = None,
 ) -> Selected:
     """The pairs that the rules propose and the evidence bears.
 
     Drop reasons: `unreadable` (no evidence), `unconnected` (no comparisons join the two), `tie` (of the two, or of all
-    scores), `flip` (the orders prefer different candidates), `low-p`, `low-margin`, `low-score`, `length-ratio`,
-    `identical`. Of several proposals that fail, the first says why.
+    scores), `flip` (the orders prefer different candidates), `low-p`, `veto`, `low-margin`, `low-score`,
+    `length-ratio`, `identical`. Of several proposals that fail, the first says why.
 
     Args:
         ranking: candidates with their scores.
@@ -82,8 +86,11 @@ def select(
         tiebreak: a text per candidate, drawn by seed, that decides between equals, so that the order of candidates
             never does.
         absolute: scores in 0..1 by candidate, None for one that could not be read.
+        grades: a grader's, likewise.
     """
-    known = Evidence(ranking=ranking, met=_met(matches), absolute=absolute or {}, tiebreak=tiebreak)
+    known = Evidence(
+        ranking=ranking, met=_met(matches), absolute=absolute or {}, grades=grades or {}, tiebreak=tiebreak
+    )
     scores = _scores(ranking)
     if len(scores) < 2:
         return (), "unreadable", "no two candidates have a readable verdict"
@@ -250,6 +257,9 @@ def _against(pair: Pair, known: Evidence, rules: Rules) -> tuple[str, str] | Non
         return "tie", "a tie"
     if p <= (least := max(rules.min_p_chosen, 0.5)):
         return "low-p", f"P(chosen) = {p:.3g} is not above {least:.3g}"
+    chosen, rejected = known.grades.get(pair.chosen.key), known.grades.get(pair.rejected.key)
+    if rules.veto and chosen is not None and rejected is not None and chosen < rejected:
+        return "veto", f"the grader gives the chosen {chosen:.3g} and the rejected {rejected:.3g}"
     if margin < rules.min_margin:
         return "low-margin", f"the margin {margin:.3g} is below {rules.min_margin:.3g}"
     return _too_low(pair.chosen, known, rules) or _unfit(pair.chosen, pair.rejected, rules)

@@ -1,0 +1,125 @@
+"""Reads a rubric's answer into a score. An answer that lacks an aspect, or gives one off its scale, is `Unreadable`.
+
+Where logprobs came back, an aspect is the expected score at its token (G-Eval, arXiv 2303.16634); several answers to
+one question are averaged. Knows nothing of what is asked or of other candidates.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from judgegen.judge.read import ENOUGH_MASS, alternatives, token_at, why
+from judgegen.llm.calls import Call, Choice, Failure, Outcome
+from judgegen.records import Score, Unreadable
+from judgegen.templates import Aspect
+
+_FENCED = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One readable answer: mean and variance of each aspect on its own scale."""
+
+    means: Mapping[str, float]
+    variances: Mapping[str, float]
+
+
+def heard(outcome: Outcome, aspects: Sequence[Aspect]) -> list[Heard | str]:
+    """Every answer of one reply, or why it cannot be read."""
+    if isinstance(outcome, Failure):
+        return [outcome.reason]
+    return [_heard(choice, aspects) for choice in outcome.choices]
+
+
+def score(calls: Sequence[Call], found: Iterable[Heard | str], aspects: Sequence[Aspect]) -> Score | Unreadable:
+    """The mean of all readable answers; none is Unreadable, with the last reason."""
+    ids = tuple(call.id for call in calls)
+    answers = list(found)
+    readable = [answer for answer in answers if isinstance(answer, Heard)]
+    if not readable:
+        return Unreadable(reason=next((a for a in reversed(answers) if isinstance(a, str)), "empty"), call_ids=ids)
+    values = [_value(answer.means, aspects) for answer in readable]
+    mean = math.fsum(values) / len(values)
+    # The law of total variance: within the answers, and between them.
+    within = math.fsum(_variance(answer.variances, aspects) for answer in readable) / len(readable)
+    between = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    averages = {a.name: math.fsum(answer.means[a.name] for answer in readable) / len(readable) for a in aspects}
+    return Score(value=round(mean, 9), sd=round(math.sqrt(within + between), 9), aspects=averages, call_ids=ids)
+
+
+def _value(means: Mapping[str, float], aspects: Sequence[Aspect]) -> float:
+    whole = math.fsum(a.weight for a in aspects)
+    return math.fsum(a.weight * (means[a.name] - 1) / (len(a.anchors) - 1) for a in aspects) / whole
+
+
+def _variance(variances: Mapping[str, float], aspects: Sequence[Aspect]) -> float:
+    whole = math.fsum(a.weight for a in aspects)
+    return math.fsum(variances[a.name] * (a.weight / whole / (len(a.anchors) - 1)) ** 2 for a in aspects)
+
+
+def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
+    said = _said(choice.text)
+    if said is None:
+        return why(choice)
+    for aspect in aspects:
+        if aspect.name not in said:
+            return "missing-aspect"
+        value = said[aspect.name]
+        if isinstance(value, bool) or not isinstance(value, int) or value not in aspect.levels:
+            return "off-the-scale"
+    both = {aspect.name: _moments(choice, aspect, said[aspect.name]) for aspect in aspects}
+    return Heard(
+        means={name: mean for name, (mean, _) in both.items()},
+        variances={name: variance for name, (_, variance) in both.items()},
+    )
+
+
+def _said(text: str) -> dict[str, Any] | None:
+    """The object that is the whole answer; None for anything else, or where a name stands twice in it."""
+    stripped = text.strip()
+    fenced = _FENCED.match(stripped)
+    try:
+        found = json.loads(fenced[1] if fenced else stripped, object_pairs_hook=_once)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
+
+
+def _moments(choice: Choice, aspect: Aspect, spoken: int) -> tuple[float, float]:
+    """Mean and variance of an aspect by its token's distribution; of the spoken score where logprobs do not tell."""
+    mass = _mass(choice, aspect)
+    total = math.fsum(mass.values())
+    if not ENOUGH_MASS <= total <= 1 + 1e-3:
+        return float(spoken), 0.0
+    mean = math.fsum(level * p for level, p in mass.items()) / total
+    return mean, math.fsum(p * (level - mean) ** 2 for level, p in mass.items()) / total
+
+
+def _mass(choice: Choice, aspect: Aspect) -> dict[int, float]:
+    """Probability of each score at the token in which the aspect's value begins."""
+    if not choice.logprobs:
+        return {}
+    text = "".join(entry["token"] for entry in choice.logprobs)
+    places = list(re.finditer(rf'"{re.escape(aspect.name)}"\s*:\s*', text))
+    found = token_at(choice.logprobs, text, places[-1].end()) if places else None
+    if found is None:
+        return {}
+    entry, before = found
+    mass: dict[int, float] = {}
+    for token, logprob in alternatives(entry).items():
+        rest = token.removeprefix(before) if before.strip() else token.lstrip()
+        word = rest.strip().rstrip(",}").strip()
+        if word.isascii() and word.isdigit() and int(word) in aspect.levels and token.startswith(before.rstrip(" ")):
+            mass[int(word)] = mass.get(int(word), 0.0) + math.exp(logprob)
+    return mass
