@@ -1,0 +1,216 @@
+"""USD per correct pair: what each way of judging costs for every pair that humans agree with (PRD, Vicuna-80).
+
+The library's own pipeline runs over recorded answers and verdicts: five models answer 80 questions, the judge compares
+all five answers, or two of them (every couple in turn), and the best and the worst become a pair. A pair is correct
+when the human majority prefers its chosen side; pairs that humans leave undecided count as often right as the others.
+Tokens are those of the library's own judge prompt; sampling is not counted. The recordings have no logprobs: for the
+early stop a verdict that names a side counts as sure, a tie does not. They have no scores: hybrid is not here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import recorded
+
+from judgegen import pipeline, plan, spec
+from judgegen.llm.calls import Call, Choice, Outcome, Reply, Usage
+from judgegen.llm.tokens import count, count_messages
+from judgegen.records import Prompt, Result
+from judgegen.trust import Vote, majority
+
+SEEDS = {5: range(5), 2: range(2)}
+"""Which order is asked, and who meets first, falls by lot: how often all is played, by answers per question."""
+RATES = {"gpt4": (2.5, 10.0), "gpt35": (0.15, 0.6)}
+"""USD per million tokens in and out that the judges are taken to cost: a strong model and a small one of today."""
+SURE = 0.95
+STRATEGIES: dict[str, dict[str, Any]] = {
+    "one order": {"judge": {"orders": "one"}},
+    "both orders": {"judge": {}},
+    "both orders or the first, where it is sure": {"judge": {"early_stop": 0.9}},
+    "min-max, one order": {"judge": {"orders": "one", "schedule": "min-max"}},
+    "min-max, both orders": {"judge": {"schedule": "min-max"}},
+    "min-max with early stop": {"judge": {"schedule": "min-max", "early_stop": 0.9}},
+    "gpt35 alone, both orders": {"judge": {"model": "gpt35"}},
+    "gpt35, gpt4 on conflict": {"judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}]}},
+    "gpt35, gpt4 on conflict, min-max": {
+        "judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}], "schedule": "min-max"}
+    },
+}
+
+
+def table(strategy: Mapping[str, Any], seed: int = 0, models: Sequence[str] = recorded.MODELS) -> spec.Spec:
+    """The run file of a strategy: every model is a variant with one answer."""
+    return spec.parse(
+        {
+            "prompts": "-",
+            "seed": seed,
+            "endpoints": {"replay": {"base_url": "http://recorded"}},
+            "sampler": {
+                "endpoint": "replay",
+                "model": "gpt4",
+                "variants": [{"name": model, "model": model} for model in models],
+            },
+            **strategy,
+            "judge": {"endpoint": "replay", "model": "gpt4", **strategy["judge"]},
+        }
+    )
+
+
+class Recordings:
+    """Answers calls from the recorded answers and verdicts; as a `Send`."""
+
+    def __init__(self, data: Path) -> None:
+        """Read them once."""
+        folder = data / "prd_vicuna80"
+        self.questions = {str(row["question_id"]): row["text"] for row in recorded.lines(folder / "questions.jsonl")}
+        self.answers: dict[str, dict[str, str]] = {}
+        for row in recorded.lines(folder / "answers.jsonl"):
+            self.answers.setdefault(str(row["question_id"]), {})[row["model"]] = row["text"]
+        self.verdicts = recorded.prd_verdicts(data)
+        self.human = {key: majority(votes) for key, votes in recorded.prd_votes(data).items()}
+        self._tokens: dict[tuple[str, str, str], int] = {}
+
+    def prompts(self) -> list[Prompt]:
+        """The questions."""
+        return [Prompt(id=i, messages=({"role": "user", "content": text},)) for i, text in self.questions.items()]
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """A recorded answer, or the recorded verdict on the two that the call shows."""
+        question = call.tag.prompt_id
+        if call.tag.role == "sampler":
+            return Reply(choices=(Choice(text=self.answers[question][call.model]),), usage=Usage())
+        first, second = self.shown(call)
+        said = self.verdicts[call.model][int(question), first, second]
+        labels = call.params["schema"]["properties"]["verdict"]["enum"]
+        label = labels[("first", "second", "tie").index(said)]
+        choice = Choice(text=json.dumps({"verdict": label}), logprobs=_logprobs(label, labels))
+        asked = self._tokens.setdefault((question, first, second), count_messages(call.messages))
+        return Reply(choices=(choice,), usage=Usage(input=asked, output=count(choice.text)))
+
+    def shown(self, call: Call) -> tuple[str, str]:
+        """The models whose answers a call quotes, in the order shown."""
+        text = squeezed("\n".join(str(message["content"]) for message in call.messages))
+        places = {model: _place(text, answer) for model, answer in self.answers[call.tag.prompt_id].items()}
+        first, second = sorted((model for model in places if places[model] >= 0), key=lambda model: places[model])
+        return first, second
+
+    def right(self, result: Result) -> list[bool | None]:
+        """Per pair whether humans prefer the chosen side; None where they have no majority for a side."""
+        return [self._right(result.prompt.id, pair.chosen.model, pair.rejected.model) for pair in result.pairs]
+
+    def _right(self, question: str, chosen: str, rejected: str) -> bool | None:
+        side: Vote | None = self.human[int(question), min(chosen, rejected), max(chosen, rejected)]
+        return side == ("A" if chosen < rejected else "B") if side in ("A", "B") else None
+
+
+def _logprobs(label: str, labels: list[str]) -> tuple[dict[str, Any], ...]:
+    """The verdict's tokens, of which the label is sure; whoever does not ask for an early stop decides the same."""
+    rest = np.log((1 - SURE) / 2)
+    top = [{"token": other, "logprob": np.log(SURE) if other == label else rest} for other in labels]
+    plain = [{"token": part, "logprob": 0.0, "top_logprobs": []} for part in ('{"verdict": "', '"}')]
+    return plain[0], {"token": label, "logprob": np.log(SURE), "top_logprobs": top}, plain[1]
+
+
+@cache
+def squeezed(text: str) -> str:
+    """Letters and digits alone: what quoting and neutralising leave as it was."""
+    return re.sub(r"[^0-9a-z]+", "", text.lower())
+
+
+def _place(text: str, answer: str) -> int:
+    """Where `answer` stands in `text`, by most of a few windows of it; -1 where it does not."""
+    flat = squeezed(answer)
+    found = [text.find(flat[at : at + 60]) for at in range(0, max(1, len(flat) - 59), max(1, len(flat) // 6))]
+    seen = [place for place in found if place >= 0]
+    return min(seen) if len(seen) * 2 > len(found) else -1
+
+
+async def play(data: Recordings, strategy: Mapping[str, Any], answers: int) -> np.ndarray[Any, Any]:
+    """Per question: prompts, judge calls, USD, pairs, pairs that humans decide, and those that are right."""
+    tallies = np.zeros((len(data.questions), 6))
+    for seed, models in itertools.product(SEEDS[answers], itertools.combinations(recorded.MODELS, answers)):
+        resolved = table(strategy, seed, models)
+        steps = plan.plan(resolved, plan.texts(resolved, Path()))
+        results = [result async for result in pipeline.results(data.prompts(), steps, data, window=1)]
+        tallies += [_tally(result, data.right(result)) for result in results]
+    return tallies
+
+
+def _tally(result: Result, right: list[bool | None]) -> tuple[float, ...]:
+    judged = [(call, answer) for call, answer in result.calls if call.tag.role == "judge"]
+    usd = sum((_usd(call, answer) for call, answer in judged), Decimal(0))
+    decided = [verdict for verdict in right if verdict is not None]
+    return 1, len(judged), float(usd), len(right), len(decided), sum(decided)
+
+
+def _usd(call: Call, answer: Outcome) -> Decimal:
+    rates = [Decimal(str(rate)) / 1_000_000 for rate in RATES[call.model]]
+    return answer.usage.input * rates[0] + answer.usage.output * rates[1]
+
+
+def figures(tallies: np.ndarray[Any, Any], resamples: int) -> dict[str, Any]:
+    """Calls per prompt, prompts with a pair, accuracy, USD per 1,000 correct pairs; intervals over questions."""
+    drawn = np.random.default_rng(0).integers(len(tallies), size=(resamples, len(tallies)))
+
+    def both(rows: Any) -> Any:
+        _, _, usd, pairs, decided, right = np.moveaxis(tallies[rows].sum(axis=-2), -1, 0)
+        return np.stack([right / decided, 1000 * usd * decided / (pairs * right)])
+
+    accuracy, price = both(np.arange(len(tallies)))
+    spread = np.quantile(both(drawn), [0.025, 0.975], axis=1)
+    prompts, calls, _, pairs, _, _ = tallies.sum(axis=0)
+    return {
+        "calls": float(calls / prompts),
+        "coverage": float(pairs / prompts),
+        "accuracy": [float(accuracy), *map(float, spread[:, 0])],
+        "usd": [float(price), *map(float, spread[:, 1])],
+    }
+
+
+async def study(data: Path, resamples: int, answers: int) -> dict[str, dict[str, Any]]:
+    """Every strategy, given so many answers a question; a schedule says nothing about two."""
+    recordings = Recordings(data)
+    names = [name for name, way in STRATEGIES.items() if answers > 2 or "schedule" not in way["judge"]]
+    return {name: figures(await play(recordings, STRATEGIES[name], answers), resamples) for name in names}
+
+
+def main() -> None:
+    """Print the table."""
+    args = recorded.arguments(__doc__, "prd_vicuna80")
+    found = {answers: asyncio.run(study(args.data, args.resamples, answers)) for answers in SEEDS}
+    if args.json:
+        print(json.dumps(found))
+        return
+    for answers, lines in found.items():
+        print(f"\n{answers} answers to a prompt\n")
+        _print(lines)
+
+
+def _print(found: Mapping[str, Mapping[str, Any]]) -> None:
+    recorded.show(
+        ("way of judging", "calls per prompt", "prompts with a pair", "right", "USD per 1,000 correct pairs"),
+        [
+            (
+                name,
+                f"{line['calls']:.1f}",
+                f"{line['coverage']:.0%}",
+                "{:.3f} [{:.3f}, {:.3f}]".format(*line["accuracy"]),
+                "{:.2f} [{:.2f}, {:.2f}]".format(*line["usd"]),
+            )
+            for name, line in found.items()
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()
