@@ -159,7 +159,7 @@ async def check(
         count = journal.keep_prompts(rows, which=None if limit is None else partial(spread, most=limit))
         watch.started(prompts=count, folder=str(folder))
         async with live.live(resolved, journal, rates, cap, watch, stop) as send:
-            window = 4 * max(resolved.endpoints[route].max_concurrency for route, _ in rates)
+            window = 4 * max(64, *(resolved.endpoints[route].max_concurrency for route, _ in rates))
             await tally.fill(_answered(journal, steps, send, window), watch)
         tally.after(journal, send)
     done = tally.check(resolved.judge.model, folder, resamples)
