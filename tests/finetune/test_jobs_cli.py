@@ -59,7 +59,7 @@ def test_without_a_terminal_it_takes_a_yes(provider: Start, write: Write) -> Non
     assert "nobody can be asked whether to spend this: add --yes to submit" in err
 
 
-@pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0)])
+@pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 1, 0)])
 def test_on_a_terminal_it_asks(provider: Start, write: Write, answer: str, code: int, jobs: int) -> None:
     """Only a yes spends: no answer is none."""
     server, file = provider(), write()
