@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from judgegen import gates, live, pipeline, plan, rounds, sources
+from judgegen import gates, judge_plan, live, pipeline, plan, rounds, sources
 from judgegen import spec as runfile
 from judgegen.constants import Constants
 from judgegen.errors import Incomplete, SpecError
@@ -89,7 +89,7 @@ async def generate(
     watch, stop = watch or Watch(), Stop() if stop is None else stop
     resolved, base, folder = resolve(spec, out)
     texts = plan.texts(resolved, base)
-    steps = plan.plan(resolved, texts)
+    steps = plan.plan(resolved, texts, base)
     rates = live.rates(resolved, live.samplers(steps) | live.judges(steps), "batch" if batch else "live")
     _check_formats(resolved)
     with live.opened(folder) as journal:
@@ -97,6 +97,8 @@ async def generate(
         count = journal.keep_prompts(found, which=None if limit is None else partial(spread, most=limit))
         journal.keep_texts(texts)
         write_text(folder / RUN_FILE, _toml(resolved, base))
+        for message in judge_plan.warnings(resolved):
+            watch.warned(message)
         watch.started(prompts=count, folder=str(folder))
         cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
         if batch:
@@ -152,7 +154,7 @@ def estimate(
     from judgegen.estimating import count
 
     resolved, base, folder = resolve(spec, out)
-    steps = plan.plan(resolved, plan.texts(resolved, base))
+    steps = plan.plan(resolved, plan.texts(resolved, base), base)
     live.rates(resolved, live.samplers(steps) | live.judges(steps))
 
     def counted() -> Estimate:

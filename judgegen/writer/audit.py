@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from judgegen.errors import JudgegenError
 from judgegen.llm.calls import Call, Failure, Outcome
-from judgegen.records import Candidate, Comparison, Ranking, Result, Unreadable, Verdict
+from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
 from judgegen.textual import clean
 from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
 from judgegen.writer.files import part_of, put_in_place
@@ -159,8 +159,18 @@ def candidates(result: Result) -> Iterator[Row]:
             "rank": None if score is None else known.index(score) + 1,
             "strength": rounded(ranking.strengths.get(candidate.key)),
             "strength_error": rounded(ranking.errors.get(candidate.key)),
+            "scores": _json_if_any([_scored(one) for one in result.scores.get(candidate.key, ())]),
             "output_tokens": _tokens(drawn.get(candidate.call_id)),
         }
+
+
+def _scored(one: Score | Unreadable) -> Row:
+    """What one judge or grader gave: the score in 0..1 and its aspects on their own scales, or why there is none."""
+    head: Row = {"judge": one.judge or None, "weight": one.weight, "calls": list(one.call_ids)}
+    if isinstance(one, Unreadable):
+        return {**head, "unreadable": one.reason}
+    aspects = {name: rounded(value) for name, value in one.aspects.items()}
+    return {**head, "score": rounded(one.value), "sd": rounded(one.sd), "aspects": aspects}
 
 
 def _tokens(outcome: Outcome | None) -> int | None:
