@@ -214,6 +214,22 @@ def test_a_failed_job_is_made_again_only_when_told(provider: Start, write: Write
     assert at(server.url, lambda desk: once(asked, desk, book)).job.id == second.job.id
 
 
+def test_a_job_that_lives_is_found_before_one_that_does_not(provider: Start, write: Write) -> None:
+    """However much newer the cancelled one is."""
+    server, file = provider(seconds=60.0), write()
+    asked, book = order(file), book_of(file)
+
+    async def then(desk: Desk) -> Submitted:
+        first = await once(asked, desk, book)
+        other = await desk.client.fine_tuning.jobs.create(**asked.body(first.job.training_file, None))
+        await desk.cancel(other.id)
+        book.path.unlink()
+        return await once(asked, desk, book, again=True)
+
+    assert at(server.url, then).job.id == server.jobs[0].id
+    assert len(server.jobs) == 2
+
+
 def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, write: Write) -> None:
     """The job that failed before is not taken for the one that was asked for and never made."""
     server, file = provider(failed_rate=1.0, seconds=0.0), write()
