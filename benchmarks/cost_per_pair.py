@@ -117,7 +117,9 @@ def _logprobs(label: str, labels: list[str]) -> tuple[dict[str, Any], ...]:
     """The verdict's tokens, of which the label is sure; whoever does not ask for an early stop decides the same."""
     rest = np.log((1 - SURE) / 2)
     top = [{"token": other, "logprob": np.log(SURE) if other == label else rest} for other in labels]
-    plain = [{"token": part, "logprob": 0.0, "top_logprobs": []} for part in ('{"verdict": "', '"}')]
+    plain: list[dict[str, Any]] = [
+        {"token": part, "logprob": 0.0, "top_logprobs": []} for part in ('{"verdict": "', '"}')
+    ]
     return plain[0], {"token": label, "logprob": np.log(SURE), "top_logprobs": top}, plain[1]
 
 

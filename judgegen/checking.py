@@ -48,7 +48,7 @@ class Check:
     Attributes:
         report: every figure with its interval.
         rows: one judged pair per comparison that was answered, in the file's order; `ids` are the comparisons' own.
-        judge: the model asked.
+        judge: the models that may be asked, "grader" where there is none.
         incomplete: comparisons that lack an answer; they are in no figure.
         calls, from_journal: judge calls these figures rest on, and how many of them this invocation did not send.
         cost_usd: what those calls cost when they were sent.
@@ -159,10 +159,10 @@ async def check(
         count = journal.keep_prompts(rows, which=None if limit is None else partial(spread, most=limit))
         watch.started(prompts=count, folder=str(folder))
         async with live.live(resolved, journal, rates, cap, watch, stop) as send:
-            window = 4 * max(64, *(resolved.endpoints[route].max_concurrency for route, _ in rates))
+            window = 4 * max([64, *(resolved.endpoints[route].max_concurrency for route, _ in rates)])
             await tally.fill(_answered(journal, steps, send, window), watch)
         tally.after(journal, send)
-    done = tally.check(resolved.judge.model, folder, resamples)
+    done = tally.check(_named(steps), folder, resamples)
     if error := stop.error or _incomplete(done):
         error.run = done
         raise error
@@ -170,10 +170,15 @@ async def check(
 
 
 def _judging(resolved: Spec, base: Path) -> Plan:
-    steps = plan.plan(resolved, plan.texts(resolved, base))
+    steps = plan.plan(resolved, plan.texts(resolved, base), base)
     if steps.judging is None:
         raise SpecError(f'pairs.select = "{resolved.pairs.select}" asks no judge, so there is none to check')
     return steps
+
+
+def _named(steps: Plan) -> str:
+    """The models that judge, or "grader" where none does."""
+    return " + ".join(dict.fromkeys(asking.model for asking in steps.judges)) or "grader"
 
 
 def _resolved(run: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
@@ -341,7 +346,7 @@ async def calibrate(
         prompts=len({row.prompt_id for row in done.rows}),
         judge=table,
         template=template,
-        fingerprint=plan.plan(resolved, kept).fingerprint,
+        fingerprint=plan.plan(resolved, kept, base).fingerprint,
     )
 
 

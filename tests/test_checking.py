@@ -240,6 +240,31 @@ def test_importers_shapes_become_comparisons(tmp_path: Path) -> None:
     assert ["1 rows of pandalm" in line for line in told] == [True]
 
 
+def test_an_escalated_pair_is_judged_by_the_last_who_was_asked(tmp_path: Path) -> None:
+    """A judge that is always right settles what a poor one contradicts itself on, and those pairs count as alike."""
+    run = table(judge={"escalate": [{"model": "good", "endpoint": "sure"}]}, accuracy=0.5, logprobs=False)
+    run["endpoints"]["sure"] = {"provider": "scripted", "scripted": {"accuracy": 1.0, "logprobs": False}}
+    found = checked(labelled(60), run, tmp_path)
+    assert found.judge == "scripted-judge + good"
+    assert found.report.position_consistency.value == 1.0
+    alone = checked(labelled(60), table(accuracy=0.5, logprobs=False), tmp_path).report.position_consistency.value
+    assert alone is not None
+    assert found.calls == 120 + 2 * round((1 - alone) * 60)
+
+
+def test_a_grader_is_checked_like_a_judge_and_costs_nothing(tmp_path: Path) -> None:
+    """What equals the reference wins; there are no orders to be consistent in."""
+    rows = [
+        {"prompt": f"{i} + 1 =", "response_a": str(i + 1), "response_b": str(i), "reference": str(i + 1), "winner": "A"}
+        for i in range(10)
+    ]
+    run = {**table(), "judge": {"method": "python", "grader": "exact"}}
+    found = checked(rows, run, tmp_path)
+    assert (found.judge, found.calls) == ("grader", 0)
+    assert found.report.accuracy.strict.value == 1.0
+    assert found.report.position_consistency.value is None
+
+
 def fitted(rows: list[Row], run: Row, out: Path, **more: Any) -> Calibration:
     return asyncio.run(judgegen.calibrate(rows, run=run, out=out, **more))
 

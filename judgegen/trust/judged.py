@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from judgegen.records import Label, Match, Unreadable
+from judgegen.records import Label, Match, Unreadable, Verdict
 
 Side = Literal["A", "B"]
 Vote = Literal["A", "B", "tie"]
@@ -126,6 +126,18 @@ def mean_p(orders: Sequence[Order]) -> float | None:
     return 0.5 + sum(leans) / len(leans) if leans else None
 
 
+def _display(first: Side, said: Sequence[Verdict | Unreadable]) -> Order:
+    """What was said of one display."""
+    read = [verdict for verdict in said if isinstance(verdict, Verdict)]
+    if len(read) == 1:
+        return Order(first=first, label=read[0].label, p_first=read[0].share)
+    whole = sum(verdict.weight for verdict in read)
+    if not whole:
+        return Order(first=first, label=None, p_first=None)
+    share = round(sum(verdict.weight * verdict.share for verdict in read) / whole, 12)
+    return Order(first=first, label="tie" if share == 0.5 else "first" if share > 0.5 else "second", p_first=share)
+
+
 def judged(
     match: Match,
     *,
@@ -133,14 +145,15 @@ def judged(
     cost_usd: float | None = None,
     seconds: float | None = None,
 ) -> Judged:
-    """A match as a row, its `a` being side A."""
-    orders: list[Order] = []
-    for comparison, verdict in match.shown:
-        first: Side = "A" if comparison.first.key == match.a.key else "B"
-        if isinstance(verdict, Unreadable):
-            orders.append(Order(first=first, label=None, p_first=None))
-        else:
-            orders.append(Order(first=first, label=verdict.label, p_first=verdict.share))
+    """A match as a row, its `a` being side A.
+
+    Of several judges the weighted mean is the verdict of a display; judges whom the match was taken away from are not
+    in it. Where no judge saw the two side by side there are no orders.
+    """
+    said: dict[Side, list[Verdict | Unreadable]] = {}
+    for comparison, verdict in match.shown[match.since :]:
+        said.setdefault("A" if comparison.first.key == match.a.key else "B", []).append(verdict)
+    orders = [_display(first, verdicts) for first, verdicts in said.items()]
     return Judged(
         prompt_id=match.a.prompt_id,
         votes=tuple(votes),
