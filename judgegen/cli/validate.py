@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -28,17 +28,40 @@ def validate(
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write the file without the lines at fault.")
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", metavar="FILE", help="An evaluation set that prompts must not quote; repeatable."),
+    ] = None,
+    ngram: Annotated[int, typer.Option("--ngram", metavar="N", help="Words in a row that count as quoted.")] = 13,
+    pii: Annotated[
+        Literal["report", "mask"] | None,
+        typer.Option("--pii", help="Count personal data, or put its kinds in its place in OUT."),
+    ] = None,
+    region: Annotated[
+        str, typer.Option("--region", metavar="CC", help="Whose phone numbers those without a country code are.")
+    ] = "US",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """Check a file by every documented rule of its consumer.
 
-    Exit code 2 when the consumer would refuse it; 0 otherwise, with warnings where a row would do no good.
+    Exit code 2 when the consumer would refuse it; 0 otherwise, with warnings where a row would do no good, quotes an
+    evaluation set or holds personal data.
     """
     from judgegen.cli import ending
     from judgegen.validating import validate as check
 
     with ending.told(as_json=as_json):
-        found = check(file, consumer, other=other, fixed=fix, model=model)
+        found = check(
+            file,
+            consumer,
+            other=other,
+            fixed=fix,
+            model=model,
+            against=against or (),
+            ngram=ngram,
+            pii=pii,
+            region=region,
+        )
     print(json.dumps(asdict(found) | {"refused": found.refused}) if as_json else "\n".join(_text(found, fix)))
     raise typer.Exit(2 if found.refused else 0)
 
@@ -51,6 +74,8 @@ def _text(found: Report, fix: Path | None) -> Iterator[str]:
         if told:
             yield f"{title}:"
             yield from (f"  {_line(finding)}" for finding in told)
+    yield from (f"  line {each.line} shares with {each.file}: {each.ngram}" for each in found.overlaps[:5])
+    yield from _personal(found)
     for name, spread in (*found.lengths.items(), ("margin", found.margins), ("tokens", found.tokens)):
         if spread:
             least, middle, high, most = (f"{x:,.3g}" if name == "margin" else f"{x:,.0f}" for x in spread)
@@ -58,6 +83,15 @@ def _text(found: Report, fix: Path | None) -> Iterator[str]:
             yield f"{name}{unit}: {least} to {most}, half below {middle}, 95 % below {high}"
     if fix is not None:
         yield f"without {found.left_out:,} lines: {fix}"
+
+
+def _personal(found: Report) -> Iterator[str]:
+    if found.personal is None:
+        return
+    yield "personal data:" if found.personal else "personal data: none of the kinds that are looked for"
+    for kind, each in found.personal.items():
+        numbers = ", ".join(map(str, each.lines[:5])) + (", …" if each.rows > 5 else "")
+        yield f"{each.count:>8,}  {kind} ({'line' if each.rows == 1 else 'lines'} {numbers})"
 
 
 def _line(finding: Finding) -> str:
