@@ -13,16 +13,20 @@ import json
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from judgegen.contamination import WORDS, Overlap, Sets
-from judgegen.errors import SpecError
+from judgegen.errors import PriceUnknown, SpecError
+from judgegen.finetune.cost import Cost, Count, counted, estimate, unpriced
 from judgegen.finetune.rows import Method, examples
 from judgegen.formats import messages, preferred, rules
 from judgegen.formats.chat_rules import Fault
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Format, Unfit
+from judgegen.llm.tokens import encoding_name
+from judgegen.llm.training_prices import table
 from judgegen.mending import fix, form_of, has_half
 from judgegen.private import REGION, Found, Seeker, Way
 from judgegen.sources.lines import opened
@@ -58,6 +62,8 @@ class Report:
         margins: the same percentiles of the margins, where rows have them.
         left_out: lines that `fixed` left out; None where nothing was to be fixed.
         overlaps: of the first prompts that share a run of words with an evaluation set, which run and which set.
+        cost: of the training, where tokens were counted for OpenAI or Azure (whose money is unknown, so None).
+        cost_unknown: why there is none, where OpenAI has no price or takes no more jobs for the model.
         personal: values of personal data by kind; None where none was looked for.
     """
 
@@ -72,6 +78,8 @@ class Report:
     left_out: int | None = None
     overlaps: tuple[Overlap, ...] = ()
     personal: Mapping[str, Found] | None = None
+    cost: Cost | None = None
+    cost_unknown: str | None = None
 
     @property
     def refused(self) -> bool:
@@ -86,6 +94,7 @@ def validate(
     other: Path | None = None,
     fixed: Path | None = None,
     model: str | None = None,
+    today: date | None = None,
     against: Sequence[Path] = (),
     ngram: int = WORDS,
     pii: Way | None = None,
@@ -100,6 +109,7 @@ def validate(
         fixed: where the file goes without the lines that have fatal faults, repeat or contradict others; with the
             byte order mark that the consumer wants.
         model: counts tokens as this model does, where the lines are OpenAI's and nothing fatal was found.
+        today: the day on which the training's cost is estimated; by default it is this one, in UTC.
         against: evaluation sets; a prompt that shares a run of words with one is a warning, and not in `fixed`.
         ngram: words in such a run.
         pii: "report" counts personal data, "mask" also puts its kinds in its place in `fixed`.
@@ -124,7 +134,7 @@ def validate(
         check.across(leaked.prompts)
         left_out = None if fixed is None else fix(path, fixed, form, check.bad, seeker if pii == "mask" else None)
         if model is not None:
-            check.count_tokens(path, model)
+            check.count_tokens(path, model, today or datetime.now(UTC).date())
     except (OSError, EOFError) as error:
         raise SpecError(f"{getattr(error, 'filename', None) or path}: cannot be read ({error})") from None
     return check.report(path, left_out)
@@ -138,6 +148,8 @@ class _Check:
         self.prompts = array("Q")
         self._form, self._sets, self._seeker = form, sets, seeker
         self._overlaps: list[Overlap] = []
+        self._cost: Cost | None = None
+        self._cost_unknown: str | None = None
         self._findings: dict[str, Finding] = {}
         self._chosen, self._rejected, self._numbers = array("Q"), array("Q"), array("I")
         self._lengths = {part: array("I") for part in ("prompt", "chosen", "rejected")}
@@ -263,20 +275,35 @@ class _Check:
                 self._tell(Fault(words, fatal=False), self._numbers[place])
                 self.bad.add(self._numbers[place])
 
-    def count_tokens(self, path: Path, model: str) -> None:
-        """Count every example's tokens, and tell of those that are cut."""
-        from judgegen.llm.tokens import encoding_name
-
+    def count_tokens(self, path: Path, model: str, today: date) -> None:
+        """Count every example's tokens, tell of those that are cut, and price them."""
         method = _METHODS.get(self._form.name) or ("dpo" if rules.is_preferred(self._form) else None)
         if method is None:
             raise SpecError(f"--model counts the tokens of OpenAI's lines; {self._form.name} has its own tokenizer")
         if any(finding.fatal for finding in self._findings.values()):
             return
-        limit = self._form.limits.tokens
+        self._price(path, model, method, self._counted(path, model, method), today)
+
+    def _counted(self, path: Path, model: str, method: Method) -> Count:
+        """The examples' tokens, added up as they are billed."""
+        base, count = table().find(model), Count()
+        own = None if base is None else base.example_tokens
+        limit = own or self._form.limits.tokens
         for number, example in enumerate(examples(path, method, encoding_name(model)[0]), 1):
+            count += counted(example, own)
             self._tokens.append(example.prompt + max(example.sides, default=0))
             if limit is not None and self._tokens[-1] > limit:
                 self._tell(Fault(f"more than {limit:,} tokens: cut at the end", fatal=False), number)
+        return count
+
+    def _price(self, path: Path, model: str, method: Method, count: Count, today: date) -> None:
+        if self._form.name == "azure-dpo":
+            self._cost = unpriced(path, model, method, count=count)
+        elif self._form.name.startswith("openai-"):
+            try:
+                self._cost = estimate(path, model, today=today, method=method, count=count)
+            except (SpecError, PriceUnknown) as error:
+                self._cost_unknown = str(error)
 
     def report(self, path: Path, left_out: int | None) -> Report:
         """All of it."""
@@ -291,6 +318,8 @@ class _Check:
             margins=_percentiles(self._margins),
             tokens=_percentiles(self._tokens),
             left_out=left_out,
+            cost=self._cost,
+            cost_unknown=self._cost_unknown,
             overlaps=tuple(self._overlaps),
             personal=None if self._seeker is None else dict(sorted(self._seeker.found.items())),
         )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,7 +23,8 @@ def validate(
         typer.Option("--test", metavar="FILE", help="The held-out file, which must ask nothing of this one."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", metavar="M", help="Count tokens as this model does (OpenAI's lines).")
+        str | None,
+        typer.Option("--model", metavar="M", help="Count tokens as this model does, and tell the cost."),
     ] = None,
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write the file without the lines at fault.")
@@ -62,8 +63,15 @@ def validate(
             pii=pii,
             region=region,
         )
-    print(json.dumps(asdict(found) | {"refused": found.refused}) if as_json else "\n".join(_text(found, fix)))
+    print(json.dumps(_plain(found)) if as_json else "\n".join(_text(found, fix)))
     raise typer.Exit(2 if found.refused else 0)
+
+
+def _plain(found: Report) -> dict[str, Any]:
+    from judgegen.finetune.show import to_dict
+
+    cost = None if found.cost is None else to_dict(found.cost)
+    return asdict(found) | {"cost": cost, "refused": found.refused}
 
 
 def _text(found: Report, fix: Path | None) -> Iterator[str]:
@@ -81,8 +89,21 @@ def _text(found: Report, fix: Path | None) -> Iterator[str]:
             least, middle, high, most = (f"{x:,.3g}" if name == "margin" else f"{x:,.0f}" for x in spread)
             unit = "" if name in ("margin", "tokens") else " characters"
             yield f"{name}{unit}: {least} to {most}, half below {middle}, 95 % below {high}"
+    yield from _cost(found)
     if fix is not None:
         yield f"without {found.left_out:,} lines: {fix}"
+
+
+def _cost(found: Report) -> Iterator[str]:
+    from judgegen.finetune.show import figures
+
+    if found.cost_unknown is not None:
+        yield f"training cost: unknown: {found.cost_unknown}"
+    if (cost := found.cost) is not None:
+        yield f"training cost, {cost.method} of {cost.model}{'' if cost.usd or cost.hourly else ': unknown'}:"
+        yield from (f"  {name}: {value}" for name, value in figures(cost))
+        yield from (f"  beware: {text}" for text in cost.warnings)
+        yield from (f"  assumed: {text}" for text in cost.assumptions)
 
 
 def _personal(found: Report) -> Iterator[str]:

@@ -193,8 +193,9 @@ def estimate(
     epochs: int | None = None,
     load: Load | None = None,
     dates: Table | None = None,
+    count: Count | None = None,
 ) -> Cost:
-    """What it costs to tune `model` on `file`, and to run the tune under `load`.
+    """What it costs to tune `model` on `file`, and to run the tune under `load`; `count` spares reading the file.
 
     Raises:
         SpecError: the file or a line of it is wrong, the method is not priced for this model, or it has ended.
@@ -207,7 +208,7 @@ def estimate(
     _check_method(base, chosen)
     encoding, estimated = encoding_name(base.model)
     assert not estimated
-    count = total(examples(file, chosen, encoding), base.example_tokens)
+    count = total(examples(file, chosen, encoding), base.example_tokens) if count is None else count
     if not count.examples:
         raise SpecError(f"{file}: holds no examples")
     epochs_used = epochs or (None if chosen == "rft" else default_epochs(count.examples))
@@ -237,8 +238,18 @@ def estimate(
     return found if chosen == "rft" else _priced(found, base)
 
 
-def unpriced(file: Path, model: str, method: Method, *, epochs: int | None = None, dates: Table | None = None) -> Cost:
+def unpriced(
+    file: Path,
+    model: str,
+    method: Method,
+    *,
+    epochs: int | None = None,
+    dates: Table | None = None,
+    count: Count | None = None,
+) -> Cost:
     """The tokens of a file for a service whose prices and dates are not known here: all money is None.
+
+    `count` spares reading the file.
 
     Raises:
         SpecError: the file or a line of it is wrong.
@@ -246,7 +257,8 @@ def unpriced(file: Path, model: str, method: Method, *, epochs: int | None = Non
     dates = dates or table()
     base = dates.find(model)
     encoding, estimated = encoding_name(model)
-    count = total(examples(file, method, encoding), None if base is None else base.example_tokens)
+    if count is None:
+        count = total(examples(file, method, encoding), None if base is None else base.example_tokens)
     epochs_used = epochs or (None if method == "rft" else default_epochs(count.examples))
     return Cost(
         file=str(file),
