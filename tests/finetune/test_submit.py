@@ -209,6 +209,7 @@ def test_a_failed_job_is_made_again_only_when_told(provider: Start, write: Write
     second = at(server.url, lambda desk: once(asked, desk, book, again=True))
     assert (second.made, len(server.jobs), len(book.entries())) == (True, 2, 2)
     book.path.unlink()
+    book.put(first.entry)  # a crash came before the second was written down
     third = at(server.url, lambda desk: once(asked, desk, book, again=True))
     assert (third.job.id, third.made, third.job.status) == (second.job.id, False, "succeeded")
     assert at(server.url, lambda desk: once(asked, desk, book)).job.id == second.job.id
@@ -331,6 +332,13 @@ def test_options_that_do_not_go_together_are_refused(write: Write, changes: dict
     """Before anything is sent, with the option's name."""
     with pytest.raises(SpecError, match=words):
         order(write(), **changes)
+
+
+def test_the_validation_file_is_looked_at_too(write: Write) -> None:
+    """By the same rules, under its own name."""
+    file, held_out = write(), write([{"messages": []}], "held-out.jsonl")
+    with pytest.raises(SpecError, match=r"held-out\.jsonl:1: input is missing"):
+        order(file, validation=held_out)
 
 
 def test_a_grader_is_for_reinforcement(write: Write, tmp_path: Path) -> None:
