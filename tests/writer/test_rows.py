@@ -95,7 +95,8 @@ def test_cost_is_of_all_that_the_prompt_asked() -> None:
 
 def test_a_call_asked_twice_is_paid_once() -> None:
     """Two variants that ask the very same share one call and its cost."""
-    assert cost([*FULL.calls, *FULL.calls]) == cost(FULL.calls)
+    again = [(replace(call, tag=replace(call.tag, variant="other")), outcome) for call, outcome in FULL.calls]
+    assert cost([*FULL.calls, *again]) == cost(FULL.calls)
 
 
 def test_an_unknown_cost_is_unknown() -> None:
