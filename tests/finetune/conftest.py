@@ -14,7 +14,6 @@ from aiohttp import web
 
 from judgegen.llm.providers.simulate import Simulator
 from judgegen.llm.providers.simulate_finetune import FinetuneSettings, Tuning
-from judgegen.llm.providers.simulate_web import dropped
 from judgegen.llm.providers.simulate_work import BatchSettings
 from judgegen.spec import Scripted
 
@@ -52,14 +51,14 @@ def pairs(count: int = 12) -> list[Row]:
 class Provider:
     """A simulator in a thread of its own.
 
-    `seen`: method and path of each request; `before` may drop a connection by saying True, `after` comes behind an
+    `seen`: method and path of each request; `before` may answer in the simulator's place, `after` comes behind an
     answer that has not been sent yet.
     """
 
     simulator: Simulator
     root: str
     seen: list[tuple[str, str]]
-    before: list[Callable[[web.Request], bool]]
+    before: list[Callable[[web.Request], web.Response | None]]
     after: list[Callable[[web.Request], None]]
 
     @property
@@ -95,8 +94,9 @@ def _serve(provider: Provider, ready: threading.Event, stop: list[Callable[[], N
     @web.middleware
     async def noted(request: web.Request, handler: Any) -> Any:
         provider.seen.append((request.method, request.path))
-        if any(drop(request) for drop in provider.before):
-            return dropped(request)
+        for instead in provider.before:
+            if (answer := instead(request)) is not None:
+                return answer
         response = await handler(request)
         for then in provider.after:
             then(request)

@@ -20,6 +20,7 @@ from judgegen.finetune.order import Order
 from judgegen.finetune.plan import Files, cost_of, order_of
 from judgegen.finetune.submit import Submitted, standing, submit
 from judgegen.finetune.watch import follow
+from judgegen.llm.providers.simulate_web import dropped, in_json
 
 T = TypeVar("T")
 Write = Callable[..., Path]
@@ -231,6 +232,25 @@ def test_a_job_that_lives_is_found_before_one_that_does_not(provider: Start, wri
     assert len(server.jobs) == 2
 
 
+def test_another_provider_has_another_job(provider: Start, write: Write) -> None:
+    """The record of one address says nothing of another; both stand in it."""
+    one, other, file = provider(), provider(), write()
+    asked, book = order(file), book_of(file)
+    for server in (one, other, one, other):
+        at(server.url, lambda desk: once(asked, desk, book))
+    assert (len(one.jobs), len(other.jobs), len(book.entries())) == (1, 1, 2)
+
+
+def test_an_empty_purse_is_no_passing_trouble(provider: Start, write: Write) -> None:
+    """A 429 for want of quota is said at once; one for want of patience is waited for."""
+    server, file = provider(), write()
+    said = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
+    server.before.append(lambda _: in_json(said, 429))
+    with pytest.raises(ProviderRefused, match="You exceeded your current quota"):
+        at(server.url, lambda desk: once(order(file), desk, book_of(file)))
+    assert len(server.seen) == 1
+
+
 def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, write: Write) -> None:
     """The job that failed before is not taken for the one that was asked for and never made."""
     server, file = provider(failed_rate=1.0, seconds=0.0), write()
@@ -238,7 +258,11 @@ def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, writ
     first = at(server.url, lambda desk: once(asked, desk, book))
     losing = iter([True])
     creates = ("POST", "/v1/fine_tuning/jobs")
-    server.before.append(lambda request: (request.method, request.path) == creates and next(losing, False))
+
+    def lose(request: Any) -> Any:
+        return dropped(request) if (request.method, request.path) == creates and next(losing, False) else None
+
+    server.before.append(lose)
     second = at(server.url, lambda desk: once(asked, desk, book, again=True))
     assert second.job.id != first.job.id
     assert [job.id for job in server.jobs] == [first.job.id, second.job.id]
