@@ -2,7 +2,8 @@
 
 Phone numbers are found and checked by phonenumbers (Google's libphonenumber), IBAN and card numbers by the checksums of
 python-stdnum, IP addresses by the standard library; only public ones count. Does not know names, street addresses or
-identity numbers: a file without findings is not anonymous.
+identity numbers: a file without findings is not anonymous. Cannot tell a phone number from another run of digits that
+would be one in the region (2147483647 is one in Texas).
 """
 
 from __future__ import annotations

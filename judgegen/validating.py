@@ -3,6 +3,8 @@
 One pass, a line at a time. Of each row 40 bytes are kept, to find what only the whole file shows: rows that come
 twice, answers that are chosen in one row and rejected in another, prompts that a held-out file asks too. A file of
 2 GB with 1.2 million rows took 211 MB. With evaluation sets to compare with, 8 bytes are kept of each of their runs.
+Per second of one core: 61 MB by the rules alone, 10 MB with tokens, 7 MB against evaluation sets, 6 MB for
+personal data.
 """
 
 from __future__ import annotations
