@@ -10,10 +10,10 @@ quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 quick: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
