@@ -15,20 +15,19 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
-from judgegen.errors import Incomplete, ProviderRefused, Unanswered
+from judgegen.errors import ProviderRefused, Unanswered
 from judgegen.llm import models
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Send, Usage
 from judgegen.llm.journal import Journal, Landing
 from judgegen.llm.outbox import Batch, Outbox, Size
+from judgegen.llm.persist import persist
 from judgegen.llm.providers import wire
-from judgegen.llm.providers.openai import retry_after
-from judgegen.llm.retry import Transient, wait_s
+from judgegen.llm.retry import Transient
 
-T = TypeVar("T")
 METADATA_KEY = "judgegen_batch"
-CONTROL_RETRIES = 8
+API = "batch API"
 OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 FULL = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 """What a batch fails with when too many tokens are enqueued: it waits for others to finish."""
@@ -72,14 +71,14 @@ class Desk:
                     return str(found.id)
             return None
 
-        return await persist(search)
+        return await persist(search, API)
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
         """Upload and submit a batch that was written down; the provider's id."""
         with tempfile.TemporaryFile() as lines:
             for call in outbox.calls(batch):
                 lines.write(self.line(call).encode("utf-8"))
-            file_id = await persist(lambda: self._upload(batch, lines))
+            file_id = await persist(lambda: self._upload(batch, lines), API)
         return await self._create(batch, file_id)
 
     async def _upload(self, batch: Batch, lines: Any) -> str:
@@ -104,41 +103,18 @@ class Desk:
             )
             return str(made.id)
 
-        return await persist(create)
+        return await persist(create, API)
 
     async def status(self, batch: Batch) -> Any:
         """The provider's batch object."""
-        return await persist(lambda: self.client.batches.retrieve(batch.provider_id))
+        return await persist(lambda: self.client.batches.retrieve(batch.provider_id), API)
 
     async def rows(self, file_id: str) -> AsyncIterator[dict[str, Any]]:
         """The rows of an output or error file."""
-        response = await persist(lambda: self.client.files.content(file_id))
+        response = await persist(lambda: self.client.files.content(file_id), API)
         for line in response.text.splitlines():
             if line.strip():
                 yield json.loads(line)
-
-
-async def persist(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask, again after passing trouble; what does not pass is said in our words.
-
-    Raises:
-        ProviderRefused: key, address or request are refused.
-        Incomplete: the provider does not answer.
-    """
-    from openai import APIConnectionError, APIStatusError
-
-    for attempt in range(CONTROL_RETRIES + 1):
-        try:
-            return await ask()
-        except APIStatusError as error:
-            if error.status_code < 500 and error.status_code not in (408, 409, 429):
-                raise ProviderRefused(f"batch API: {error.message}") from None
-            why, asked = error.message, retry_after(error.response.headers)
-        except APIConnectionError as error:
-            why, asked = str(error.__cause__ or error), None
-        if attempt < CONTROL_RETRIES:
-            await asyncio.sleep(wait_s(attempt, asked))
-    raise Incomplete(f"batch API: {why}; the same command continues")
 
 
 @dataclass(slots=True)
