@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import recorded
 
-from judgegen import pipeline, plan, spec
+from judgegen import pipeline, spec
 from judgegen.llm.calls import Call, Choice, Outcome, Reply, Usage
 from judgegen.llm.tokens import count, count_messages
+from judgegen.plan import run as plan
 from judgegen.records import Prompt, Result
 from judgegen.trust import Vote, majority
 

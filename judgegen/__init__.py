@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from judgegen.api import Run, estimate, generate, load, rewrite
-    from judgegen.attacking import Attack, attack
-    from judgegen.calibration import Calibration
-    from judgegen.checking import Check, calibrate, check
     from judgegen.errors import (
         AttackWon,
         BudgetReached,
@@ -27,7 +24,10 @@ if TYPE_CHECKING:
         SpecError,
     )
     from judgegen.spec import Spec
+    from judgegen.study.attack import Attack, attack
+    from judgegen.study.check import Check, calibrate, check
     from judgegen.watch import Watch
+    from judgegen.writer.calibrated import Calibration
 
 __all__ = [
     "Attack",
@@ -59,9 +59,9 @@ __all__ = [
 
 _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
-    "judgegen.attacking": ("Attack", "attack"),
-    "judgegen.calibration": ("Calibration",),
-    "judgegen.checking": ("Check", "calibrate", "check"),
+    "judgegen.study.attack": ("Attack", "attack"),
+    "judgegen.writer.calibrated": ("Calibration",),
+    "judgegen.study.check": ("Check", "calibrate", "check"),
     "judgegen.errors": (
         "AttackWon",
         "BudgetReached",

@@ -20,9 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from judgegen import gates, judge_plan, live, pipeline, plan, rounds, sources
-from judgegen import spec as runfile
-from judgegen.constants import Constants
+from judgegen import pipeline, sources
 from judgegen.errors import Incomplete, SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
@@ -30,16 +28,20 @@ from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import encoding_name
+from judgegen.plan import judge as judge_plan
+from judgegen.plan import run as plan
 from judgegen.records import Prompt
-from judgegen.rounds import POLL_S
-from judgegen.run import Run, load
-from judgegen.spec import Spec
+from judgegen.run import live, rounds
+from judgegen.run.result import Run, load
+from judgegen.run.rounds import POLL_S
+from judgegen.spec import Spec, gates, runfile
 from judgegen.watch import Watch
+from judgegen.writer.constants import Constants
 from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
 
 if TYPE_CHECKING:
-    from judgegen.estimating import Estimate
+    from judgegen.run.estimate import Estimate
 
 RUN_FILE = "run.toml"
 __all__ = ["Run", "default_out", "estimate", "generate", "load", "rewrite"]
@@ -151,7 +153,7 @@ def estimate(
     Raises:
         SpecError, PriceUnknown, JournalError: as `generate` would.
     """
-    from judgegen.estimating import count
+    from judgegen.run.estimate import count
 
     resolved, base, folder = resolve(spec, out)
     steps = plan.plan(resolved, plan.texts(resolved, base), base)
@@ -254,7 +256,7 @@ def _check_formats(resolved: Spec) -> None:
 
 
 async def _write(
-    folder: Path, resolved: Spec, steps: plan.Plan, journal: Journal, send: Send, watch: Watch
+    folder: Path, resolved: Spec, steps: pipeline.Plan, journal: Journal, send: Send, watch: Watch
 ) -> dict[str, Any]:
     """The pipeline into the writer: every derived file of the run folder; returns the summary.
 
@@ -295,5 +297,5 @@ def kept_prompts(journal: Journal) -> Iterator[Prompt]:
     return (prompt_of(row) for row in journal.prompts())
 
 
-def _stamp(steps: plan.Plan) -> dict[str, str]:
+def _stamp(steps: pipeline.Plan) -> dict[str, str]:
     return {"judgegen": version("judgegen"), "pyarrow": version("pyarrow"), "run": steps.fingerprint}

@@ -10,24 +10,50 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from judgegen import judging
-from judgegen.calibration import calibrated
-from judgegen.constants import bar
 from judgegen.errors import Unanswered
-from judgegen.judge.build import suspicions
-from judgegen.judging import Asked, Bench, Judged, together
+from judgegen.judge import bench as judging
+from judgegen.judge.bench import Asked, Bench, Judged, together
+from judgegen.judge.build import Asking, suspicions
+from judgegen.judge.judging import Judging
 from judgegen.llm.calls import Call, Send, digest
-from judgegen.plan import Plan
 from judgegen.records import Candidate, Match, Prompt, Result
 from judgegen.sampler import build as sampler
+from judgegen.sampler.build import Setting
 from judgegen.sampler.read import candidates
 from judgegen.sampler.screen import screen
 from judgegen.textual import normal
-from judgegen.writer.select import delta, select
+from judgegen.writer.calibrated import Calibration, calibrated
+from judgegen.writer.constants import bar
+from judgegen.writer.select import Rules, delta, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the pipeline needs to know, and nothing about how calls are answered."""
+
+    seed: int
+    settings: tuple[Setting, ...]
+    near_identical: float
+    judging: Judging | None
+    rules: Rules
+    fingerprint: str
+    calibration: Calibration | None = None
+    constants: frozenset[str] = frozenset()
+
+    @property
+    def opinions(self) -> tuple[Asking, ...]:
+        """Those of `judges` who say which answer is better, or how good one is."""
+        return () if self.judging is None else self.judging.opinions
+
+    @property
+    def judges(self) -> tuple[Asking, ...]:
+        """Everybody who may be asked for something beside candidates; nobody where no judge is needed."""
+        return () if self.judging is None else self.judging.judges
+
 
 Prompts = Iterable[Prompt]
 Through = Callable[[Prompt, Plan, Send], Coroutine[Any, Any, Result]]

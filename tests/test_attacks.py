@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from gullible import serving
 
-from judgegen import attacking, attacks
 from judgegen.api import generate
-from judgegen.attacking import Attack, attack
 from judgegen.cli import main
 from judgegen.errors import AttackWon, BudgetReached, Incomplete, SpecError
 from judgegen.judge.guard import MARK, neutral
 from judgegen.llm.journal import Journal
 from judgegen.records import Candidate, Prompt
+from judgegen.study import attack as attacking
+from judgegen.study import texts as attacks
+from judgegen.study.attack import Attack, attack
 
 PROMPT = Prompt(id="p", messages=({"role": "user", "content": "Why?"},))
 WORLD = {"world": {"provider": "scripted", "price": {"input": 1, "output": 1}}}

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 import judgegen
-from judgegen import api, calibration, comparisons, gates
-from judgegen.calibration import Calibration, calibrated
+from judgegen import api
 from judgegen.errors import BudgetReached, GateFailed, Incomplete, PriceUnknown, SpecError
-from judgegen.llm.providers.scripted import World
+from judgegen.plan import fitting
 from judgegen.records import Candidate, Pair, Prompt, Result
-from judgegen.spec import Scripted
+from judgegen.simulator.scripted import World
+from judgegen.spec import Scripted, gates
+from judgegen.study import comparisons
 from judgegen.trust import CalibrationMap, Figure, Gate
+from judgegen.writer.calibrated import Calibration, calibrated
 
 Row = dict[str, Any]
 pytest.importorskip("sklearn", reason="the extra `trust` is not installed")
@@ -278,7 +280,7 @@ def test_a_good_judge_gets_a_threshold_and_a_confidently_wrong_one_none(tmp_path
     wrong = fitted(labelled(200, wrong=0.8), table(accuracy=0.97), tmp_path / "wrong")
     assert wrong.threshold is None
     for found in (good, wrong):
-        assert calibration.parse(found.text(), "c.json") == found
+        assert fitting.parse(found.text(), "c.json") == found
 
 
 def test_a_map_is_worth_more_than_the_judges_own_word(tmp_path: Path) -> None:

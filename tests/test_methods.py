@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgegen import judge_plan, pipeline, plan, spec
+from judgegen import pipeline, spec
 from judgegen.errors import SpecError
-from judgegen.estimating import count
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage
-from judgegen.plan import Plan
+from judgegen.pipeline import Plan
+from judgegen.plan import judge as judge_plan
+from judgegen.plan import run as plan
 from judgegen.records import Prompt, Result, Score, Unreadable
+from judgegen.run.estimate import count
 from judgegen.textual import normal
 
 TABLE: dict[str, Any] = {

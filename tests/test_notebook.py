@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgegen.estimating import Estimate, Row
 from judgegen.llm.calls import Call, Choice, Reply, Tag, Usage
 from judgegen.llm.guess import Bound
-from judgegen.notebook import Notebook, estimate_html, run_html
-from judgegen.overview import cost_line
 from judgegen.records import Prompt, Result
-from judgegen.run import Run
+from judgegen.run.estimate import Estimate, Row
+from judgegen.run.result import Run
+from judgegen.show.notebook import Notebook, estimate_html, run_html
+from judgegen.show.words import cost_line
 
 SUMMARY: dict[str, Any] = {
     "prompts": 40,

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgegen import pipeline, plan, spec
+from judgegen import pipeline, spec
 from judgegen.errors import Unanswered
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage
-from judgegen.plan import Plan
+from judgegen.pipeline import Plan
+from judgegen.plan import run as plan
 from judgegen.records import Prompt, Result
 from judgegen.textual import normal
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
-from judgegen.overview import duration, money, quantity
-from judgegen.progress import Lines, Live, Quiet, Tally, counts, traffic, watch_for
 from judgegen.records import Prompt, Result
+from judgegen.show.progress import Lines, Live, Quiet, Tally, counts, traffic, watch_for
+from judgegen.show.words import duration, money, quantity
 
 
 class Clock:

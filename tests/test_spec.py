@@ -10,8 +10,9 @@ import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgegen import plan, spec
+from judgegen import spec
 from judgegen.errors import SpecError
+from judgegen.plan import run as plan
 
 GOOD: dict[str, Any] = {
     "prompts": "prompts.jsonl",

@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 
 from judgegen import api
-from judgegen.estimating import Estimate
-from judgegen.overview import cost_line
+from judgegen.run.estimate import Estimate
+from judgegen.show.words import cost_line
 from judgegen.spec import Spec, read
 
 

@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 import typer
 
 from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, SpecError
-from judgegen.overview import figures, files, first_pairs, headline, said, shortened
-from judgegen.run import Run
+from judgegen.run.result import Run
+from judgegen.show.words import figures, files, first_pairs, headline, said, shortened
 
 CONTINUES = {
     Interrupted: "to continue:",

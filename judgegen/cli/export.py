@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from judgegen.exporting import Exported
+    from judgegen.exchange.export import Exported
 
 _ROWS_NAMED = 5  # row numbers printed per reason
 
@@ -54,9 +54,10 @@ def export(
     What the consumer cannot take is left out, counted and listed with its row and the reason. The split goes by what
     the prompts say, so that none is on both sides. Exit code 2 when nothing fits or what is asked for cannot be.
     """
-    from judgegen import exporting, handover
     from judgegen.cli import ending
     from judgegen.errors import SpecError
+    from judgegen.exchange import export as exporting
+    from judgegen.exchange import handover
     from judgegen.formats.consumers import consumer
 
     with ending.told(as_json=as_json):
@@ -83,9 +84,9 @@ def _wanted(ties: Ties | None) -> bool | None:
 
 def _rows(source: str, shape: str, *, run: bool) -> Iterator[Any]:
     """Preferences, and in the place of a row that is none the reason, so that rows keep their numbers."""
-    from judgegen import handover
+    from judgegen.exchange import handover
+    from judgegen.exchange.import_ import Reject, imported
     from judgegen.formats.format import Unfit
-    from judgegen.importing import Reject, imported
 
     found = handover.preferences(Path(source)) if run and shape == "preferences" else imported(source, shape)
     return (Unfit(row.reason) if isinstance(row, Reject) else row for row in found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from judgegen.importing import Imported
+    from judgegen.exchange.import_ import Imported
 
 
 def import_(
@@ -35,7 +35,7 @@ def import_(
     its line and the reason; nothing vanishes. Exit code 2 when nothing in the file is a preference.
     """
     from judgegen.cli import ending
-    from judgegen.importing import import_file
+    from judgegen.exchange.import_ import import_file
 
     with ending.told(as_json=as_json):
         done = import_file(source, shape, out, system=system, encoding=encoding)

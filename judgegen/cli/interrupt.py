@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from judgegen.errors import Interrupted
 
 if TYPE_CHECKING:
-    from judgegen.progress import Shown
+    from judgegen.show.progress import Shown
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from judgegen.attacking import Attack, Row
+    from judgegen.study.attack import Attack, Row
 
 COLUMNS = ("attack", "judge", "prompts", "won", "share [95 %]", "shown first", "shown second", "lost both", "ties", "")
 
@@ -50,10 +50,10 @@ def attack(
     import asyncio
     from functools import partial
 
-    from judgegen import attacking
     from judgegen.cli import ending
     from judgegen.cli.interrupt import stoppable
-    from judgegen.progress import watch_for
+    from judgegen.show.progress import watch_for
+    from judgegen.study import attack as attacking
 
     job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd)
     with ending.told(as_json=as_json, show=lines), watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:

@@ -12,7 +12,7 @@ import typer
 from judgegen.cli.judge_check import AsJson, Labelled, Limit, MaxUsd, Out, RunFile, Silent, Source
 
 if TYPE_CHECKING:
-    from judgegen.calibration import Calibration
+    from judgegen.writer.calibrated import Calibration
 
 
 def calibrate(
@@ -48,11 +48,11 @@ def calibrate(
     import asyncio
     from functools import partial
 
-    from judgegen import checking
     from judgegen.cli import ending
     from judgegen.cli.interrupt import stoppable
     from judgegen.errors import NoThreshold
-    from judgegen.progress import watch_for
+    from judgegen.show.progress import watch_for
+    from judgegen.study import check as checking
     from judgegen.writer.files import write_text
 
     job = partial(

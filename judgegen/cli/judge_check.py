@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from judgegen.checking import Check
+    from judgegen.study.check import Check
 
 Labelled = Annotated[
     Path, typer.Argument(metavar="LABELLED", help="Pairs of responses with a winner, or votes; JSONL, CSV or Parquet.")
@@ -63,10 +63,10 @@ def check(
     import asyncio
     from functools import partial
 
-    from judgegen import checking
     from judgegen.cli import ending
     from judgegen.cli.interrupt import stoppable
-    from judgegen.progress import watch_for
+    from judgegen.show.progress import watch_for
+    from judgegen.study import check as checking
 
     job = partial(checking.check, labelled, run=run, source=source, out=out, limit=limit, max_usd=max_usd)
     with ending.told(as_json=as_json, show=lines), watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:

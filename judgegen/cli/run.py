@@ -54,7 +54,7 @@ def run(
     from judgegen.cli import ending
     from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
-    from judgegen.progress import watch_for
+    from judgegen.show.progress import watch_for
 
     if wait and not batch:
         raise typer.BadParameter("goes with --batch", param_hint="--wait")

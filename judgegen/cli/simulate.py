@@ -63,9 +63,9 @@ def simulate(
     Ctrl-C ends it.
     """
     given = dict(locals())
-    from judgegen.llm.providers.simulate import serve
-    from judgegen.llm.providers.simulate_finetune import FinetuneSettings
-    from judgegen.llm.providers.simulate_work import BatchSettings
+    from judgegen.simulator.finetune import FinetuneSettings
+    from judgegen.simulator.server import serve
+    from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})

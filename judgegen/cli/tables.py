@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from judgegen.estimating import Estimate
-from judgegen.overview import ESTIMATE_COLUMNS, cost_line, estimate_rows
+from judgegen.run.estimate import Estimate
+from judgegen.show.words import ESTIMATE_COLUMNS, cost_line, estimate_rows
 
 TEXT_COLUMNS = 2
 """The first columns hold names; the others numbers, which stand to the right."""

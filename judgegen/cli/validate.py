@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from judgegen.validating import Finding, Report
+    from judgegen.exchange.validate import Finding, Report
 
 
 def validate(
@@ -49,7 +49,7 @@ def validate(
     evaluation set or holds personal data.
     """
     from judgegen.cli import ending
-    from judgegen.validating import validate as check
+    from judgegen.exchange.validate import validate as check
 
     with ending.told(as_json=as_json):
         found = check(

@@ -24,7 +24,7 @@ def write(
     """
     from judgegen import api
     from judgegen.cli import ending
-    from judgegen.progress import watch_for
+    from judgegen.show.progress import watch_for
 
     with ending.told(as_json=as_json), watch_for(sys.stderr, quiet=quiet) as watch:
         done = api.rewrite(folder, watch=watch)

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judgegen.cli import ending
-from judgegen.overview import shortened
-from judgegen.run import Run
+from judgegen.run.result import Run
+from judgegen.show.words import shortened
 
 SUMMARY: dict[str, Any] = {
     "prompts": 2,

@@ -69,7 +69,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
     modules = set(done.stderr.split())
     assert "judgegen.cli" in modules
-    assert sorted(modules & {*HEAVY, "judgegen.api", "judgegen.spec", "judgegen.progress"}) == []
+    assert sorted(modules & {*HEAVY, "judgegen.api", "judgegen.spec.runfile", "judgegen.show.progress"}) == []
     # typer itself reads the types of a command's arguments with pydantic
     assert ("pydantic" in modules) <= (arguments[:1] == ["run"])
     assert ("judgegen.cli.run" in modules) == (arguments[:1] == ["run"])

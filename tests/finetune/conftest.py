@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from judgegen.llm.providers.simulate import Simulator
-from judgegen.llm.providers.simulate_finetune import FinetuneSettings, Tuning
-from judgegen.llm.providers.simulate_work import BatchSettings
+from judgegen.simulator.finetune import FinetuneSettings, Tuning
+from judgegen.simulator.server import Simulator
+from judgegen.simulator.work import BatchSettings
 from judgegen.spec import Scripted
 
 QUICK = 0.05

@@ -10,7 +10,7 @@ import pytest
 from judgegen.errors import SpecError
 from judgegen.finetune.check import Service, check
 from judgegen.finetune.rows import Method
-from judgegen.llm.providers import simulate_training
+from judgegen.simulator import training
 
 Write = Callable[..., Path]
 USER = {"role": "user", "content": "Name a colour."}
@@ -89,7 +89,7 @@ def test_what_the_service_takes_passes(write: Write, service: Service, method: M
     path = write([GOOD[method]] * 9 + [row], mark=service == "azure")
     assert check(path, service, method) == 10
     kind = {"dpo": "dpo", "sft": "supervised", "rft": "reinforcement"}[method]
-    assert simulate_training.check(path, kind, azure=service == "azure").errors == ()
+    assert training.check(path, kind, azure=service == "azure").errors == ()
 
 
 @pytest.mark.parametrize("service", ["openai", "azure"])
@@ -124,7 +124,7 @@ def test_a_byte_order_mark_is_azures(write: Write, service: Service, mark: bool,
     with pytest.raises(SpecError, match=rf"byte order mark.*{mend}"):
         check(path, service, method)
     kind = {"dpo": "dpo", "sft": "supervised", "rft": "reinforcement"}[method]
-    assert simulate_training.check(path, kind, azure=service == "azure").errors != ()
+    assert training.check(path, kind, azure=service == "azure").errors != ()
 
 
 @pytest.mark.parametrize("service", ["openai", "azure"])

@@ -20,7 +20,7 @@ from judgegen.finetune.order import Order
 from judgegen.finetune.plan import Files, cost_of, order_of
 from judgegen.finetune.submit import Submitted, standing, submit
 from judgegen.finetune.watch import follow
-from judgegen.llm.providers.simulate_web import dropped, in_json
+from judgegen.simulator.wire import dropped, in_json
 
 T = TypeVar("T")
 Write = Callable[..., Path]

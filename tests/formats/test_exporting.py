@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from judgegen.errors import SpecError
-from judgegen.exporting import export, split_of
+from judgegen.exchange.export import export, split_of
+from judgegen.exchange.import_ import Reject, imported
 from judgegen.formats import fit
 from judgegen.formats.consumers import CONSUMERS, consumer
 from judgegen.formats.format import Format, Unfit
-from judgegen.importing import Reject, imported
 from judgegen.llm.calls import digest
 
 BOTH_WAYS = [(name, False) for name, form in CONSUMERS.items() if form.back] + [

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from judgegen.exporting import Exported, export
+from judgegen.exchange.export import Exported, export
 from judgegen.formats.consumers import CONSUMERS
 from judgegen.formats.openai_rft import grader
 from judgegen.templates import prompts_folder

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from judgegen.errors import SpecError
-from judgegen.importing import Reject, import_file, imported
+from judgegen.exchange.import_ import Reject, import_file, imported
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 ASKED = [{"role": "user", "content": "Why?"}]

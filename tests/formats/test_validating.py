@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from judgegen.cli.validate import validate as command
 from judgegen.errors import SpecError
-from judgegen.exporting import export
+from judgegen.exchange.export import export
+from judgegen.exchange.validate import Report, validate
 from judgegen.formats import rules
 from judgegen.formats.consumers import CONSUMERS, consumer
-from judgegen.validating import Report, validate
 
 PROVIDERS = ("openai-dpo", "azure-dpo", "together-dpo", "fireworks-dpo")
 LINES = [name for name, form in CONSUMERS.items() if form.suffix == ".jsonl"]

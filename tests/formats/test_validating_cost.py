@@ -12,9 +12,9 @@ import typer
 from typer.testing import CliRunner
 
 from judgegen.cli.validate import validate as command
-from judgegen.exporting import export
+from judgegen.exchange.export import export
+from judgegen.exchange.validate import validate
 from judgegen.finetune.cost import estimate
-from judgegen.validating import validate
 
 MODEL = "gpt-4.1-mini-2025-04-14"
 DAY = date(2026, 11, 20)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from judgegen.cli.validate import validate as command
-from judgegen.contamination import Sets
 from judgegen.errors import SpecError
-from judgegen.exporting import export
-from judgegen.validating import validate
+from judgegen.exchange.contamination import Sets
+from judgegen.exchange.export import export
+from judgegen.exchange.validate import validate
 
 QUESTION = (
     "A train leaves the station at noon, and it travels for three hours at sixty miles an hour; how far does it go?"
@@ -169,14 +169,14 @@ HARMLESS = [
 @pytest.mark.parametrize("text", [*PERSONAL, *HARMLESS])
 def test_what_is_personal_is_masked_and_nothing_else(text: str, checked: None) -> None:
     """Values that pass their checks become their kind; wrong checksums, private addresses and dates stay."""
-    from judgegen.private import Seeker
+    from judgegen.exchange.personal import Seeker
 
     assert Seeker().mask(text) == PERSONAL.get(text, text)
 
 
 def test_a_region_reads_its_own_numbers(checked: None) -> None:
     """A number without a country code is one where the region has it; a region that is none is an error."""
-    from judgegen.private import Seeker
+    from judgegen.exchange.personal import Seeker
 
     assert Seeker("GB").mask("Ring 020 7946 0958.") == "Ring [PHONE]."
     assert Seeker("US").mask("Ring 020 7946 0958.") == "Ring 020 7946 0958."
@@ -208,7 +208,7 @@ def test_personal_data_is_counted_and_masked_in_all_of_a_row(
 
 def test_arguments_stay_json_and_what_ties_a_chat_stays(checked: None) -> None:
     """Masking a tool call's arguments leaves JSON, numbers in it included; ids and names are no texts."""
-    from judgegen.private import Seeker
+    from judgegen.exchange.personal import Seeker
 
     arguments = json.dumps({"card": 4111111111111111, "n": 3, "name": "ann@mail.example.org"})
     call = {"id": "a@mail.example.org", "type": "function", "function": {"name": "f", "arguments": arguments}}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgegen.llm.providers.scripted import Refusal, World, body_digest, quality_of
-from judgegen.llm.providers.scripted_prose import shown
+from judgegen.simulator.prose import shown
+from judgegen.simulator.scripted import Refusal, World, body_digest, quality_of
 from judgegen.spec import Scripted
 
 QUESTION = "How do I keep a sourdough starter alive while travelling for two weeks?"

@@ -10,8 +10,8 @@ import pytest
 from judgegen.judge import build, read
 from judgegen.llm.calls import Call
 from judgegen.llm.providers import wire
-from judgegen.llm.providers.scripted import Refusal, World
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
+from judgegen.simulator.scripted import Refusal, World
 from judgegen.spec import Scripted
 from judgegen.templates import parse, prompts_folder, read_text
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Reply, Tag
 from judgegen.llm.providers.openai import ChatProvider
-from judgegen.llm.providers.scripted import ScriptedProvider, quality_of
-from judgegen.llm.providers.scripted_weather import Weather
 from judgegen.llm.retry import Transient
+from judgegen.simulator.scripted import ScriptedProvider, quality_of
+from judgegen.simulator.weather import Weather
 from judgegen.spec import Scripted
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Why is the sky blue?"}]}

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import aiohttp
 import pytest
 
-from judgegen.llm.providers import simulate, simulate_tally, simulate_web
-from judgegen.llm.providers.scripted import World, body_digest, quality_of
+from judgegen.simulator import tally, wire
+from judgegen.simulator.scripted import World, body_digest, quality_of
+from judgegen.simulator.server import serving
 from judgegen.spec import Scripted
 
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Client:
 
 def served(settings: Scripted, then: Callable[[Client], Awaitable[T]]) -> T:
     async def main() -> T:
-        async with simulate.serving(settings) as server, aiohttp.ClientSession() as session:
+        async with serving(settings) as server, aiohttp.ClientSession() as session:
             return await then(Client(session, server.url))
 
     return asyncio.run(main())
@@ -100,7 +101,7 @@ def test_what_was_served_is_counted() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many different bodies the last ones are remembered."""
-    monkeypatch.setattr(simulate_tally, "REMEMBERED", 3)
+    monkeypatch.setattr(tally, "REMEMBERED", 3)
 
     async def then(client: Client) -> None:
         for draw in (1, 2, 3, 4, 4, 1):
@@ -167,7 +168,7 @@ def test_what_is_no_json_object_is_refused(sent: bytes) -> None:
 
 def test_a_body_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """413, in JSON."""
-    monkeypatch.setattr(simulate_web, "LARGEST", 1000)
+    monkeypatch.setattr(wire, "LARGEST", 1000)
 
     async def then(client: Client) -> tuple[int, Any, Any]:
         return await client.chat(body(user="x" * 2000))
@@ -196,7 +197,7 @@ def test_the_openai_sdk_is_served() -> None:
 
     async def main() -> None:
         async with (
-            simulate.serving(Scripted(rpm=2)) as server,
+            serving(Scripted(rpm=2)) as server,
             openai.AsyncOpenAI(base_url=server.url, api_key="none", max_retries=0) as client,
         ):
             chat = client.chat.completions

@@ -12,9 +12,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types import Batch
 
-from judgegen.llm.providers.scripted import World
-from judgegen.llm.providers.simulate import Served, serving
-from judgegen.llm.providers.simulate_work import BatchSettings
+from judgegen.simulator.scripted import World
+from judgegen.simulator.server import Served, serving
+from judgegen.simulator.work import BatchSettings
 from judgegen.spec import Scripted
 
 T = TypeVar("T")

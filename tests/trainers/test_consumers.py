@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from judgegen.exporting import export
+from judgegen.exchange.export import export
 
 
 def module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:

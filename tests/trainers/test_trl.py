@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from judgegen.exporting import export
+from judgegen.exchange.export import export
 
 Model = Callable[[bool], str]
 

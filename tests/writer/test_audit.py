@@ -207,7 +207,11 @@ def test_a_file_says_what_made_it_and_what_it_holds(write: Write, tmp_path: Path
         file = pq.ParquetFile(tmp_path / "audit" / f"{name}.parquet")
         found = file.schema_arrow
         assert found.equals(columns, check_metadata=False)
-        assert found.metadata == {b"judgegen.judgegen": b"0.0", b"judgegen.pyarrow": b"0", b"judgegen.run": b"abc"}
+        assert found.metadata == {
+            b"judgegen.judgegen": b"0.0",
+            b"judgegen.pyarrow": b"0",
+            b"judgegen.run": b"abc",
+        }
         assert all(len(field.metadata[b"description"]) > 3 for field in found)
         group = file.metadata.row_group(0)
         assert {group.column(i).compression for i in range(group.num_columns)} == {"ZSTD"}

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from results import compared, known, prompt, two
 
-from judgegen import frames
 from judgegen.errors import SpecError
+from judgegen.run import frames
 
 Write = Callable[..., dict[str, Any]]
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from results import each, generated, known, words
 
 from judgegen.errors import SpecError
-from judgegen.exporting import export
+from judgegen.exchange.export import export
 from judgegen.records import Result
 from judgegen.textual import normal
 from judgegen.writer import files

@@ -30,7 +30,7 @@ def connect(endpoint: Endpoint, name: str) -> Provider:
 
 
 def _scripted(endpoint: Endpoint) -> ChatProvider:
-    from judgegen.llm.providers.scripted import ScriptedProvider
+    from judgegen.simulator.scripted import ScriptedProvider
 
     world = ScriptedProvider(endpoint.scripted)
     return ChatProvider(world, tokens_key="max_completion_tokens", close=world.aclose)

@@ -1,0 +1,1 @@
+"""Files of preferences, in and out: imported, exported, validated."""

@@ -1,0 +1,194 @@
+"""Preferences out, in the shape of one consumer: what fits is written, what does not is listed with its reason.
+
+The split goes by what a prompt says and by the seed, one prompt at a time: it depends neither on the other rows nor on
+their order, and never puts one prompt on both sides. Knows nothing of runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from judgegen.errors import SpecError
+from judgegen.exchange.parts import Parts, line
+from judgegen.formats import fit, messages, trl_kto
+from judgegen.formats.consumers import consumer
+from judgegen.formats.format import Done, Format, Preference, Row, Tally, Unfit
+from judgegen.writer.files import write_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What an export came to.
+
+    Attributes:
+        paths: every file written, data first.
+        counts: rows by split ("train", "test"; "train" alone without a split).
+        left_out: (row number from 1, reason) for each preference that is not in the files.
+        flip_rate: mean(1 - p_chosen) over the exported pairs, the label_smoothing of TRL's robust loss; None without
+            p_chosen.
+    """
+
+    paths: tuple[Path, ...]
+    counts: Mapping[str, int]
+    left_out: tuple[tuple[int, str], ...]
+    flip_rate: float | None
+
+    def reasons(self) -> dict[str, int]:
+        """How many were left out for each reason, the most frequent first."""
+        return dict(Counter(reason for _, reason in self.left_out).most_common())
+
+
+def export(
+    rows: Iterable[Preference | Unfit],
+    name: str,
+    out: Path,
+    *,
+    split: float | None = None,
+    seed: int = 0,
+    standard: bool = False,
+    facts: Mapping[str, Any] | None = None,
+    unpaired: Iterable[Preference] | None = None,
+) -> Exported:
+    """Write preferences for the consumer `name`.
+
+    Args:
+        rows: rows of preferences.jsonl, or what an importer made of others; taken one at a time. An `Unfit` in the
+            place of a row is one that could not be read.
+        name: a key of `judgegen.formats.consumers.CONSUMERS`.
+        out: the file, or the folder where the consumer takes one. With `split` its name gets .train and .test before
+            the ending.
+        split: the share of prompts that goes to train, between 0 and 1.
+        seed: another one, another split.
+        standard: plain strings in place of messages.
+        facts: what is known of the run, for cards and graders: `summary`, `run` (the run file's table),
+            `judge_template` (its text).
+        unpaired: rows {prompt, completion, label} that go along, for trl-kto.
+
+    Raises:
+        SpecError: no such consumer or form, a split outside 0..1, or no row that fits.
+    """
+    form = consumer(name, standard=standard)
+    if split is not None and not 0 < split < 1:
+        raise SpecError(f"split = {split} is not between 0 and 1; 0.9 puts nine prompts of ten into train")
+    if unpaired is not None and form.name != trl_kto.FORMAT.name:
+        raise SpecError(f"{name} takes pairs; unpaired rows go with {trl_kto.FORMAT.name}")
+    files = _files(form, out, split)
+    with Parts(files, bom=form.bom) as parts:
+        filling = _Filling(form, parts, split, seed)
+        left_out = [*filling.take(rows), *filling.take_unpaired(unpaired or ())]
+        _check_any(filling, left_out, name)
+        by_reason = Counter(reason for _, reason in left_out)
+        done = Done(files=files, rows=parts.rows, left_out=by_reason, tally=filling.tally, facts=facts or {})
+        beside = dict(form.companions(done)) if form.companions is not None else {}
+        parts.land(None if form.columns is None else form.columns(frozenset(filling.tally.message_keys)))
+    for path, text in beside.items():
+        write_text(path, text)
+    return Exported(
+        paths=(*files.values(), *beside),
+        counts=done.rows,
+        left_out=tuple(left_out),
+        flip_rate=filling.tally.flip_rate,
+    )
+
+
+def _check_any(filling: _Filling, left_out: list[tuple[int, str]], name: str) -> None:
+    if filling.written:
+        return
+    if not left_out:
+        raise SpecError("there are no preferences to export")
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in Counter(r for _, r in left_out).most_common(5))
+    raise SpecError(f"no preference fits {name}, so nothing is written ({reasons})")
+
+
+def _files(form: Format, out: Path, split: float | None) -> dict[str, Path]:
+    parts = ("train",) if split is None else ("train", "test")
+    if form.folder:
+        return {part: out / "data" / f"{part}-00000-of-00001{form.suffix}" for part in parts}
+    if split is None:
+        return {"train": out}
+    ending = out.suffix or form.suffix
+    return {part: out.with_name(f"{out.name.removesuffix(ending)}.{part}{ending}") for part in parts}
+
+
+def split_of(prompt: Iterable[Mapping[str, Any]], split: float, seed: int) -> str:
+    """The side of the split on which a prompt stands: "train" with probability `split` over prompts."""
+    key = messages.prompt_key(prompt)
+    drawn = hashlib.blake2b(key, digest_size=8, salt=hashlib.blake2b(str(seed).encode(), digest_size=16).digest())
+    return "train" if int.from_bytes(drawn.digest()) < split * 2**64 else "test"
+
+
+class _Filling:
+    """Rows into parts. Keeps a count of what passed, and of rows that may stand once their 16-byte keys."""
+
+    def __init__(self, form: Format, parts: Parts, split: float | None, seed: int) -> None:
+        self.tally = Tally()
+        self.written = 0
+        self._form, self._parts, self._split, self._seed = form, parts, split, seed
+        self._seen: set[Any] = set()
+
+    def take(self, rows: Iterable[Preference | Unfit]) -> Iterator[tuple[int, str]]:
+        """Lay out what fits; yield the number and the reason of what does not."""
+        for number, preference in enumerate(rows, 1):
+            try:
+                if isinstance(preference, Unfit):
+                    raise preference
+                self._write(preference)
+            except Unfit as error:
+                yield number, str(error)
+
+    def take_unpaired(self, rows: Iterable[Preference]) -> Iterator[tuple[int, str]]:
+        """The same for rows of one answer; their numbers are their own."""
+        for number, row in enumerate(rows, 1):
+            try:
+                self._write(trl_kto.unpaired(row))
+            except Unfit as error:
+                yield number, f"unpaired: {error}"
+
+    def _write(self, preference: Preference) -> None:
+        laid = fit.laid_out(preference, self._form)
+        if not laid:
+            raise Unfit("neither a chosen nor a rejected side")
+        self._once(laid)
+        try:
+            lines = [line(row) for row in laid]
+        except ValueError:
+            raise Unfit("holds a number that JSON has no word for") from None
+        part = self._parts[self._part(preference)]
+        for data, row in zip(lines, laid, strict=True):
+            part.add(data, later=self._form.stagger and row["label"] is False)
+        self.written += len(lines)
+        count(preference, self.tally)
+
+    def _once(self, laid: list[Row]) -> None:
+        if self._form.once is None:
+            return
+        keys = {self._form.once(row) for row in laid}
+        if keys <= self._seen:
+            raise Unfit(f"repeats an earlier row: {self._form.name} needs each once")
+        self._seen |= keys
+
+    def _part(self, preference: Preference) -> str:
+        return "train" if self._split is None else split_of(preference["prompt"], self._split, self._seed)
+
+
+def count(preference: Preference, tally: Tally) -> None:
+    """Add a preference to a tally."""
+    tally.pairs += 1
+    p = preference.get("p_chosen")
+    if p is not None:
+        tally.soft += 1
+        tally.loss += 1 - p
+        tally.buckets[min(9, int(p * 10))] += 1
+    agreed = preference.get("consistent")
+    tally.consistent[agreed] = tally.consistent.get(agreed, 0) + 1
+    tally.references += preference.get("reference") is not None
+    for place, side in enumerate(("chosen_from", "rejected_from")):
+        if model := (preference.get(side) or {}).get("model"):
+            tally.models.setdefault(model, [0, 0])[place] += 1
+    for side in ("prompt", "chosen", "rejected"):
+        tally.message_keys.update(key for message in preference.get(side) or () for key in message)

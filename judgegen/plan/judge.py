@@ -1,0 +1,220 @@
+"""The plan of judging: [judge] and [pairs] resolved against their templates.
+
+The one place where those tables become the judge's own types. Knows nothing of prompts, journals or senders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from judgegen import templates
+from judgegen.errors import SpecError
+from judgegen.judge import graders
+from judgegen.judge.build import WISHES, Asking
+from judgegen.judge.judging import Judging
+from judgegen.llm import models
+from judgegen.spec import Spec
+from judgegen.spec.judge import Judge
+from judgegen.writer.select import Rules
+
+JUDGE_TOP_LOGPROBS = 20
+"""As many alternatives as OpenAI's API gives; the three labels are among them unless the judge says something else."""
+
+
+NOTE_TOKENS = 1024
+"""The least that a reference or a checklist may take."""
+
+
+def template_names(spec: Spec) -> list[tuple[str, str]]:
+    """(name, kind) of every template that the run file needs."""
+    judge = spec.judge
+    if spec.judge_less:
+        return []
+    found: list[tuple[str, str]] = []
+    if judge.compares:
+        third = [] if judge.third is None else [judge.like(judge.third)]
+        judges = [*(one for one, _ in judge.panelists()), *third, *(judge.like(one) for one in judge.escalate)]
+        found += [(one.template, "pairwise") for one in judges]
+    found += [(judge.rubric, "rubric")] if judge.scores else []
+    found += [(kind, kind) for kind in ("reference", "checklist") if getattr(judge, kind) == "judge"]
+    return list(dict.fromkeys(found))
+
+
+def judging(spec: Spec, kept: Mapping[str, str], base: Path | None) -> Judging | None:
+    """How this run judges; None where it does not.
+
+    Raises:
+        SpecError: a template or a grader does not fit, or a template is not among the `kept` texts.
+    """
+    judge, pairs = spec.judge, spec.pairs
+    if pairs.select == "delta":
+        return None
+    common = Judging(
+        seed=spec.seed,
+        method=judge.method,
+        max_attempts=judge.max_attempts,
+        length_correction=pairs.length_correction,
+        length_scale=pairs.length_scale,
+    )
+    if judge.grader is not None:
+        return replace(common, grader=graders.load(judge.grader, judge.options, base=base))
+    if judge.grade is not None:
+        grader = graders.load(judge.grade.grader, judge.grade.options, base=base)
+        common = replace(common, grader=grader, grade_weight=judge.grade.weight)
+    found = _asked(spec, common, kept)
+    _check_notes(judge, found)
+    return found
+
+
+def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
+    """The same with everybody who is asked."""
+    judge, members = spec.judge, spec.judge.panelists()
+    names = _names(judge)
+    resolve = partial(_asking, spec, kept)
+    third = None if judge.third is None else resolve(judge.like(judge.third), name="third")
+    later = [
+        (resolve(judge.like(one), name=names[len(members) + i]), one.below) for i, one in enumerate(judge.escalate)
+    ]
+    panel = [resolve(one, name=name, weight=weight) for (one, weight), name in zip(members, names, strict=False)]
+    scorers = [_scorer(kept, one, asking) for (one, _), asking in zip(members, panel, strict=True)]
+    writes = {kind: _writer(spec, kept, kind) for kind in ("reference", "checklist") if getattr(judge, kind) == "judge"}
+    return replace(
+        common,
+        panel=tuple(panel) if judge.compares else (),
+        scorers=tuple(scorers) if judge.scores else (),
+        escalate=tuple(later),
+        third=third,
+        both_orders=judge.orders == "both",
+        schedule=judge.schedule,
+        early_stop=judge.early_stop,
+        criteria=judge.criteria,
+        given=judge.reference != "off",
+        reference=writes.get("reference"),
+        checklist=writes.get("checklist"),
+    )
+
+
+def _names(judge: Judge) -> list[str]:
+    """A name for every judge of panel and escalation, different ones; a judge alone needs none."""
+    models = [one.model for one, _ in judge.panelists()] + [one.model for one in judge.escalate]
+    if len(models) == 1:
+        return [""]
+    return [model if models.count(model) == 1 else f"{model} #{i}" for i, model in enumerate(models, start=1)]
+
+
+def _scorer(kept: Mapping[str, str], judge: Judge, asking: Asking) -> Asking:
+    """A judge as it scores; asked several times it must be free to differ."""
+    if not judge.scores:
+        return asking
+    template = _template(judge.rubric, kept, "rubric")
+    if unknown := sorted(set(judge.weights) - {aspect.name for aspect in template.aspects}):
+        known = ", ".join(aspect.name for aspect in template.aspects)
+        raise SpecError(f"judge.weights: {unknown[0]!r} is no aspect of {judge.rubric}; its aspects: {known}")
+    aspects = tuple(replace(a, weight=judge.weights.get(a.name, a.weight)) for a in template.aspects)
+    if not any(aspect.weight for aspect in aspects):
+        raise SpecError("judge.weights: all are 0; an aspect must count")
+    fixed = dict(asking.fixed)
+    if judge.samples > 1 and judge.temperature is None and "temperature" in fixed:
+        fixed["temperature"] = 1.0
+    return replace(asking, template=replace(template, aspects=aspects), fixed=fixed, samples=judge.samples)
+
+
+def _writer(spec: Spec, kept: Mapping[str, str], kind: str) -> Asking:
+    """The first judge as it writes a reference or a checklist."""
+    judge = spec.judge.panelists()[0][0]
+    asking = _asking(spec, kept, judge.model_copy(update={"logprobs": False, "rationale": "none"}), template=kind)
+    return replace(asking, max_tokens=max(asking.max_tokens, NOTE_TOKENS))
+
+
+def _check_notes(judge: Judge, found: Judging) -> None:
+    """What judges are given must have a place in what they are shown."""
+    wanted = {
+        "criteria": judge.criteria is not None,
+        "reference": judge.reference == "judge",
+        "checklist": judge.checklist == "judge",
+        "rationale": judge.rationale != "none",
+    }
+    later = [asking for asking, _ in found.escalate]
+    for asking in (*found.panel, *found.scorers, *later, *([found.third] if found.third else [])):
+        if lacking := [name for name, needed in wanted.items() if needed and name not in asking.template.fields]:
+            raise SpecError(
+                f"{asking.template.name} has no place for judge.{lacking[0]}: use {{{{ {lacking[0]} }}}} in it, "
+                f"or remove the key"
+            )
+
+
+def warnings(spec: Spec) -> Iterator[str]:
+    """What a user should know of the judges before anything is sent."""
+    if spec.judge_less:
+        return
+    generators = {variant.model or spec.sampler.model for variant in spec.sampler.variants}
+    families = {family: model for model in sorted(generators) if (family := models.family(model)) is not None}
+    judges = [one for one, _ in spec.judge.panelists()] + [spec.judge.like(one) for one in spec.judge.escalate]
+    for model in sorted({one.model for one in judges}):
+        family = models.family(model)
+        if family in families:
+            yield (
+                f"the judge {model} and the generator {families[family]} are of one family ({family}): judges favour "
+                f"their own; a judge of another family, or a panel, is safer"
+            )
+
+
+def rules(spec: Spec) -> Rules:
+    """What a pair must bear."""
+    pairs = spec.pairs
+    return Rules(
+        select=pairs.select,
+        require_consistent=pairs.require_consistent,
+        min_p_chosen=pairs.min_p_chosen,
+        min_margin=pairs.min_margin,
+        min_score=pairs.min_score,
+        veto=spec.judge.grade is not None and spec.judge.grade.veto,
+        max_length_ratio=pairs.max_length_ratio,
+        stronger=pairs.stronger or "",
+        weaker=pairs.weaker or "",
+    )
+
+
+def _asking(
+    spec: Spec,
+    kept: Mapping[str, str],
+    judge: Judge,
+    *,
+    name: str = "",
+    weight: float = 1.0,
+    template: str | None = None,
+) -> Asking:
+    """A judge with its template: the one of a pairwise comparison unless it is named."""
+    written = {
+        "temperature": judge.temperature,
+        "reasoning_effort": judge.reasoning_effort,
+        "extra_body": judge.extra_body or None,
+        "top_logprobs": JUDGE_TOP_LOGPROBS if judge.logprobs else None,
+    }
+    wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
+    fixed: dict[str, Any] = {**wished, **{key: value for key, value in written.items() if value is not None}}
+    compared = judge.template if judge.compares else judge.rubric
+    kind = template or ("pairwise" if judge.compares else "rubric")
+    return Asking(
+        name=name,
+        weight=weight,
+        route=judge.endpoint,
+        endpoint=spec.endpoints[judge.endpoint].address,
+        model=judge.model,
+        template=_template(template or compared, kept, kind),
+        max_tokens=judge.token_limit,
+        fixed={key: value for key, value in fixed.items() if value is not None},
+        wishes=WISHES - {key for key, value in written.items() if value is not None},
+        rationale=judge.rationale,
+    )
+
+
+def _template(template: str, kept: Mapping[str, str], kind: str) -> templates.Template:
+    name = f"judge/{template}"
+    if name not in kept:
+        raise SpecError(f"{name}: not kept in this run's journal; `judgegen run` reads it from its file")
+    return templates.parse(kept[name], name, kind)

@@ -1,0 +1,365 @@
+"""The estimate: the run with guessed answers, so that it follows every change of the pipeline by itself.
+
+The pipeline runs three times, with the lengths at the low end, as expected and at the high end. Above `EVERY` prompts a
+seeded sample is counted and scaled, and the interval is widened by the sampling error. Sends nothing and needs no key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from judgegen import pipeline
+from judgegen.judge.build import Asking
+from judgegen.llm import models, prices
+from judgegen.llm.calls import digest
+from judgegen.llm.guess import Bound, Guess, Key, Length, Tally, pilot
+from judgegen.llm.journal import Journal
+from judgegen.llm.tokens import encoding_name
+from judgegen.pipeline import Plan
+from judgegen.records import Prompt
+from judgegen.spec import Endpoint, Spec
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+EVERY = 20_000
+"""Up to this many prompts every one is counted."""
+SAMPLE = 2_000
+"""How many are counted beyond that, and how many in the low and high passes."""
+BOUNDS: tuple[Bound, ...] = ("low", "expected", "high")
+TOKENS_PER_S, FIRST_TOKEN_S = 60.0, 0.5
+"""Assumed speed of an endpoint nobody has asked yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One role and model. Numbers are for what is still to pay; `calls` counts all, `from_journal` the free ones."""
+
+    role: str
+    endpoint: str
+    model: str
+    calls: int
+    from_journal: int
+    input: Mapping[Bound, int]
+    cached: Mapping[Bound, int]
+    output: Mapping[Bound, int]
+    usd: Mapping[Bound, Decimal]
+    usd_batch: Mapping[Bound, Decimal] | None  # None: no batch price is known
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the job will take. `hours` is the expected time under the endpoints' limits."""
+
+    prompts: int
+    counted: int
+    hours: float
+    rows: tuple[Row, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def cost_usd(self) -> dict[Bound, Decimal]:
+        """USD, live."""
+        return {bound: sum((row.usd[bound] for row in self.rows), Decimal(0)) for bound in BOUNDS}
+
+    @property
+    def cost_usd_batch(self) -> dict[Bound, Decimal] | None:
+        """USD through the Batch API; None where some model has no known batch price."""
+        batch = [row.usd_batch for row in self.rows]
+        if any(usd is None for usd in batch):
+            return None
+        return {bound: sum((usd[bound] for usd in batch if usd), Decimal(0)) for bound in BOUNDS}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Calls of the whole job by role, and how many of them the journal answers."""
+        by_role = {role: sum(row.calls for row in self.rows if row.role == role) for role in ("sampler", "judge")}
+        return {**by_role, "from_journal": sum(row.from_journal for row in self.rows)}
+
+    @property
+    def frame(self) -> DataFrame:
+        """One row per role and model, low/expected/high as columns."""
+        import pandas as pd
+
+        return pd.json_normalize([_plain(row) for row in self.rows])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; USD as decimal strings."""
+        return {
+            "prompts": self.prompts,
+            "prompts_counted": self.counted,
+            "calls": self.calls,
+            "cost_usd": _strings(self.cost_usd),
+            "cost_usd_batch": _strings(self.cost_usd_batch),
+            "hours": round(self.hours, 4),
+            "rows": [_plain(row) for row in self.rows],
+            "assumptions": list(self.assumptions),
+        }
+
+    def _repr_html_(self) -> str:
+        from judgegen.show.notebook import estimate_html
+
+        return estimate_html(self)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "role": row.role,
+        "endpoint": row.endpoint,
+        "model": row.model,
+        "calls": row.calls,
+        "from_journal": row.from_journal,
+        "input_tokens": dict(row.input),
+        "cached_input_tokens": dict(row.cached),
+        "output_tokens": dict(row.output),
+        "cost_usd": _strings(row.usd),
+        "cost_usd_batch": _strings(row.usd_batch),
+        "basis": row.basis,
+    }
+
+
+def _strings(usd: Mapping[Bound, Decimal] | None) -> dict[str, str] | None:
+    return (
+        None
+        if usd is None
+        else {bound: format(value.quantize(Decimal("0.000001")), "f") for bound, value in usd.items()}
+    )
+
+
+def sample(prompts: Iterable[Prompt], seed: int) -> tuple[int, list[Prompt]]:
+    """How many prompts there are, and those to count: all, or beyond `EVERY` the `SAMPLE` with the lowest lots."""
+    count, kept = 0, list[Prompt]()
+    lots: list[tuple[int, int, Prompt]] = []
+    for count, prompt in enumerate(prompts, start=1):
+        if count <= EVERY:
+            kept.append(prompt)
+        lot = (-int(digest([seed, "estimate", prompt.id], size=8), 16), count, prompt)
+        heapq.heappush(lots, lot) if len(lots) < SAMPLE else heapq.heappushpop(lots, lot)
+    if count <= EVERY:
+        return count, kept
+    return count, [prompt for _, _, prompt in sorted(lots, key=lambda lot: lot[1])]
+
+
+@dataclass(slots=True)
+class Counting:
+    """The passes of one estimate."""
+
+    spec: Spec
+    plan: Plan
+    journal: Journal | None
+    lengths: dict[Key, Length] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = pilot(self.journal.answers()) if self.journal is not None else {}
+        for key, length in _assumed(self.spec, self.plan).items():
+            self.lengths[key] = known.get((key[0], key[2], key[3]), length)
+
+    async def tallies(self, prompts: list[Prompt], bound: Bound) -> dict[Key, Tally]:
+        """What the calls for `prompts` come to at one end of the interval."""
+        encodings = {key[2]: encoding_name(key[2])[0] for key in self.lengths}
+        guess = Guess(journal=self.journal, lengths=self.lengths, bound=bound, encodings=encodings)
+        async for _ in pipeline.results(iter(prompts), self.plan, guess, window=8):
+            pass
+        return guess.tally
+
+
+def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
+    """A length for every kind of call, from the run file or assumed."""
+    found: dict[Key, Length] = {}
+    for setting, variant in zip(plan.settings, spec.sampler.variants, strict=True):
+        stated = variant.expected_output_tokens or spec.sampler.expected_output_tokens
+        key = ("sampler", setting.route, setting.model, setting.name)
+        found[key] = _stated(stated, setting.max_tokens) if stated else _answer_length(setting.max_tokens)
+    for asking in plan.judges:
+        kind = asking.template.kind
+        found["judge", asking.route, asking.model, "" if kind == "pairwise" else kind] = _judge_length(spec, asking)
+    return found
+
+
+def _judge_length(spec: Spec, asking: Asking) -> Length:
+    """What a judge's call comes to; `expected_output_tokens` is about verdicts and scores."""
+    writes = asking.template.kind in ("reference", "checklist")
+    stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
+    if stated and not writes:
+        return _stated(stated, limit)
+    if models.reasons(asking.model, asking.fixed.get("reasoning_effort")):
+        return _thinking_length(limit)
+    if writes:
+        return _answer_length(limit)
+    return _verdict_length(limit, len(asking.template.aspects), reasons_aloud=asking.rationale != "none")
+
+
+def _stated(tokens: int, limit: int) -> Length:
+    basis = f"expected_output_tokens = {tokens}; half to twice that"
+    return Length(low=tokens / 2, expected=tokens, high=min(2 * tokens, limit), basis=basis)
+
+
+def _answer_length(limit: int) -> Length:
+    basis = f"assumed: 5 % to 100 % of max_tokens = {limit}, 40 % expected"
+    return Length(low=0.05 * limit, expected=0.4 * limit, high=limit, basis=basis)
+
+
+def _thinking_length(limit: int) -> Length:
+    basis = f"assumed: a model that reasons uses 2 % to 100 % of max_tokens = {limit}, 20 % expected"
+    return Length(low=0.02 * limit, expected=0.2 * limit, high=limit, basis=basis)
+
+
+def _verdict_length(limit: int, aspects: int, *, reasons_aloud: bool) -> Length:
+    """A verdict, or a score for each of some aspects, with a rationale of some sentences where one is asked for."""
+    parts, said = max(1, aspects), 60 if reasons_aloud else 0
+    low, expected, high = 5 * parts + said / 2, 10 * parts + said, min(limit, 64 * parts + 4 * said)
+    what = f"{aspects} scores are" if aspects else "a verdict is"
+    reason = " with its rationale" if reasons_aloud else ""
+    basis = f"assumed: {what}{reason} {low:.0f} to {high:.0f} tokens, {expected:.0f} expected"
+    return Length(low=low, expected=min(expected, limit), high=high, basis=basis)
+
+
+def count(spec: Spec, plan: Plan, prompts: Iterable[Prompt], journal: Journal | None) -> Estimate:
+    """The estimate of a run over `prompts`, looking into `journal` where there is one.
+
+    Raises:
+        PriceUnknown: a model has no price.
+    """
+    total, counted = sample(prompts, spec.seed)
+    counting = Counting(spec, plan, journal)
+    few = counted[:: math.ceil(len(counted) / SAMPLE)] if counted else []
+
+    async def passes() -> dict[Bound, dict[Key, Tally]]:
+        expected = await counting.tallies(counted, "expected")
+        return {
+            "low": _scaled(await counting.tallies(few, "low"), total / max(1, len(few))),
+            "expected": _scaled(expected, total / max(1, len(counted))),
+            "high": _scaled(await counting.tallies(few, "high"), total / max(1, len(few))),
+        }
+
+    tallies = asyncio.run(passes())
+    error = 0.0 if len(few) == total else 3 / math.sqrt(len(few))
+    rows = tuple(_row(spec, counting, group, tallies, error) for group in _groups(counting.lengths))
+    return Estimate(
+        prompts=total,
+        counted=len(counted),
+        hours=_hours(spec, counting.lengths, tallies["expected"]),
+        rows=rows,
+        assumptions=tuple(_assumptions(spec, rows, total, len(counted), counting.lengths)),
+    )
+
+
+def _scaled(tallies: Mapping[Key, Tally], factor: float) -> dict[Key, Tally]:
+    return {
+        key: Tally(
+            calls=round(t.calls * factor),
+            free=round(t.free * factor),
+            input=t.input * factor,
+            cached=t.cached * factor,
+            output=t.output * factor,
+        )
+        for key, t in tallies.items()
+    }
+
+
+def _groups(lengths: Mapping[Key, Length]) -> list[tuple[str, str, str]]:
+    return sorted({key[:3] for key in lengths}, key=lambda group: (group[0] != "sampler", group))
+
+
+def _row(
+    spec: Spec,
+    counting: Counting,
+    group: tuple[str, str, str],
+    tallies: Mapping[Bound, Mapping[Key, Tally]],
+    error: float,
+) -> Row:
+    role, route, model = group
+    at = {bound: _sum([t for key, t in tallies[bound].items() if key[:3] == group], bound, error) for bound in BOUNDS}
+    endpoint = spec.endpoints[route]
+    live = prices.rate(endpoint, route, model, endpoint.processing)
+    batch = prices.known_rate(endpoint, route, model, "batch")
+    basis = sorted({length.basis for key, length in counting.lengths.items() if key[:3] == group})
+    return Row(
+        role=role,
+        endpoint=route,
+        model=model,
+        calls=at["expected"].calls,
+        from_journal=at["expected"].free,
+        input={bound: round(t.input) for bound, t in at.items()},
+        cached={bound: round(t.cached) for bound, t in at.items()},
+        output={bound: round(t.output) for bound, t in at.items()},
+        usd={bound: _usd(live, t) for bound, t in at.items()},
+        usd_batch=None if batch is None else {bound: _usd(batch, t) for bound, t in at.items()},
+        basis="; ".join(basis),
+    )
+
+
+def _sum(tallies: list[Tally], bound: Bound, error: float) -> Tally:
+    """Tallies added up; the ends moved out by the relative sampling error."""
+    shift = {"low": max(0.0, 1 - error), "expected": 1.0, "high": 1 + error}[bound]
+    return Tally(
+        calls=sum(t.calls for t in tallies),
+        free=sum(t.free for t in tallies),
+        input=sum(t.input for t in tallies) * shift,
+        cached=sum(t.cached for t in tallies) * shift,
+        output=sum(t.output for t in tallies) * shift,
+    )
+
+
+def _usd(rate: prices.Rate, tally: Tally) -> Decimal:
+    """USD of all calls of a tally, each priced as one of mean size."""
+    paid = tally.calls - tally.free
+    at = rate.at(round(tally.input / paid)) if paid else rate
+    fresh = at.input * round(tally.input - tally.cached) + at.cached * round(tally.cached)
+    return at.request * paid + fresh + at.output * round(tally.output)
+
+
+def _hours(spec: Spec, lengths: Mapping[Key, Length], tallies: Mapping[Key, Tally]) -> float:
+    """The longest that some endpoint takes: by its requests, its tokens, or its places."""
+    longest = 0.0
+    for name, endpoint in spec.used_endpoints().items():
+        mine = {key: tally for key, tally in tallies.items() if key[1] == name}
+        longest = max(longest, _minutes(endpoint, lengths, mine) / 60)
+    return longest
+
+
+def _minutes(endpoint: Endpoint, lengths: Mapping[Key, Length], tallies: Mapping[Key, Tally]) -> float:
+    calls = sum(t.calls - t.free for t in tallies.values())
+    tokens = sum(t.input + t.output for t in tallies.values())
+    busy = sum((t.calls - t.free) * _seconds(lengths[key]) for key, t in tallies.items())
+    places = min(endpoint.max_concurrency, endpoint.slots) if endpoint.provider == "local" else endpoint.max_concurrency
+    return max(calls / (endpoint.rpm or math.inf), tokens / (endpoint.tpm or math.inf), busy / 60 / places)
+
+
+def _seconds(length: Length) -> float:
+    return length.seconds if length.seconds is not None else FIRST_TOKEN_S + length.expected / TOKENS_PER_S
+
+
+def _assumptions(
+    spec: Spec, rows: tuple[Row, ...], total: int, counted: int, lengths: Mapping[Key, Length]
+) -> list[str]:
+    said = [f"{row.role} {row.model}: output {row.basis}" for row in rows]
+    if counted < total:
+        said.append(f"{counted} of {total} prompts were counted, drawn by seed {spec.seed}, and scaled")
+    if any(length.seconds is None for length in lengths.values()):
+        said.append(
+            f"time: {FIRST_TOKEN_S} s to the first token and {TOKENS_PER_S:.0f} tokens/s where nothing was measured"
+        )
+    if spec.judge.early_stop is not None:
+        said.append("no comparison is settled by its first order: what early_stop saves comes off this")
+    if spec.judge.third is not None or spec.judge.escalate:
+        said.append("two of nine comparisons are in conflict and go to a third opinion or the next judge")
+    if any(length.asked_again_high == 0.2 for length in lengths.values()):
+        said.append("unreadable verdicts asked again: none expected, one in five at the high end")
+    said += [
+        f"{model}: the tokenizer is a guess (o200k_base)"
+        for model in sorted({r.model for r in rows})
+        if encoding_name(model)[1]
+    ]
+    for row in rows:
+        rate = prices.rate(spec.endpoints[row.endpoint], row.endpoint, row.model)
+        if rate.assumption:
+            said.append(f"{row.model}: {rate.assumption}")
+    return list(dict.fromkeys(said))

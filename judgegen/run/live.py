@@ -1,0 +1,116 @@
+"""The live sender: providers, gates, prices and the cap over one journal; what run, check and attack stand on.
+
+Knows the run file's endpoints and the journal; nothing of what is asked or why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from judgegen.errors import SpecError
+from judgegen.llm import prices, senders
+from judgegen.llm.budget import Ledger, capped
+from judgegen.llm.calls import Call, Send, Usage
+from judgegen.llm.journal import Journal
+from judgegen.llm.limits import Gate
+from judgegen.llm.stop import Stop
+from judgegen.llm.tokens import count_messages
+from judgegen.pipeline import Plan
+from judgegen.spec import Endpoint, Spec
+from judgegen.watch import Watch
+
+Rates = Mapping[tuple[str, str], prices.Rate]
+"""The price of each (endpoint name, model) that may be called."""
+
+
+def judges(steps: Plan) -> set[tuple[str, str]]:
+    """(endpoint name, model) of all that may judge."""
+    return {(asking.route, asking.model) for asking in steps.judges}
+
+
+def samplers(steps: Plan) -> set[tuple[str, str]]:
+    """(endpoint name, model) of all that may be sampled."""
+    return {(setting.route, setting.model) for setting in steps.settings}
+
+
+def rates(resolved: Spec, used: set[tuple[str, str]], processing: Literal["live", "batch"] = "live") -> Rates:
+    """A price for every model that may be called: by batch, or live in its endpoint's service tier.
+
+    Raises:
+        PriceUnknown: a model has none.
+    """
+    found: dict[tuple[str, str], prices.Rate] = {}
+    for name, model in sorted(used):
+        endpoint = resolved.endpoints[name]
+        found[name, model] = prices.rate(
+            endpoint, name, model, "batch" if processing == "batch" else endpoint.processing
+        )
+    return found
+
+
+def cost(known: Rates, call: Call, usage: Usage) -> Decimal:
+    """USD of an answered call."""
+    return prices.cost(known[call.tag.route, call.model], usage)
+
+
+def worst(known: Rates, call: Call) -> Decimal:
+    """The most a call can cost: input counted (by bytes, where that is more: tokenizers differ), all of max_tokens."""
+    tools = call.params.get("tools", ())
+    text = json.dumps([*call.messages, *tools], ensure_ascii=False)
+    asked = max(count_messages(call.messages, tools=tools), len(text.encode("utf-8", "replace")) // 2)
+    answered = (call.max_tokens or 0) * int(call.params.get("n", 1))
+    return prices.worst(known[call.tag.route, call.model], asked, answered)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Journal]:
+    """The folder's journal; a folder that was not there is not left behind by a run that could not begin."""
+    fresh = not folder.exists()
+    try:
+        with Journal(folder) as journal:
+            yield journal
+    except SpecError:
+        if fresh:
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+        raise
+
+
+@asynccontextmanager
+async def live(
+    resolved: Spec, journal: Journal, known: Rates, cap: Decimal | None, watch: Watch, stop: Stop
+) -> AsyncIterator[senders.Once]:
+    """The sender to every endpoint in `known`; when it closes, everything in flight has landed."""
+    from judgegen.llm.providers.connect import connect
+
+    used = {name: resolved.endpoints[name] for name in sorted({route for route, _ in known})}
+    providers = {name: connect(endpoint, name) for name, endpoint in used.items()}
+    gates = {name: _gate(endpoint, stop) for name, endpoint in used.items()}
+    landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(cost, known)), journal)
+    within: Send = landings
+    if cap is not None:
+        within = capped(landings, Ledger(cap, journal.spent()), partial(worst, known), journal, stop)
+    limited = senders.limited(within, gates, stop)
+    retries = {name: endpoint.max_retries for name, endpoint in used.items()}
+    try:
+        yield senders.Once(senders.retried(limited, retries, gates, stop, watch), journal, watch)
+    finally:
+        await landings.drain()
+        for gate in gates.values():
+            await gate.aclose()
+        for provider in providers.values():
+            await provider.aclose()
+
+
+def _gate(endpoint: Endpoint, stop: Stop) -> Gate:
+    at_once = (
+        min(endpoint.max_concurrency, endpoint.slots) if endpoint.provider == "local" else endpoint.max_concurrency
+    )
+    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)

@@ -1,0 +1,89 @@
+"""A run folder as Python sees it: its summary, and its tables as pandas frames.
+
+Knows the folder's files; nothing of how they were made.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from judgegen.errors import SpecError
+from judgegen.llm.journal import Journal
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Run:
+    """A run folder: its summary, and its tables as pandas frames, read when first asked for."""
+
+    def __init__(self, folder: Path, summary: dict[str, Any]) -> None:
+        self.folder = folder
+        self.summary = summary
+
+    @cached_property
+    def preferences(self) -> DataFrame:
+        """One row per pair, as in preferences.jsonl."""
+        return self._frame("preferences")
+
+    @cached_property
+    def prompts(self) -> DataFrame:
+        """One row per prompt that went in, with its outcome: "pairs" or the reason of its drop."""
+        return self._frame("prompts")
+
+    @cached_property
+    def candidates(self) -> DataFrame:
+        """One row per candidate, refused ones with their reason."""
+        return self._frame("candidates")
+
+    @cached_property
+    def verdicts(self) -> DataFrame:
+        """One row per comparison as it was displayed, unreadable ones with their reason."""
+        return self._frame("verdicts")
+
+    @cached_property
+    def calls(self) -> DataFrame:
+        """One row per call: what was asked, what came back, tokens and USD."""
+        return self._frame("calls")
+
+    @cached_property
+    def pairs(self) -> DataFrame:
+        """One row per pair with the ids of everything it rests on."""
+        return self._frame("pairs")
+
+    @cached_property
+    def timings(self) -> DataFrame:
+        """One row per call in the journal: wall seconds, requests it took, when (UTC). No output depends on these."""
+        import pandas as pd
+
+        with Journal(self.folder, create=False) as journal:
+            return pd.DataFrame(list(journal.timings()))
+
+    def _frame(self, name: str) -> DataFrame:
+        from judgegen.run import frames
+
+        return frames.preferences(self.folder) if name == "preferences" else frames.table(self.folder, name)
+
+    def __repr__(self) -> str:
+        return f"<Run {str(self.folder)!r}: {self.summary['pairs']} pairs from {self.summary['prompts']} prompts>"
+
+    def _repr_html_(self) -> str:
+        from judgegen.show.notebook import run_html
+
+        return run_html(self)
+
+
+def load(folder: str | Path) -> Run:
+    """A finished run's folder.
+
+    Raises:
+        SpecError: there is no summary in it.
+    """
+    path = Path(folder) / "summary.json"
+    try:
+        return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal") from None

@@ -1,0 +1,130 @@
+"""Rounds of a batch run: fetch what is answered, run the pipeline on, submit what it lacks, until nothing is lacking.
+
+Sampling, judging and asking again each become a round. Every step may be the last one before a crash: the next
+invocation begins with what is on disk. Knows the run's plan and the outbox; nothing of files written in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+
+from judgegen import pipeline
+from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
+from judgegen.llm.batch import Desk, Postman, collected
+from judgegen.llm.calls import Call
+from judgegen.llm.journal import Journal
+from judgegen.llm.outbox import Outbox, Size
+from judgegen.llm.providers.openai import client
+from judgegen.llm.stop import Stop
+from judgegen.pipeline import Plan
+from judgegen.run import live
+from judgegen.spec import Spec
+from judgegen.watch import Watch
+
+POLL_S = 30.0
+"""Seconds between looks at the provider with --wait."""
+
+
+@asynccontextmanager
+async def desks(spec: Spec) -> AsyncIterator[dict[str, Desk]]:
+    """A desk for every endpoint of the run.
+
+    Raises:
+        SpecError: an endpoint has no Batch API.
+    """
+    used = spec.used_endpoints()
+    for name, endpoint in used.items():
+        if endpoint.provider != "openai":
+            raise SpecError(f"endpoints.{name}: provider = {endpoint.provider!r} has no Batch API; run without --batch")
+    clients = {name: client(endpoint, name) for name, endpoint in used.items()}
+    try:
+        yield {name: Desk(clients[name], endpoint.base_url or "") for name, endpoint in used.items()}
+    finally:
+        for opened in clients.values():
+            await opened.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A run as its rounds need it. `rates` are the Batch API's; `cap` is in USD."""
+
+    spec: Spec
+    plan: Plan
+    journal: Journal
+    rates: live.Rates
+    cap: Decimal | None
+    watch: Watch
+    stop: Stop
+
+
+async def run(job: Job, prompts: Callable[[], pipeline.Prompts], *, poll_s: float | None) -> None:
+    """Rounds until everything is answered; without `poll_s` only until batches have to be waited for.
+
+    The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
+    """
+    limits = {name: endpoint.batch_tokens for name, endpoint in job.spec.used_endpoints().items()}
+    with Outbox(job.journal.path) as outbox:
+        async with desks(job.spec) as open_desks:
+            postman = Postman(job.journal, outbox, open_desks, partial(live.cost, job.rates), limits, job.cap)
+            try:
+                await _rounds(job, outbox, postman, prompts, poll_s)
+            except JudgegenError as error:
+                job.stop.request(error)
+
+
+async def _rounds(
+    job: Job, outbox: Outbox, postman: Postman, prompts: Callable[[], pipeline.Prompts], poll_s: float | None
+) -> None:
+    outbox.try_again()
+    await postman.adopt()
+    while not job.stop.requested:
+        await postman.fetch()
+        await _collect(job, outbox, prompts())
+        await postman.post()
+        if _over(outbox, job.stop, job.cap, waits=poll_s is not None):
+            return
+        job.watch.warned(_state(outbox))
+        await job.stop.sleep(poll_s or 0)
+
+
+async def _collect(job: Job, outbox: Outbox, prompts: pipeline.Prompts) -> None:
+    """One pass of the pipeline against the journal; what it lacks goes to the outbox."""
+    outbox.begin()
+    try:
+        outbox.drop_unsent()
+        send = collected(job.journal, outbox, partial(_size, partial(live.worst, job.rates)))
+        async for _ in pipeline.results(prompts, job.plan, send, window=16):
+            pass
+    finally:
+        outbox.commit()
+
+
+def _size(worst: Callable[[Call], Decimal], call: Call) -> Size:
+    """Bytes of the call's line with room for the envelope; about four characters to a token."""
+    text = sum(len(str(message).encode("utf-8", "replace")) for message in call.messages)
+    return Size(bytes=text + len(str(call.params)) + 400, tokens=text // 4 + 1, worst=worst(call))
+
+
+def _over(outbox: Outbox, stop: Stop, cap: Decimal | None, *, waits: bool) -> bool:
+    """Whether this invocation is done, with the reason in `stop` unless everything is answered."""
+    left: Mapping[str, int] = outbox.waiting()
+    if left["with_provider"]:
+        if not waits:
+            stop.request(
+                Incomplete(f"{_state(outbox)}; come back in some minutes, a day at most: the same command goes on")
+            )
+        return not waits
+    if left["unsent"] and cap is not None:
+        stop.request(BudgetReached(f"{left['unsent']} calls do not fit under {cap:f} USD; a higher cap continues"))
+    elif left["given_up"]:
+        stop.request(Incomplete(f"{left['given_up']} calls failed in every batch; the same command tries them again"))
+    return True
+
+
+def _state(outbox: Outbox) -> str:
+    left = outbox.waiting()
+    return f"{left['with_provider']} calls are with the provider, {left['unsent']} wait for room"

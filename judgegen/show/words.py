@@ -1,0 +1,145 @@
+"""A run at a glance, as plain words: its expected cost, figures of its summary, its files, its first pairs.
+
+What the command line prints and a notebook shows are the same words. Knows nothing of terminals or HTML.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from judgegen.run.estimate import Estimate
+
+PAIRS_SHOWN = 3
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """What came of what."""
+    return f"{summary['pairs']:,} pairs from {summary['prompts']:,} prompts"
+
+
+def figures(summary: Mapping[str, Any]) -> dict[str, str]:
+    """A summary as lines by name: drops, candidates, calls, tokens, spend, diagnostics; none of them empty."""
+    calls, usd = summary["calls"], summary["cost_usd"]
+    fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
+    lines = {
+        "dropped": _counted(summary["drops"]),
+        "refused": _counted(summary["candidates"]["refused"]),
+        "suspected": _counted(summary.get("suspicions", {})),
+        "constant": _constant(summary.get("constants", [])),
+        "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
+        f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
+        "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
+        "spend": f"${usd['total']}: ${usd['sampler']} sampler, ${usd['judge']} judge",
+        "verdicts": _diagnostics(summary["diagnostics"]),
+    }
+    return {name: line for name, line in lines.items() if line}
+
+
+def _counted(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()) if count)
+
+
+def _constant(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Texts that were chosen under many prompts."""
+    return "; ".join(
+        f"{shortened(row['text'], 40)!r} won under {row['prompts']:,} prompts{', barred' if row['barred'] else ''}"
+        for row in islice(rows, 3)
+    )
+
+
+DIAGNOSTICS = {
+    "flip_rate": "{:.0%} flipped with the order",
+    "p_first": "{:.0%} for the first shown",
+    "tie_rate": "{:.0%} ties",
+    "unreadable_rate": "{:.0%} unreadable",
+    "longer_chosen": "{:.0%} chose the longer",
+}
+
+
+def _diagnostics(found: Mapping[str, Any]) -> str:
+    """What the run says of its judge; what is None, a share of nothing, is not said."""
+    return ", ".join(words.format(found[name]) for name, words in DIAGNOSTICS.items() if found.get(name) is not None)
+
+
+def files(folder: Path) -> list[str]:
+    """What a reader may want to open, without the journal's own files."""
+    names = (path.name + "/" * path.is_dir() for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(name for name in names if not name.startswith("journal."))
+
+
+def first_pairs(folder: Path, count: int = PAIRS_SHOWN) -> list[dict[str, Any]]:
+    """The first rows of preferences.jsonl; none where the file is not there."""
+    path = folder / "preferences.jsonl"
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in islice(lines, count)]
+
+
+def said(messages: Iterable[Mapping[str, Any]]) -> str:
+    """The text of messages; what is not text (parts, tool calls) as its JSON."""
+    contents = (m.get("content") or m.get("tool_calls") or "" for m in messages)
+    return "\n".join(c if isinstance(c, str) else json.dumps(c) for c in contents)
+
+
+def shortened(words: str, width: int) -> str:
+    """One line of at most `width` characters. A stranger's control characters reach neither terminal nor page."""
+    head = words[: 8 * width]
+    line = " ".join("".join(c if c.isprintable() else " " for c in head).split())
+    return line if len(line) <= width and head == words else line[: width - 1] + "…"
+
+
+ESTIMATE_COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
+"""Calls and tokens to be paid for, by role and model."""
+
+
+def cost_line(found: Estimate, *, batch: bool = False) -> str:
+    """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing."""
+    cost = found.cost_usd_batch if batch else found.cost_usd
+    usd = "unknown" if cost is None else f"{money(cost['expected'])} ({money(cost['low'])} to {money(cost['high'])})"
+    calls = found.calls
+    free = f", {calls['from_journal']:,} of them from the journal" if calls["from_journal"] else ""
+    how = " through the Batch API" if batch else ""
+    time = "" if batch else f", about {duration(3600 * found.hours)}"
+    total = calls["sampler"] + calls["judge"]
+    return f"expected cost {usd}{how}: {found.prompts:,} prompts, {total:,} calls{free}{time}"
+
+
+def estimate_rows(found: Estimate) -> Iterator[tuple[str, ...]]:
+    """One row per role and model under `ESTIMATE_COLUMNS`, as text."""
+    for row in found.rows:
+        yield (
+            row.role,
+            row.model,
+            f"{row.calls - row.from_journal:,}",
+            quantity(row.input["expected"]),
+            quantity(row.output["expected"]),
+            *(money(row.usd[bound]) for bound in ("low", "expected", "high")),
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 8s, 2:13 or 1:02:03."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{m:02}:{s:02}"
+    return f"{m}:{s:02}" if m else f"{s}s"
+
+
+def quantity(number: int) -> str:
+    """A count as 950, 12.3k or 4.5M."""
+    if number < 10_000:
+        return f"{number:,}"
+    return f"{number / 1e3:.1f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
+def money(usd: Decimal) -> str:
+    """USD to four places; what is not nothing does not read as nothing."""
+    return "<$0.0001" if 0 < usd < Decimal("0.0001") else f"${usd:,.4f}"

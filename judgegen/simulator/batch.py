@@ -1,0 +1,118 @@
+"""The simulator's Batch API, with what goes wrong in one.
+
+    POST /v1/batches               a file of purpose batch, /v1/chat/completions, 24h; metadata
+    GET  /v1/batches               newest first; after, limit
+    GET  /v1/batches/{id}          POST /v1/batches/{id}/cancel
+
+Batches and files are kept until the server ends. Knows nothing of what is asked in a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.files import Files, Stored
+from judgegen.simulator.job import ENDPOINT, Job
+from judgegen.simulator.lots import Lots
+from judgegen.simulator.scripted import World
+from judgegen.simulator.tally import Tally
+from judgegen.simulator.wire import bad, body_of, dropped, in_json, is_metadata, page, refused
+from judgegen.simulator.work import BatchSettings, Work
+
+
+class Batches:
+    """The batches, each worked on by a task of its own."""
+
+    def __init__(self, world: World, files: Files, tally: Tally, settings: BatchSettings) -> None:
+        self._world, self._files, self._tally, self._settings = world, files, tally, settings
+        self._jobs: dict[str, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._submissions = Lots("submissions", world.settings.seed)
+
+    async def aclose(self) -> None:
+        """Stop working."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes of the API."""
+        return [
+            web.post("/v1/batches", self.create),
+            web.get("/v1/batches", self.listed),
+            web.get("/v1/batches/{id}", self.described),
+            web.post("/v1/batches/{id}/cancel", self.cancel),
+        ]
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Accept one batch."""
+        body = await body_of(request)
+        if isinstance(body, Refusal):
+            return refused(body)
+        stored = self._files.get(str(body.get("input_file_id")))
+        if (refusal := _refusal(body, stored)) is not None or stored is None:
+            return refused(refusal or Refusal(message="no file"))
+        if self._submissions.unit() < self._settings.busy_rate:
+            self._tally.came_to("throttled")
+            busy = Refusal(message="Slow down.", status=429, type="rate_limit_error", code="rate_limit_exceeded")
+            return in_json(busy.payload(), 429, {"retry-after-ms": "50"})
+        job = self._accept(stored, body.get("metadata"))
+        if self._submissions.unit() < self._settings.crash_rate:
+            self._tally.came_to("fault")
+            return dropped(request)
+        return in_json(job.row())
+
+    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> Job:
+        job = Job(input=stored, metadata=metadata)
+        lots = Lots("batch", self._world.settings.seed, len(self._jobs))
+        self._jobs[job.id] = job
+        self._tally.counts["batches"] += 1
+        work = Work(job, lots, self._settings, self._world, self._files, self._tally, self.enqueued)
+        task = asyncio.create_task(work.done())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    def enqueued(self, model: str | None) -> int:
+        """Input tokens of the open batches for `model`."""
+        return sum(job.tokens for job in self._jobs.values() if job.model == model and not job.over)
+
+    async def listed(self, request: web.Request) -> web.Response:
+        """The batches, newest first."""
+        rows = {job.id: job.row() for job in reversed(self._jobs.values())}
+        return page(rows, request.query, most=100, usual=20)
+
+    async def described(self, request: web.Request) -> web.Response:
+        """One batch."""
+        job = self._jobs.get(request.match_info["id"])
+        return _none(request) if job is None else in_json(job.row())
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Stop one batch where it is."""
+        job = self._jobs.get(request.match_info["id"])
+        if job is None:
+            return _none(request)
+        if job.over:
+            return bad("id", f"Cannot cancel a batch with status '{job.status}'.", status=409)
+        job.cancel()
+        return in_json(job.row())
+
+
+def _none(request: web.Request) -> web.Response:
+    return bad("id", f"No batch found with id '{request.match_info['id']}'.", status=404)
+
+
+def _refusal(body: Mapping[str, Any], stored: Stored | None) -> Refusal | None:
+    if stored is None or stored.purpose != "batch":
+        said = f"Cannot find file {body.get('input_file_id')} of purpose 'batch'."
+        return Refusal(message=said, param="input_file_id")
+    if body.get("endpoint") != ENDPOINT:
+        return Refusal(message=f"Invalid 'endpoint'; here only {ENDPOINT} is served.", param="endpoint")
+    if body.get("completion_window") != "24h":
+        return Refusal(message="Invalid 'completion_window'; supported: 24h.", param="completion_window")
+    return None if is_metadata(body.get("metadata")) else Refusal(message="Invalid 'metadata'.", param="metadata")

@@ -1,0 +1,254 @@
+"""The known-truth world: scripted answers whose quality is known, and a scripted judge whose odds are.
+
+    quality   clip(base(model) - 0.3 x (temperature - 0.7 where above) x top_p + system + noise, 0, 1)
+              base: 0.40 to 0.75 by the model's name; system: ±0.05 by the system prompt's text, 0 without one;
+              noise: bell-shaped, standard deviation 0.06 x (1 + temperature), by the whole body and the choice
+    verdict   P(first is better) = logistic(±logit(accuracy) + position_bias + length_bias x log2(lengths' ratio));
+              + where the first has the higher quality, - where the lower, nothing where they are equal, so that
+              without bias the better one wins with probability `accuracy` whatever the gap. Then ties take
+              `tie_rate` of all verdicts, and `unreadable_rate` of all replies are no verdict at all.
+
+An unset temperature or top_p is 1. A request whose last user message shows two marked answers is a judge's, one with
+none or one is a sampler's. What else a body holds (penalties, stop, tools, unknown names) changes the draw and nothing
+else. A token is four characters; a prompt has three more for each message and three for the reply. The answer is a
+function of the settings and the body alone; which name the token limit goes by makes no difference.
+
+Knows nothing of HTTP, of this project's calls, or of what its answers are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from judgegen.llm.calls import digest
+from judgegen.simulator import bodies, prose, verdicts
+from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.lots import Lots
+from judgegen.simulator.prose import Shown, quality_of
+from judgegen.simulator.verdicts import Odds, Piece, Token
+from judgegen.simulator.weather import Weather
+from judgegen.spec import Scripted
+
+__all__ = ["Refusal", "Response", "ScriptedProvider", "World", "quality_of"]
+
+Kind = Literal["sampler", "judge", "refused", "throttled", "fault"]
+CHARACTERS_PER_TOKEN = 4
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One choice's text, its tokens where logprobs are asked for, and whether it came to its end."""
+
+    text: str
+    tokens: Sequence[Token] = ()
+    whole: bool = True
+
+    def within(self, length: int) -> Said:
+        """What fits into `length` characters."""
+        if len(self.text) <= length:
+            return self
+        kept: list[Token] = []
+        room = length
+        for token, chances in self.tokens:
+            kept.extend([(token, chances)] if len(token) <= room else verdicts.plain(token[:room]))
+            room = max(0, room - len(token))
+        return Said(text=self.text[:length], tokens=kept, whole=False)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Answers chat-completions bodies; the same body gets the same answer, on every machine."""
+
+    settings: Scripted
+
+    def answer(self, body: Mapping[str, Any]) -> dict[str, Any] | Refusal:
+        """The chat.completion for `body`, or why there is none."""
+        if (refusal := bodies.problem(body)) is not None:
+            return refusal
+        if body.get("logprobs") and not self.settings.logprobs:
+            return bodies.NO_LOGPROBS
+        shown = _shown(body)
+        if (refusal := _mismatch(body, shown)) is not None:
+            return refusal
+        key = body_digest(body)
+        if len(shown) < 2:
+            return _completion(body, key, [self._sample(body, f"{key}/{i}") for i in range(body.get("n") or 1)])
+        try:
+            pieces = verdicts.shape(body)
+        except ValueError as error:
+            message = f"Invalid schema for response_format: {error}"
+            return Refusal(message=message, param="response_format", code="invalid_json_schema")
+        odds = self.odds(shown[0], shown[1])
+        return _completion(body, key, [self._judge(pieces, odds, f"{key}/{i}") for i in range(body.get("n") or 1)])
+
+    def expected_quality(self, body: Mapping[str, Any]) -> float:
+        """The quality of answers to `body` before noise and clipping."""
+        heat = max(0.0, _number(body, "temperature") - 0.7) * _number(body, "top_p")
+        system = [bodies.text_of(m) for m in body["messages"] if m["role"] in ("system", "developer")]
+        base = 0.40 + 0.35 * Lots("model", self.settings.seed, body["model"]).unit()
+        tone = 0.1 * (Lots("system", self.settings.seed, *system).unit() - 0.5) if system else 0.0
+        return base - 0.3 * heat + tone
+
+    def p_first(self, first: float, second: float, *, doublings: float = 0.0) -> float:
+        """P(the answer shown first wins), ties aside, for two qualities.
+
+        `doublings` is the first's length over the second's as a power of two.
+        """
+        better = (first > second) - (first < second)
+        bias = self.settings.position_bias + self.settings.length_bias * doublings
+        return _logistic((better * _logit(self.settings.accuracy) if better else 0.0) + bias)
+
+    def odds(self, first: Shown, second: Shown) -> Odds:
+        """The true probabilities of a verdict on two answers as shown."""
+        p = self.p_first(first.quality, second.quality, doublings=prose.doublings(first, second))
+        tie = self.settings.tie_rate
+        return Odds(first=(1 - tie) * p, second=(1 - tie) * (1 - p), tie=tie)
+
+    def _sample(self, body: Mapping[str, Any], key: str) -> Said:
+        lots = Lots("sampler", self.settings.seed, key)
+        noise = 0.06 * (1 + _number(body, "temperature")) * lots.bell()
+        quality = min(1.0, max(0.0, self.expected_quality(body) + noise))
+        truncated = lots.unit() < self.settings.truncated_rate
+        text = prose.answer(bodies.text_of(body["messages"][-1]), quality, lots)
+        text = prose.broken_off(text, lots) if truncated else text
+        return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else (), whole=not truncated)
+
+    def _judge(self, pieces: Sequence[Piece], odds: Odds, key: str) -> Said:
+        lots = Lots("judge", self.settings.seed, key)
+        if lots.unit() < self.settings.unreadable_rate:
+            tokens = verdicts.plain(lots.one(verdicts.GARBAGE))
+        else:
+            tokens = verdicts.tokens(pieces, odds, lots.unit())
+        return Said(text="".join(token for token, _ in tokens), tokens=tokens)
+
+
+def body_digest(body: Mapping[str, Any]) -> str:
+    """32 hex digits of what `body` asks; the name of the token limit makes no difference."""
+    limit = bodies.limit(body)
+    return digest({**{k: v for k, v in body.items() if k not in _LIMITS}, "max_tokens": limit})
+
+
+def role(body: Mapping[str, Any]) -> Literal["sampler", "judge"]:
+    """Who asks."""
+    return "judge" if len(_shown(body)) == 2 else "sampler"
+
+
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """Input tokens of a body."""
+    return sum(3 + _tokens(bodies.text_of(message)) for message in body["messages"]) + 3
+
+
+def _shown(body: Mapping[str, Any]) -> tuple[Shown, ...]:
+    asked = [message for message in body["messages"] if message["role"] == "user"]
+    return prose.shown(bodies.text_of(asked[-1])) if asked else ()
+
+
+def _mismatch(body: Mapping[str, Any], shown: Sequence[Shown]) -> Refusal | None:
+    """A verdict that cannot be given is refused: a guess would look like data."""
+    wants_schema = (body.get("response_format") or {}).get("type") == "json_schema"
+    if len(shown) > 2 or (wants_schema and len(shown) < 2):
+        marks = f"the last user message shows {len(shown)} answers with a [quality 0.000] mark"
+        return Refusal(message=f"Scripted: {marks}; a verdict needs two.", param="messages", code="invalid_value")
+    return None
+
+
+def _number(body: Mapping[str, Any], name: str) -> float:
+    value = body.get(name)
+    return 1.0 if value is None else float(value)
+
+
+def _logit(p: float) -> float:
+    return math.copysign(math.inf, p - 0.5) if p in (0.0, 1.0) else math.log(p / (1 - p))
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _completion(body: Mapping[str, Any], key: str, said: Sequence[Said]) -> dict[str, Any]:
+    choices = [_choice(body, i, one) for i, one in enumerate(said)]
+    asked = prompt_tokens(body)
+    answered = sum(_tokens(choice["message"]["content"]) for choice in choices)
+    usage = {
+        "prompt_tokens": asked,
+        "completion_tokens": answered,
+        "total_tokens": asked + answered,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+    head = {"id": f"chatcmpl-{key}", "object": "chat.completion", "created": 0, "model": body["model"]}
+    return {**head, "choices": choices, "usage": usage, "system_fingerprint": "scripted"}
+
+
+def _choice(body: Mapping[str, Any], index: int, said: Said) -> dict[str, Any]:
+    limit = bodies.limit(body)
+    kept = said if limit is None else said.within(limit * CHARACTERS_PER_TOKEN)
+    listed = verdicts.logprobs(kept.tokens, body.get("top_logprobs") or 0) if body.get("logprobs") else None
+    return {
+        "index": index,
+        "message": {"role": "assistant", "content": kept.text, "refusal": None},
+        "logprobs": None if listed is None else {"content": listed, "refusal": None},
+        "finish_reason": "stop" if kept.whole else "length",
+    }
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a request came to; `kind` says on whose account."""
+
+    kind: Kind
+    status: int
+    headers: Mapping[str, str]
+    payload: Mapping[str, Any]
+
+
+class ScriptedProvider:
+    """The world behind its weather, in this process."""
+
+    def __init__(self, settings: Scripted) -> None:
+        self.world = World(settings)
+        self.weather = Weather(settings)
+
+    async def __call__(self, body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+        """(HTTP status, headers, JSON body) for a chat-completions body.
+
+        Raises:
+            ConnectionError: the connection was dropped.
+        """
+        response = await self.respond(body)
+        return response.status, response.headers, json.dumps(response.payload).encode("ascii")
+
+    async def respond(self, body: Mapping[str, Any]) -> Response:
+        """The same, before it is written as bytes.
+
+        Raises:
+            ConnectionError: the connection was dropped.
+        """
+        if (throttled := self.weather.throttle(time.monotonic())) is not None:
+            return Response(kind="throttled", status=429, headers=throttled.headers, payload=throttled.payload())
+        fault, wait = self.weather.fault(), self.weather.latency()
+        if wait and not (fault and fault.at_once):
+            await asyncio.sleep(wait)
+        if fault is not None:
+            return Response(kind="fault", status=fault.status, headers=fault.headers, payload=fault.payload())
+        return self._answered(body)
+
+    def _answered(self, body: Mapping[str, Any]) -> Response:
+        answer, headers = self.world.answer(body), self.weather.headers()
+        if isinstance(answer, Refusal):
+            return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
+        return Response(kind=role(body), status=200, headers=headers, payload=answer)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,183 @@
+"""The known-truth world over HTTP, for anything that speaks to OpenAI, and counts of what it served.
+
+    POST /v1/chat/completions   as in-process; a dropped connection is a socket closed without a response
+    GET  /v1/models             a few names; any name is served
+    /v1/files, /v1/batches, /v1/fine_tuning/jobs
+                                OpenAI's Files, Batch and fine-tuning APIs, met by the same faults
+    /openai/v1/files, /openai/v1/fine_tuning/jobs
+                                the same with Azure's rules
+    GET  /stats                 sampler, judge, faults, throttled, refused: what requests and batch rows came to;
+                                repeats: answers to bodies answered before; prompt_tokens, completion_tokens: of what
+                                was answered; batches: accepted; batch_rows: answered; peak, in_flight: of chat
+                                completions at once; seen: different bodies remembered
+    GET  /stats/paid            custom_id of a batch row, or body digest -> times answered
+    POST /stats/reset           all counts to zero
+
+A fault strikes before any work is done: what it strikes is not counted as answered. An upload alone is struck after it
+is kept. Knows nothing of this project's calls or of what its answers are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from judgegen.simulator import wire
+from judgegen.simulator.batch import Batches
+from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.files import Files
+from judgegen.simulator.finetune import FinetuneSettings, Tunings
+from judgegen.simulator.scripted import Response, ScriptedProvider
+from judgegen.simulator.tally import Tally
+from judgegen.simulator.wire import Handler, body_of, dropped, in_json, nowhere, patient
+from judgegen.simulator.work import BatchSettings
+from judgegen.spec import Scripted
+
+MODELS = ("scripted-small", "scripted-large", "scripted-judge")
+
+
+class Simulator:
+    """The routes and what stands behind them."""
+
+    def __init__(self, settings: Scripted, batches: BatchSettings, tuning: FinetuneSettings | None = None) -> None:
+        tuning = tuning or FinetuneSettings()
+        self.provider = ScriptedProvider(settings)
+        self.tally = Tally()
+        self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
+        self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
+        self.batches = Batches(self.provider.world, self.files, self.tally, batches)
+
+    def app(self) -> web.Application:
+        """The application to serve."""
+        app = web.Application(client_max_size=wire.LARGEST)
+        own = [
+            web.post("/v1/chat/completions", self.chat),
+            web.get("/v1/models", self.models),
+            web.get("/stats", self.stats),
+            web.get("/stats/paid", self.paid),
+            web.post("/stats/reset", self.reset),
+        ]
+        met = [
+            web.route(route.method, route.path, self._met(route.handler))
+            for route in (*self.files.routes(), *self.batches.routes(), *self.tunings.routes())
+        ]
+        for route in (*own, *met, web.route("*", "/{path:.*}", nowhere)):
+            app.router.add_route(route.method, route.path, patient(route.handler))
+        return app
+
+    async def aclose(self) -> None:
+        """Stop the work on batches and remove the files."""
+        await self.batches.aclose()
+        self.files.close()
+
+    async def chat(self, request: web.Request) -> web.Response:
+        """Answer one request, or drop its connection."""
+        body = await body_of(request)
+        self.tally.arrived()
+        try:
+            response = await self._respond(body)
+        except ConnectionError:
+            self.tally.came_to("fault")
+            return dropped(request)
+        finally:
+            self.tally.left()
+        if response.status == 200:
+            self.tally.answered(response.kind, response.payload)
+        else:
+            self.tally.came_to(response.kind)
+        return in_json(response.payload, response.status, response.headers)
+
+    async def _respond(self, body: Mapping[str, Any] | Refusal) -> Response:
+        if isinstance(body, Refusal):
+            return Response(kind="refused", status=body.status, headers={}, payload=body.payload())
+        return await self.provider.respond(body)
+
+    def _met(self, handler: Handler) -> Handler:
+        """`handler`, now and then met by a fault."""
+
+        async def met(request: web.Request) -> web.StreamResponse:
+            fault = self.provider.weather.fault()
+            if fault is None:
+                return await handler(request)
+            if request.content_type.startswith("multipart/"):
+                await handler(request)
+            self.tally.came_to("fault")
+            return dropped(request) if fault.error is None else in_json(fault.payload(), fault.status, fault.headers)
+
+        return met
+
+    async def models(self, _: web.Request) -> web.Response:
+        """A few names, as OpenAI lists them."""
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "scripted"} for name in MODELS]
+        return in_json({"object": "list", "data": data})
+
+    async def stats(self, _: web.Request) -> web.Response:
+        """The counts."""
+        return in_json(self.tally.row())
+
+    async def paid(self, _: web.Request) -> web.Response:
+        """How often each row and body was answered."""
+        return in_json(self.tally.paid.times)
+
+    async def reset(self, _: web.Request) -> web.Response:
+        """Forget the counts."""
+        self.tally.reset()
+        return in_json(self.tally.row())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A running simulator: its base URL (ending in /v1) and what it served."""
+
+    url: str
+    tally: Tally
+
+
+@asynccontextmanager
+async def serving(
+    settings: Scripted,
+    *,
+    batches: BatchSettings | None = None,
+    tuning: FinetuneSettings | None = None,
+    port: int = 0,
+    host: str = "127.0.0.1",
+) -> AsyncIterator[Served]:
+    """A simulator on `host`:`port` (0 picks a free one) for as long as the block runs.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    simulator = Simulator(settings, batches or BatchSettings(), tuning)
+    runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        yield Served(url=f"http://{host}:{runner.addresses[0][1]}/v1", tally=simulator.tally)
+    finally:
+        await runner.cleanup()
+        await simulator.aclose()
+
+
+async def serve(
+    settings: Scripted,
+    *,
+    batches: BatchSettings | None = None,
+    tuning: FinetuneSettings | None = None,
+    port: int,
+    host: str = "127.0.0.1",
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until cancelled; `ready` is told the base URL once requests are taken.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    async with serving(settings, batches=batches, tuning=tuning, port=port, host=host) as served:
+        if ready is not None:
+            ready(served.url)
+        await asyncio.Event().wait()

@@ -1,0 +1,207 @@
+"""The run file's [judge] and [pairs]: how labels come about and which of them are kept. Every default stands here.
+
+Knows nothing of endpoints or of how any of it is done.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from judgegen.llm import models
+from judgegen.spec.tables import Effort, Extra, Frozen
+
+JUDGE_TOKENS = 512
+JUDGE_TOKENS_REASONING = 4096
+
+Weight = Annotated[float, Field(ge=0)]
+_ONLY: dict[str, tuple[str, ...]] = {
+    "template": ("pairwise", "hybrid"),
+    "orders": ("pairwise",),
+    "schedule": ("pairwise",),
+    "early_stop": ("pairwise", "hybrid"),
+    "third": ("pairwise", "hybrid"),
+    "escalate": ("pairwise", "hybrid"),
+    "rubric": ("rubric", "hybrid"),
+    "weights": ("rubric", "hybrid"),
+    "samples": ("rubric", "hybrid"),
+    "criteria": ("pairwise", "rubric", "hybrid"),
+    "checklist": ("pairwise", "rubric", "hybrid"),
+    "rationale": ("pairwise", "rubric", "hybrid"),
+    "panel": ("pairwise", "rubric", "hybrid"),
+    "grade": ("pairwise", "rubric", "hybrid"),
+    "grader": ("python",),
+    "options": ("python",),
+}
+"""Which keys say something to which methods: a key that would be read and ignored is refused."""
+
+
+class Third(Frozen):
+    """Who is asked once more where the two orders of a comparison conflict: another template, another model, or both.
+
+    What is not written is the judge's own.
+    """
+
+    endpoint: str | None = None
+    model: str | None = Field(default=None, min_length=1)
+    template: str | None = None
+
+    @model_validator(mode="after")
+    def _another(self) -> Third:
+        if self.model is None and self.template is None:
+            raise ValueError("name another model or another template: the same question again adds nothing")
+        return self
+
+
+class Member(Frozen):
+    """One judge of several. What is not written is as in [judge]."""
+
+    endpoint: str | None = None
+    model: str = Field(min_length=1)
+    template: str | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
+    reasoning_effort: Effort | None = None
+    temperature: float | None = Field(default=None, ge=0)
+    logprobs: bool | None = None
+    extra_body: Extra = Field(default_factory=dict)
+
+
+class Panelist(Member):
+    """A judge that is asked beside the others."""
+
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Escalation(Member):
+    """A judge that is asked only where the ones before it conflict, cannot be read, or are not sure."""
+
+    below: float = Field(default=0.0, ge=0, le=0.5)  # |p - 1/2| under which it is asked, 0 for conflicts alone
+
+
+class Grade(Frozen):
+    """A grader beside the judge: it weighs in, or vetoes pairs whose rejected it puts above the chosen, or both."""
+
+    grader: str = Field(min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)
+    weight: float | None = Field(default=None, gt=0)
+    veto: bool = False
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Grade:
+        if self.weight is None and not self.veto:
+            raise ValueError("neither weighs in nor vetoes; set weight or veto = true")
+        return self
+
+
+class Judge(Frozen):
+    """The model that compares. Unset `temperature`, `logprobs` and `max_tokens` follow what the model accepts."""
+
+    method: Literal["pairwise", "rubric", "hybrid", "python"] = "pairwise"
+    endpoint: str = "openai"
+    model: str = ""
+    template: str = "pairwise"
+    rubric: str = "rubric"  # the template that scores one answer at a time
+    weights: dict[str, Weight] = Field(default_factory=dict)  # of the rubric's aspects, instead of its own
+    samples: int = Field(default=1, gt=0, le=64)  # answers to each scoring, for judges without logprobs
+    criteria: str | None = Field(default=None, min_length=1)
+    reference: Literal["off", "given", "judge"] = "given"
+    checklist: Literal["off", "judge"] = "off"
+    rationale: Literal["none", "before", "after"] = "none"
+    orders: Literal["both", "one"] = "both"
+    schedule: Literal["round-robin", "min-max", "swiss"] = "round-robin"
+    early_stop: float | None = Field(default=None, ge=0.5, le=1)  # P(winner) from which the first order settles it
+    third: Third | None = None
+    panel: tuple[Panelist, ...] = ()
+    escalate: tuple[Escalation, ...] = ()
+    grader: str | None = Field(default=None, min_length=1)
+    options: dict[str, Any] = Field(default_factory=dict)  # what the grader is told
+    grade: Grade | None = None
+    calibration: str | None = Field(default=None, min_length=1)  # what `judgegen judge calibrate` wrote
+    max_attempts: int = Field(default=3, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    expected_output_tokens: int | None = Field(default=None, gt=0)
+    reasoning_effort: Effort | None = None
+    temperature: float | None = Field(default=None, ge=0)
+    logprobs: bool | None = None
+    extra_body: Extra = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Judge:
+        defaults = type(self).model_fields
+        for name, methods in _ONLY.items():
+            if (
+                getattr(self, name) != defaults[name].get_default(call_default_factory=True)
+                and self.method not in methods
+            ):
+                allowed = " or ".join(f'"{method}"' for method in methods)
+                raise ValueError(f'{name} is for method = {allowed}, and method = "{self.method}"; remove one of them')
+        if (self.method == "python") != (self.grader is not None):
+            raise ValueError('method = "python" and grader go together: the grader says what to grade by')
+        return self
+
+    @model_validator(mode="after")
+    def _orders_to_save(self) -> Judge:
+        if self.orders == "one":
+            for name in ("early_stop", "third"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f'{name} is about a second order, and orders = "one" asks for none')
+        if self.early_stop is not None and self.logprobs is False:
+            raise ValueError("early_stop needs the probability of a verdict, and logprobs = false asks for none")
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether some calls show two answers."""
+        return self.method in ("pairwise", "hybrid")
+
+    @property
+    def scores(self) -> bool:
+        """Whether some calls score one answer."""
+        return self.method in ("rubric", "hybrid")
+
+    def panelists(self) -> list[tuple[Judge, float]]:
+        """Every judge asked at first, with its weight: the one of [judge] where it has a model, then the panel's."""
+        own = [(self, 1.0)] if self.model else []
+        return [*own, *((self.like(member), member.weight) for member in self.panel)]
+
+    def like(self, member: Member | Third) -> Judge:
+        """This judge as `member` changes it. A model of its own has its own limits, efforts and wishes."""
+        own = member.model_dump(exclude={"weight", "below"})
+        if member.model is None:
+            return self.model_copy(update={name: value for name, value in own.items() if value is not None})
+        kept = {name: own[name] or getattr(self, name) for name in ("endpoint", "template")}
+        fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs")) | {"extra_body": {}}
+        return self.model_copy(update={**fresh, **own, **kept})
+
+    @property
+    def token_limit(self) -> int:
+        """`max_tokens`, or room for a verdict, with room for thought where the model is known to think."""
+        if self.max_tokens is not None:
+            return self.max_tokens
+        return JUDGE_TOKENS_REASONING if models.reasons(self.model, self.reasoning_effort) else JUDGE_TOKENS
+
+
+class Pairs(Frozen):
+    """Which candidates become preferences, and what a pair must bear."""
+
+    select: Literal["best-worst", "best-mu-2sigma", "best-random", "all-above-margin", "delta"] = "best-worst"
+    require_consistent: bool = True
+    min_p_chosen: float = Field(default=0.5, ge=0.5, lt=1)
+    min_margin: float = Field(default=0.0, ge=0, le=1)
+    min_score: float | None = Field(default=None, ge=0, le=1)  # the absolute score of the chosen
+    max_length_ratio: float | None = Field(default=None, ge=1)  # characters of the longer text to the shorter's
+    length_correction: float = Field(default=0.0, ge=0)  # logits taken from a text that is longer by far
+    length_scale: float = Field(default=700.0, gt=0)  # characters: the usual length difference of two answers
+    stronger: str | None = None  # delta: the variant of the chosen
+    weaker: str | None = None
+
+    @model_validator(mode="after")
+    def _delta_names_both(self) -> Pairs:
+        named = [self.stronger, self.weaker]
+        if self.select == "delta":
+            if None in named or self.stronger == self.weaker:
+                raise ValueError('select = "delta" needs stronger and weaker, the names of two variants')
+        elif named != [None, None]:
+            raise ValueError('stronger and weaker are for select = "delta"; remove them or select that')
+        return self

@@ -1,0 +1,1 @@
+"""Studies of a judge: put before people's labels, and before hostile texts."""

@@ -1,0 +1,96 @@
+"""What a calibration makes of a prompt's pairs: P mapped to one worth its name, pairs below the threshold left out.
+
+Knows nothing of how map and threshold were found, or of which judge they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from judgegen.records import Pair, Result
+
+if TYPE_CHECKING:
+    from judgegen.trust import CalibrationMap, Gate
+
+VERSION = 1
+BELOW = "below-threshold"
+"""The drop of a prompt whose pairs all fall below the threshold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """What is known of one judge's probabilities.
+
+    Attributes:
+        map: from the judge's P to the calibrated one.
+        gate: the test behind the threshold.
+        n, prompts: comparisons it rests on, and their prompts.
+        judge: what the run file says of the judge, without what is a default.
+        template: digest of the judge's templates.
+        fingerprint: of the run file it was made with; for the record alone.
+    """
+
+    map: CalibrationMap
+    gate: Gate
+    n: int
+    prompts: int
+    judge: Mapping[str, Any]
+    template: str
+    fingerprint: str
+
+    @property
+    def threshold(self) -> float | None:
+        """Keep pairs whose P is at least this, as the judge says it; None where no threshold meets the target."""
+        return self.gate.threshold
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a command prints as JSON."""
+        return self.to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the file holds."""
+        return {
+            "version": VERSION,
+            "judge": dict(self.judge),
+            "template": self.template,
+            "fingerprint": self.fingerprint,
+            "n": self.n,
+            "prompts": self.prompts,
+            "target": self.gate.target,
+            "confidence": self.gate.confidence,
+            "threshold": self.gate.threshold,
+            "brier": {"before": self.map.brier_before, "after": self.map.brier_after},
+            "map": self.map.to_dict(),
+            "gate": self.gate.to_dict(),
+        }
+
+    def text(self) -> str:
+        """The file."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+
+def calibrated(result: Result, found: Calibration, min_p_chosen: float) -> Result:
+    """The result with every `p_chosen` mapped, without the pairs whose P falls below the threshold.
+
+    The threshold is on P as the judge says it, `min_p_chosen` on the mapped one. A pair that nobody judged stays.
+    """
+    kept: list[Pair] = []
+    drop, detail = result.drop, result.detail
+    for pair in result.pairs:
+        if pair.p_chosen is None:
+            kept.append(pair)
+            continue
+        names, p = f"{pair.chosen.key} against {pair.rejected.key}", found.map(pair.p_chosen)
+        if round(pair.p_chosen, 12) < (found.threshold or 0.0):
+            drop, detail = BELOW, f"{names}: P(chosen) = {pair.p_chosen:.3g} is below {found.threshold:.3g}"
+        elif p <= max(min_p_chosen, 0.5):
+            drop, detail = "low-p", f"{names}: calibrated P(chosen) = {p:.3g} is not above {max(min_p_chosen, 0.5):.3g}"
+        else:
+            kept.append(replace(pair, p_chosen=round(p, 12)))
+    if kept:
+        return replace(result, pairs=tuple(kept))
+    return replace(result, pairs=(), drop=drop, detail=detail)
