@@ -41,7 +41,7 @@ from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
 
 if TYPE_CHECKING:
-    from judgegen.run.estimate import Estimate
+    from judgegen.run.expected import Estimate
 
 RUN_FILE = "run.toml"
 __all__ = ["Run", "default_out", "estimate", "generate", "load", "rewrite"]

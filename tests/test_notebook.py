@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from judgegen.llm.calls import Call, Choice, Reply, Tag, Usage
 from judgegen.llm.guess import Bound
 from judgegen.records import Prompt, Result
-from judgegen.run.estimate import Estimate, Row
+from judgegen.run.expected import Estimate, Row
 from judgegen.run.result import Run
-from judgegen.show.notebook import Notebook, estimate_html, run_html
-from judgegen.show.words import cost_line
+from judgegen.show.notebook import Notebook
 
 SUMMARY: dict[str, Any] = {
     "prompts": 40,
@@ -74,7 +73,7 @@ def folder_with(path: Path, *texts: str) -> Path:
 
 def test_the_card_says_what_the_summary_says(tmp_path: Path) -> None:
     """Counts, drops, spend and diagnostics stand on the card; what is unknown or nil is not said."""
-    words = read(run_html(Run(folder_with(tmp_path / "r", "a question"), SUMMARY))).words
+    words = read(Run(folder_with(tmp_path / "r", "a question"), SUMMARY)._repr_html_()).words
     assert "37 pairs from 40 prompts" in words
     assert "2 tie, 1 too-few" in words
     assert "160 sampler, 480 judge; 40 sent now, 600 from the journal" in words
@@ -85,8 +84,8 @@ def test_the_card_says_what_the_summary_says(tmp_path: Path) -> None:
 
 def test_a_run_without_pairs_has_a_card(tmp_path: Path) -> None:
     """Where nothing was preferred, or nothing is written yet, there is no table of pairs."""
-    assert "chosen" not in run_html(Run(tmp_path, SUMMARY))
-    assert "chosen" not in run_html(Run(folder_with(tmp_path / "r"), SUMMARY))
+    assert "chosen" not in Run(tmp_path, SUMMARY)._repr_html_()
+    assert "chosen" not in Run(folder_with(tmp_path / "r"), SUMMARY)._repr_html_()
 
 
 def test_an_estimate_has_a_card() -> None:
@@ -107,13 +106,13 @@ def test_an_estimate_has_a_card() -> None:
         basis="assumed",
     )
     found = Estimate(prompts=15, counted=15, hours=0.5, rows=(row,), assumptions=("a < b",))
-    page = read(estimate_html(found))
+    page = read(found._repr_html_())
     said = "expected cost $1.0000 ($0.5000 to $2.2500): 15 prompts, 90 calls, 30 of them from the journal, about 30:00"
     assert said in page.words
     assert page.words[-9:-1] == ["judge", "<b>large</b>", "60", "1.0M", "1.0M", "$0.5000", "$1.0000", "$2.2500"]
     assert page.words[-1] == "a < b"
     assert page.tags == {"div", "strong", "table", "tr", "th", "td", "ul", "li"}
-    assert cost_line(found, batch=True).startswith("expected cost unknown through the Batch API: 15 prompts")
+    assert found.line(batch=True).startswith("expected cost unknown through the Batch API: 15 prompts")
 
 
 HOSTILE = st.text() | st.sampled_from(
@@ -131,7 +130,7 @@ HOSTILE = st.text() | st.sampled_from(
 def test_a_candidate_cannot_write_html(tmp_path_factory: Any, text: str) -> None:
     """Whatever a model says, the card has the tags it has without it, in balance, and can be sent as UTF-8."""
     folder = tmp_path_factory.getbasetemp() / "hostile"
-    page = run_html(Run(folder_with(folder, text), SUMMARY))
+    page = Run(folder_with(folder, text), SUMMARY)._repr_html_()
     assert read(page).tags <= {"div", "strong", "table", "tr", "th", "td"}
     assert page.encode("utf-8")
     assert page.isprintable()

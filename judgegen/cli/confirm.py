@@ -8,8 +8,7 @@ from pathlib import Path
 import typer
 
 from judgegen import api
-from judgegen.run.estimate import Estimate
-from judgegen.show.words import cost_line
+from judgegen.run.expected import Estimate
 from judgegen.spec import Spec, read
 
 
@@ -24,7 +23,7 @@ def confirm(path: Path, *, out: Path | None, limit: int | None, batch: bool, ask
     if not (ask or tell) or not may_cost(read(path)):
         return
     found = api.estimate(path, out=out, limit=limit)
-    typer.echo(cost_line(found, batch=batch), err=True)
+    typer.echo(found.line(batch=batch), err=True)
     if ask and _costs(found):
         typer.confirm("go on?", default=True, abort=True, err=True)
 

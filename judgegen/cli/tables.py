@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from judgegen.run.estimate import Estimate
-from judgegen.show.words import ESTIMATE_COLUMNS, cost_line, estimate_rows
+from judgegen.run.expected import COLUMNS, Estimate
 
 TEXT_COLUMNS = 2
 """The first columns hold names; the others numbers, which stand to the right."""
@@ -17,11 +16,11 @@ TEXT_COLUMNS = 2
 
 def print_estimate(found: Estimate) -> None:
     """The expected cost, the table behind it, and what it rests on."""
-    print(cost_line(found))
+    print(found.line())
     if found.cost_usd_batch is not None:
-        print(cost_line(found, batch=True))
+        print(found.line(batch=True))
     print()
-    Console(highlight=False).print(_table(ESTIMATE_COLUMNS, estimate_rows(found)))
+    Console(highlight=False).print(_table(COLUMNS, found.table()))
     print("\nwhat it rests on:")
     for assumption in found.assumptions:
         print(f"- {assumption}")

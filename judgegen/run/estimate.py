@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
 from judgegen.judge.build import Asking
@@ -23,114 +22,15 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan
 from judgegen.records import Prompt
+from judgegen.run.expected import BOUNDS, Estimate, Row
 from judgegen.spec import Endpoint, Spec
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 EVERY = 20_000
 """Up to this many prompts every one is counted."""
 SAMPLE = 2_000
 """How many are counted beyond that, and how many in the low and high passes."""
-BOUNDS: tuple[Bound, ...] = ("low", "expected", "high")
 TOKENS_PER_S, FIRST_TOKEN_S = 60.0, 0.5
 """Assumed speed of an endpoint nobody has asked yet."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One role and model. Numbers are for what is still to pay; `calls` counts all, `from_journal` the free ones."""
-
-    role: str
-    endpoint: str
-    model: str
-    calls: int
-    from_journal: int
-    input: Mapping[Bound, int]
-    cached: Mapping[Bound, int]
-    output: Mapping[Bound, int]
-    usd: Mapping[Bound, Decimal]
-    usd_batch: Mapping[Bound, Decimal] | None  # None: no batch price is known
-    basis: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What the job will take. `hours` is the expected time under the endpoints' limits."""
-
-    prompts: int
-    counted: int
-    hours: float
-    rows: tuple[Row, ...]
-    assumptions: tuple[str, ...]
-
-    @property
-    def cost_usd(self) -> dict[Bound, Decimal]:
-        """USD, live."""
-        return {bound: sum((row.usd[bound] for row in self.rows), Decimal(0)) for bound in BOUNDS}
-
-    @property
-    def cost_usd_batch(self) -> dict[Bound, Decimal] | None:
-        """USD through the Batch API; None where some model has no known batch price."""
-        batch = [row.usd_batch for row in self.rows]
-        if any(usd is None for usd in batch):
-            return None
-        return {bound: sum((usd[bound] for usd in batch if usd), Decimal(0)) for bound in BOUNDS}
-
-    @property
-    def calls(self) -> dict[str, int]:
-        """Calls of the whole job by role, and how many of them the journal answers."""
-        by_role = {role: sum(row.calls for row in self.rows if row.role == role) for role in ("sampler", "judge")}
-        return {**by_role, "from_journal": sum(row.from_journal for row in self.rows)}
-
-    @property
-    def frame(self) -> DataFrame:
-        """One row per role and model, low/expected/high as columns."""
-        import pandas as pd
-
-        return pd.json_normalize([_plain(row) for row in self.rows])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; USD as decimal strings."""
-        return {
-            "prompts": self.prompts,
-            "prompts_counted": self.counted,
-            "calls": self.calls,
-            "cost_usd": _strings(self.cost_usd),
-            "cost_usd_batch": _strings(self.cost_usd_batch),
-            "hours": round(self.hours, 4),
-            "rows": [_plain(row) for row in self.rows],
-            "assumptions": list(self.assumptions),
-        }
-
-    def _repr_html_(self) -> str:
-        from judgegen.show.notebook import estimate_html
-
-        return estimate_html(self)
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {
-        "role": row.role,
-        "endpoint": row.endpoint,
-        "model": row.model,
-        "calls": row.calls,
-        "from_journal": row.from_journal,
-        "input_tokens": dict(row.input),
-        "cached_input_tokens": dict(row.cached),
-        "output_tokens": dict(row.output),
-        "cost_usd": _strings(row.usd),
-        "cost_usd_batch": _strings(row.usd_batch),
-        "basis": row.basis,
-    }
-
-
-def _strings(usd: Mapping[Bound, Decimal] | None) -> dict[str, str] | None:
-    return (
-        None
-        if usd is None
-        else {bound: format(value.quantize(Decimal("0.000001")), "f") for bound, value in usd.items()}
-    )
 
 
 def sample(prompts: Iterable[Prompt], seed: int) -> tuple[int, list[Prompt]]:

@@ -71,9 +71,16 @@ class Run:
         return f"<Run {str(self.folder)!r}: {self.summary['pairs']} pairs from {self.summary['prompts']} prompts>"
 
     def _repr_html_(self) -> str:
-        from judgegen.show.notebook import run_html
+        from judgegen.show.cards import Table, card
+        from judgegen.show.words import figures, first_pairs, headline, said
 
-        return run_html(self)
+        pairs = [
+            (said(row["prompt"][-1:]), said(row["chosen"]), said(row["rejected"]), f"{row['p_chosen']:.2f}")
+            for row in first_pairs(self.folder)
+        ]
+        facts = Table([*figures(self.summary).items(), ("folder", str(self.folder))])
+        shown = [Table(pairs, head=("prompt", "chosen", "rejected", "p"))] if pairs else []
+        return card(headline(self.summary), facts, *shown)
 
 
 def load(folder: str | Path) -> Run:

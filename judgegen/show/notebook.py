@@ -1,4 +1,4 @@
-"""A run in Jupyter: its card, and its progress while `await judgegen.generate(...)` goes on.
+"""A run's progress in Jupyter while `await judgegen.generate(...)` goes on.
 
 Knows nothing of how a run is made; all text of models and users is escaped.
 """
@@ -7,74 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
 from judgegen.show.progress import Tally, counts, traffic
-from judgegen.show.words import (
-    ESTIMATE_COLUMNS,
-    cost_line,
-    estimate_rows,
-    figures,
-    first_pairs,
-    headline,
-    said,
-    shortened,
-)
-
-if TYPE_CHECKING:
-    from judgegen.run.estimate import Estimate
-    from judgegen.run.result import Run
-    from judgegen.study.check import Check
 
 UPDATE_EVERY_S = 0.5
-CELL = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
-TEXT_WIDTH = 300
-
-
-def run_html(run: Run) -> str:
-    """A run's card: counts, spend, drops, diagnostics and the first pairs; no scripts, nothing from elsewhere."""
-    facts = [*figures(run.summary).items(), ("folder", str(run.folder))]
-    pairs = [
-        (said(row["prompt"][-1:]), said(row["chosen"]), said(row["rejected"]), f"{row['p_chosen']:.2f}")
-        for row in first_pairs(run.folder)
-    ]
-    table = _table(pairs, head=("prompt", "chosen", "rejected", "p")) if pairs else ""
-    return f"<div><strong>{escape(headline(run.summary))}</strong>{_table(facts)}{table}</div>"
-
-
-def estimate_html(found: Estimate) -> str:
-    """An estimate's card: the expected cost, the table behind it, what it rests on."""
-    rests_on = "".join(f"<li>{escape(assumption)}</li>" for assumption in found.assumptions)
-    table = _table(estimate_rows(found), head=ESTIMATE_COLUMNS)
-    return f"<div><strong>{escape(cost_line(found))}</strong>{table}<ul>{rests_on}</ul></div>"
-
-
-def check_html(done: Check) -> str:
-    """A check's card: its figures, the reliability table, accuracy against coverage."""
-    from judgegen.trust import words
-
-    found = done.report
-    title = f"{done.judge}: {found.n:,} comparisons of {found.prompts:,} prompts"
-    tables = (
-        _table(words.figures(found), head=words.FIGURES),
-        _table(words.reliability(found), head=words.RELIABILITY),
-        _table(words.risk(found), head=words.RISK),
-    )
-    return f"<div><strong>{escape(title)}</strong>{''.join(tables)}</div>"
-
-
-def _table(rows: Iterable[Iterable[str]], head: Iterable[str] = ()) -> str:
-    top = "".join(f'<th style="{CELL}">{escape(name)}</th>' for name in head)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f'<table style="margin:4px 0">{f"<tr>{top}</tr>" if top else ""}{body}</table>'
-
-
-def _cell(text: str) -> str:
-    return f'<td style="{CELL}">{escape(shortened(text, TEXT_WIDTH))}</td>'
 
 
 class Notebook(Tally):

@@ -1,4 +1,4 @@
-"""A run at a glance, as plain words: its expected cost, figures of its summary, its files, its first pairs.
+"""A run at a glance, as plain words: figures of its summary, its files, its first pairs; money, time, quantities.
 
 What the command line prints and a notebook shows are the same words. Knows nothing of terminals or HTML.
 """
@@ -6,14 +6,11 @@ What the command line prints and a notebook shows are the same words. Knows noth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from judgegen.run.estimate import Estimate
+from typing import Any
 
 PAIRS_SHOWN = 3
 
@@ -93,35 +90,6 @@ def shortened(words: str, width: int) -> str:
     head = words[: 8 * width]
     line = " ".join("".join(c if c.isprintable() else " " for c in head).split())
     return line if len(line) <= width and head == words else line[: width - 1] + "…"
-
-
-ESTIMATE_COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
-"""Calls and tokens to be paid for, by role and model."""
-
-
-def cost_line(found: Estimate, *, batch: bool = False) -> str:
-    """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing."""
-    cost = found.cost_usd_batch if batch else found.cost_usd
-    usd = "unknown" if cost is None else f"{money(cost['expected'])} ({money(cost['low'])} to {money(cost['high'])})"
-    calls = found.calls
-    free = f", {calls['from_journal']:,} of them from the journal" if calls["from_journal"] else ""
-    how = " through the Batch API" if batch else ""
-    time = "" if batch else f", about {duration(3600 * found.hours)}"
-    total = calls["sampler"] + calls["judge"]
-    return f"expected cost {usd}{how}: {found.prompts:,} prompts, {total:,} calls{free}{time}"
-
-
-def estimate_rows(found: Estimate) -> Iterator[tuple[str, ...]]:
-    """One row per role and model under `ESTIMATE_COLUMNS`, as text."""
-    for row in found.rows:
-        yield (
-            row.role,
-            row.model,
-            f"{row.calls - row.from_journal:,}",
-            quantity(row.input["expected"]),
-            quantity(row.output["expected"]),
-            *(money(row.usd[bound]) for bound in ("low", "expected", "high")),
-        )
 
 
 def duration(seconds: float) -> str:

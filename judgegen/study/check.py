@@ -98,9 +98,14 @@ class Check:
         return pd.DataFrame([_row(name, row) for name, row in zip(self.ids, self.rows, strict=True)])
 
     def _repr_html_(self) -> str:
-        from judgegen.show.notebook import check_html
+        from judgegen.show.cards import Table, card
+        from judgegen.trust import words
 
-        return check_html(self)
+        found = self.report
+        title = f"{self.judge}: {found.n:,} comparisons of {found.prompts:,} prompts"
+        figures = Table(words.figures(found), head=words.FIGURES)
+        reliability = Table(words.reliability(found), head=words.RELIABILITY)
+        return card(title, figures, reliability, Table(words.risk(found), head=words.RISK))
 
 
 def _row(name: str, row: Judged) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""What a job is expected to take: calls, tokens, USD and hours, as data, as a line, as a table. Knows no counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from judgegen.llm.guess import Bound
+from judgegen.show.cards import Table, card
+from judgegen.show.words import duration, money, quantity
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+BOUNDS: tuple[Bound, ...] = ("low", "expected", "high")
+COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
+"""Calls and tokens to be paid for, by role and model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One role and model. Numbers are for what is still to pay; `calls` counts all, `from_journal` the free ones."""
+
+    role: str
+    endpoint: str
+    model: str
+    calls: int
+    from_journal: int
+    input: Mapping[Bound, int]
+    cached: Mapping[Bound, int]
+    output: Mapping[Bound, int]
+    usd: Mapping[Bound, Decimal]
+    usd_batch: Mapping[Bound, Decimal] | None  # None: no batch price is known
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the job will take. `hours` is the expected time under the endpoints' limits."""
+
+    prompts: int
+    counted: int
+    hours: float
+    rows: tuple[Row, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def cost_usd(self) -> dict[Bound, Decimal]:
+        """USD, live."""
+        return {bound: sum((row.usd[bound] for row in self.rows), Decimal(0)) for bound in BOUNDS}
+
+    @property
+    def cost_usd_batch(self) -> dict[Bound, Decimal] | None:
+        """USD through the Batch API; None where some model has no known batch price."""
+        batch = [row.usd_batch for row in self.rows]
+        if any(usd is None for usd in batch):
+            return None
+        return {bound: sum((usd[bound] for usd in batch if usd), Decimal(0)) for bound in BOUNDS}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """Calls of the whole job by role, and how many of them the journal answers."""
+        by_role = {role: sum(row.calls for row in self.rows if row.role == role) for role in ("sampler", "judge")}
+        return {**by_role, "from_journal": sum(row.from_journal for row in self.rows)}
+
+    @property
+    def frame(self) -> DataFrame:
+        """One row per role and model, low/expected/high as columns."""
+        import pandas as pd
+
+        return pd.json_normalize([_plain(row) for row in self.rows])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON; USD as decimal strings."""
+        return {
+            "prompts": self.prompts,
+            "prompts_counted": self.counted,
+            "calls": self.calls,
+            "cost_usd": _strings(self.cost_usd),
+            "cost_usd_batch": _strings(self.cost_usd_batch),
+            "hours": round(self.hours, 4),
+            "rows": [_plain(row) for row in self.rows],
+            "assumptions": list(self.assumptions),
+        }
+
+    def line(self, *, batch: bool = False) -> str:
+        """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing."""
+        cost = self.cost_usd_batch if batch else self.cost_usd
+        usd = (
+            "unknown" if cost is None else f"{money(cost['expected'])} ({money(cost['low'])} to {money(cost['high'])})"
+        )
+        calls = self.calls
+        free = f", {calls['from_journal']:,} of them from the journal" if calls["from_journal"] else ""
+        how = " through the Batch API" if batch else ""
+        time = "" if batch else f", about {duration(3600 * self.hours)}"
+        total = calls["sampler"] + calls["judge"]
+        return f"expected cost {usd}{how}: {self.prompts:,} prompts, {total:,} calls{free}{time}"
+
+    def table(self) -> Iterator[tuple[str, ...]]:
+        """One row per role and model under `COLUMNS`, as text."""
+        for row in self.rows:
+            yield (
+                row.role,
+                row.model,
+                f"{row.calls - row.from_journal:,}",
+                quantity(row.input["expected"]),
+                quantity(row.output["expected"]),
+                *(money(row.usd[bound]) for bound in BOUNDS),
+            )
+
+    def _repr_html_(self) -> str:
+        return card(self.line(), Table(self.table(), head=COLUMNS), notes=self.assumptions)
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    return {
+        "role": row.role,
+        "endpoint": row.endpoint,
+        "model": row.model,
+        "calls": row.calls,
+        "from_journal": row.from_journal,
+        "input_tokens": dict(row.input),
+        "cached_input_tokens": dict(row.cached),
+        "output_tokens": dict(row.output),
+        "cost_usd": _strings(row.usd),
+        "cost_usd_batch": _strings(row.usd_batch),
+        "basis": row.basis,
+    }
+
+
+def _strings(usd: Mapping[Bound, Decimal] | None) -> dict[str, str] | None:
+    return (
+        None
+        if usd is None
+        else {bound: format(value.quantize(Decimal("0.000001")), "f") for bound, value in usd.items()}
+    )
