@@ -351,7 +351,7 @@ WHOLE = {
         (b"PK\x03\x04rest", "this is a zip archive or a spreadsheet; save it as CSV or JSONL"),
         (b"PAR1rest", "this is Parquet; give its name the ending .parquet"),
     ],
-    "a.jsonl": [(gzip.compress(b"{}"), "this is gzip; add .gz to its name")],
+    "a.jsonl": [(gzip.compress(b"{}", mtime=0), "this is gzip; add .gz to its name")],
     "a.jsonl.gz": [
         (b"{}", "gzip data is damaged (Not a gzipped file (b'{}')); fetch or pack the file again"),
     ],
@@ -361,8 +361,8 @@ WHOLE = {
     ],
     "a.parquet.gz": [
         (b"nonsense", "gzip data is damaged (Not a gzipped file (b'no')); fetch or pack the file again"),
-        (gzip.compress(b"nonsense"), "not a Parquet file: "),
-        (gzip.compress(b"nonsense")[:-9], "gzip data is damaged (Compressed file ended before"),
+        (gzip.compress(b"nonsense", mtime=0), "not a Parquet file: "),
+        (gzip.compress(b"nonsense", mtime=0)[:-9], "gzip data is damaged (Compressed file ended before"),
     ],
 }  # fmt: skip
 
