@@ -1,9 +1,13 @@
-"""What every test shares: a clean environment, no network but this machine, Hypothesis without a stopwatch."""
+"""What every test shares: a clean environment, no network but this machine, signals as they are, no stopwatch."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,33 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("OPENAI_") or name in ("NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end what the tests start, though a script's background job, say, ignores them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def popen() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
+    """subprocess.Popen whose process and pipes are gone when the test is, however it ends.
+
+    A pipe that a failed test leaves open is an error in whatever test the garbage collector meets it in.
+    """
+    with ExitStack() as held:
+
+        def start(*arguments: Any, **options: Any) -> subprocess.Popen[Any]:
+            process = held.enter_context(subprocess.Popen(*arguments, **options))
+            held.callback(process.kill)
+            return process
+
+        yield start
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ temperature = {{ low = 0.9, high = 1.4 }}
 endpoint = "sim"
 model = "judge"
 """
+Popen = Callable[..., "subprocess.Popen[bytes]"]
 PROMPTS = "\n".join(f"Explain fact number {i} about rivers." for i in range(6)) + "\n"
 
 
@@ -47,9 +49,9 @@ def run_file(folder: Path, url: str, at_once: int) -> Path:
     return path
 
 
-def start(path: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(popen: Popen, path: Path, out: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "judgegen", "run", str(path), "--out", str(out), "--quiet", "--yes"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
 def finish(process: subprocess.Popen[bytes]) -> int:
@@ -71,17 +73,17 @@ def answered(out: Path) -> int:
 
 
 @pytest.mark.parametrize(("at_once", "seed"), [(4, 1), (16, 2)])
-def test_kill_9_again_and_again(tmp_path: Path, at_once: int, seed: int) -> None:
+def test_kill_9_again_and_again(popen: Popen, tmp_path: Path, at_once: int, seed: int) -> None:
     """Same bytes as an undisturbed run; calls asked again are at most those in flight at the kills."""
     with world("--latency-s", "0.02", "--fault-rate", "0.05") as url:
         path = run_file(tmp_path, url, at_once)
-        assert finish(start(path, tmp_path / "calm")) == 0
+        assert finish(start(popen, path, tmp_path / "calm")) == 0
         calm = derived(tmp_path / "calm")
     lot, kills, disturbed = random.Random(seed), 0, tmp_path / "disturbed"
     with world("--latency-s", "0.02", "--fault-rate", "0.05") as url:
         path = run_file(tmp_path, url, at_once)
         while kills < 60:
-            process = start(path, disturbed)
+            process = start(popen, path, disturbed)
             held, allowed = answered(disturbed), lot.randint(1, 16)
             while process.poll() is None and answered(disturbed) < held + allowed:
                 time.sleep(0.005)
@@ -96,13 +98,13 @@ def test_kill_9_again_and_again(tmp_path: Path, at_once: int, seed: int) -> None
     assert derived(disturbed) == calm
 
 
-def test_an_answer_the_journal_held_is_never_asked_again(tmp_path: Path) -> None:
+def test_an_answer_the_journal_held_is_never_asked_again(popen: Popen, tmp_path: Path) -> None:
     """After a whole run, running again asks nothing, and writing again makes the same bytes."""
     with world() as url:
         path = run_file(tmp_path, url, 8)
-        assert finish(start(path, tmp_path / "run")) == 0
+        assert finish(start(popen, path, tmp_path / "run")) == 0
         asked, first = stats(url), derived(tmp_path / "run")
-        assert finish(start(path, tmp_path / "run")) == 0
+        assert finish(start(popen, path, tmp_path / "run")) == 0
         assert stats(url) == asked
         assert derived(tmp_path / "run") == first
         for name in first:

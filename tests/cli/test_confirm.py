@@ -15,6 +15,7 @@ from judgegen.cli.confirm import may_cost
 from judgegen.spec import parse
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+Popen = Callable[..., "subprocess.Popen[bytes]"]
 RUN_FILE = """\
 prompts = "prompts.txt"
 [endpoints.server]
@@ -33,12 +34,12 @@ model = "large"
 """
 
 
-def on_a_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]:
+def on_a_terminal(popen: Popen, folder: Path, answer: str, *arguments: str) -> tuple[int, str]:
     """Exit code and what the terminal shows of `judgegen run run.toml …` when `answer` is typed."""
     (folder / "run.toml").write_text(RUN_FILE)
     (folder / "prompts.txt").write_text("one\n")
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = popen(
         [sys.executable, "-m", "judgegen", "run", "run.toml", *arguments],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "TERM": "dumb", "COLUMNS": "200"},
@@ -61,9 +62,9 @@ def on_a_terminal(folder: Path, answer: str, *arguments: str) -> tuple[int, str]
     return process.wait(timeout=60), shown.decode()
 
 
-def test_a_terminal_is_asked_before_money_goes_out(tmp_path: Path) -> None:
+def test_a_terminal_is_asked_before_money_goes_out(popen: Popen, tmp_path: Path) -> None:
     """The expected cost is shown, and at a no nothing is made and nothing sent."""
-    code, shown = on_a_terminal(tmp_path, "n\n")
+    code, shown = on_a_terminal(popen, tmp_path, "n\n")
     assert code == 1
     assert re.search(r"expected cost \$0\.\d+ \(\$0\.\d+ to \$0\.\d+\): 1 prompts, 9 calls", shown)
     assert "go on? [Y/n]" in shown
@@ -71,9 +72,9 @@ def test_a_terminal_is_asked_before_money_goes_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "arguments"), [("y\n", []), ("", ["--yes"])])
-def test_a_yes_goes_on(tmp_path: Path, answer: str, arguments: list[str]) -> None:
+def test_a_yes_goes_on(popen: Popen, tmp_path: Path, answer: str, arguments: list[str]) -> None:
     """A yes or --yes sends the calls; nobody listens here, so they keep failing."""
-    code, shown = on_a_terminal(tmp_path, answer, *arguments)
+    code, shown = on_a_terminal(popen, tmp_path, answer, *arguments)
     assert code == 5
     assert "expected cost $" in shown
     assert ("go on?" in shown) == (arguments == [])

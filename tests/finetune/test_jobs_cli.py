@@ -18,6 +18,7 @@ from judgegen.cli.finetune import app
 
 Write = Callable[..., Path]
 Start = Callable[..., Any]
+Popen = Callable[..., "subprocess.Popen[str]"]
 NOVEMBER = ("--today", "2026-11-21")
 
 
@@ -60,12 +61,12 @@ def test_without_a_terminal_it_takes_a_yes(provider: Start, write: Write) -> Non
 
 
 @pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 1, 0)])
-def test_on_a_terminal_it_asks(provider: Start, write: Write, answer: str, code: int, jobs: int) -> None:
+def test_on_a_terminal_it_asks(provider: Start, write: Write, popen: Popen, answer: str, code: int, jobs: int) -> None:
     """Only a yes spends: no answer is none."""
     server, file = provider(), write()
     reader, writer = pty.openpty()
     arguments = ("submit", str(file), "--model", "gpt-4.1-mini", "--base-url", server.url, *NOVEMBER)
-    process = subprocess.Popen(
+    process = popen(
         [sys.executable, "-m", "judgegen", "finetune", *arguments],
         stdin=writer,
         stdout=subprocess.PIPE,
@@ -123,7 +124,7 @@ def test_a_file_the_provider_refuses_fails_its_job_there(provider: Start, write:
     assert "error: The job failed" in err
 
 
-def test_a_killed_process_makes_no_second_job(provider: Start, write: Write) -> None:
+def test_a_killed_process_makes_no_second_job(provider: Start, write: Write, popen: Popen) -> None:
     """SIGKILL while the provider answers the creation: the next one finds the job in the provider's list."""
     server, file = provider(seconds=60.0), write()
     arguments = ("submit", str(file), "--model", "gpt-4.1-mini", "--base-url", server.url, "--yes", *NOVEMBER)
@@ -138,7 +139,7 @@ def test_a_killed_process_makes_no_second_job(provider: Start, write: Write) -> 
 
     server.after.append(kill)
     command = [sys.executable, "-m", "judgegen", "finetune", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     running.append(process)
     process.communicate(timeout=60)
     assert (process.returncode, len(server.jobs)) == (-signal.SIGKILL, 1)
@@ -229,12 +230,12 @@ def test_options_outside_the_documented_ranges_are_refused(provider: Start, writ
     assert wrong[0] in err
 
 
-def test_ctrl_c_leaves_the_job_and_says_so(provider: Start, write: Write) -> None:
+def test_ctrl_c_leaves_the_job_and_says_so(provider: Start, write: Write, popen: Popen) -> None:
     """130; the job goes on, and watching it again goes on with it."""
     server, file = provider(seconds=60.0), write()
     assert submit(server, file, "--yes")[0] == 0
     command = [sys.executable, "-m", "judgegen", "finetune", "watch", str(file), "--every", "0.05"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "Created fine-tuning job" in process.stderr.readline()
     process.send_signal(signal.SIGINT)

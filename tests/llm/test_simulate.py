@@ -21,6 +21,7 @@ from judgegen.simulator.server import serving
 from judgegen.spec import Scripted
 
 T = TypeVar("T")
+Popen = Callable[..., "subprocess.Popen[str]"]
 
 
 def body(draw: int = 0, **params: Any) -> dict[str, Any]:
@@ -218,30 +219,26 @@ def test_the_openai_sdk_is_served() -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_told_to_end(ending: signal.Signals, tmp_path: Path) -> None:
+def test_the_command_serves_until_told_to_end(popen: Popen, ending: signal.Signals, tmp_path: Path) -> None:
     """One line says where, the flags reach the world, a signal ends it quietly and its files are gone."""
     command = [sys.executable, "-m", "judgegen", "simulate", "--port", "0", "--accuracy", "0", "--no-logprobs"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        url = line.removeprefix("judgegen simulate on ").strip()
-        request = urllib.request.Request(f"{url}/chat/completions", data=json.dumps(judging()).encode())
-        with urllib.request.urlopen(request, timeout=10) as response:
-            assert json.load(response)["choices"][0]["message"]["content"] == "B"
-        form = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
-        form += b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\r\n--b--\r\n'
-        upload = urllib.request.Request(f"{url}/files", data=form)
-        upload.add_header("Content-Type", "multipart/form-data; boundary=b")
-        with urllib.request.urlopen(upload, timeout=10) as response:
-            assert json.load(response)["bytes"] == 2
-        assert list(tmp_path.iterdir()) != []
-        process.send_signal(ending)
-        rest, errors = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.wait()
+    process = popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    url = line.removeprefix("judgegen simulate on ").strip()
+    request = urllib.request.Request(f"{url}/chat/completions", data=json.dumps(judging()).encode())
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert json.load(response)["choices"][0]["message"]["content"] == "B"
+    form = b'--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b\r\n'
+    form += b'Content-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{}\r\n--b--\r\n'
+    upload = urllib.request.Request(f"{url}/files", data=form)
+    upload.add_header("Content-Type", "multipart/form-data; boundary=b")
+    with urllib.request.urlopen(upload, timeout=10) as response:
+        assert json.load(response)["bytes"] == 2
+    assert list(tmp_path.iterdir()) != []
+    process.send_signal(ending)
+    rest, errors = process.communicate(timeout=10)
     assert (process.returncode, rest, errors) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
 
