@@ -1,47 +1,14 @@
-"""Every consumer, by name."""
+"""Every consumer, by name: ours and other packages'."""
 
 from __future__ import annotations
 
 import difflib
 
 from judgegen.errors import SpecError
-from judgegen.formats import (
-    axolotl,
-    azure_dpo,
-    fireworks_dpo,
-    huggingface,
-    llama_factory,
-    ms_swift,
-    openai_dpo,
-    openai_rft,
-    openai_sft,
-    openrlhf,
-    together_dpo,
-    trl_dpo,
-    trl_kto,
-    trl_reward,
-    verl,
-)
 from judgegen.formats.format import Format
+from judgegen.formats.registry import declared
 
-_MODULES = (
-    openai_dpo,
-    azure_dpo,
-    together_dpo,
-    fireworks_dpo,
-    openai_sft,
-    openai_rft,
-    trl_dpo,
-    trl_kto,
-    trl_reward,
-    axolotl,
-    llama_factory,
-    openrlhf,
-    verl,
-    ms_swift,
-    huggingface,
-)
-CONSUMERS: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
+CONSUMERS: dict[str, Format] = declared("FORMAT")
 
 
 def consumer(name: str, *, standard: bool = False) -> Format:

@@ -5,17 +5,9 @@ from __future__ import annotations
 import difflib
 
 from judgegen.errors import SpecError
-from judgegen.formats import (
-    argilla,
-    chosen_rejected,
-    helpsteer3,
-    hh_rlhf,
-    pandalm,
-    question_answer,
-    ultrafeedback_binarized,
-)
 from judgegen.formats.consumers import CONSUMERS
 from judgegen.formats.origin import Origin, as_they_stand
+from judgegen.formats.registry import declared
 
 PREFERENCES = Origin(
     name="preferences",
@@ -23,18 +15,9 @@ PREFERENCES = Origin(
     source="judgegen",
     read=as_they_stand,
 )
-_MODULES = (
-    argilla,
-    ultrafeedback_binarized,
-    hh_rlhf,
-    helpsteer3,
-    chosen_rejected,
-    pandalm,
-    question_answer,
-)
 ORIGINS: dict[str, Origin] = {
     PREFERENCES.name: PREFERENCES,
-    **{module.ORIGIN.name: module.ORIGIN for module in _MODULES},
+    **declared("ORIGIN"),
     **{
         form.name: Origin(name=form.name, about=form.about, source=form.source, read=form.back)
         for form in CONSUMERS.values()

@@ -130,7 +130,7 @@ def test_kto_takes_the_judged_answers_that_are_in_no_pair(command: Command, run:
     ("arguments", "told"),
     [
         (("missing.jsonl", "--to", "openai-dpo"), "missing.jsonl: cannot be read"),
-        (("found.jsonl", "--to", "openai"), "known: openai-dpo, "),
+        (("found.jsonl", "--to", "openai"), "known: axolotl, "),
         (("found.jsonl", "--to", "trl-dpo", "--from", "hh"), "is no shape to import from"),
         (("found.jsonl", "--to", "trl-kto", "--unpaired"), "--unpaired takes a run folder"),
         (("found.jsonl", "--to", "trl-dpo", "--split", "90"), "not between 0 and 1"),
