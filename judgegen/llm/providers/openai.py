@@ -79,21 +79,26 @@ class ChatProvider:
     async def _post(self, body: Mapping[str, Any]) -> Answer:
         try:
             return await self._transport(body)
-        except TimeoutError:
-            raise Transient("timed out", billed=None) from None
+        except TimeoutError as error:
+            raise Transient(str(error) or "timed out", billed=None) from None
         except ConnectionRefusedError as error:  # nobody was there to bill anything
             raise Transient(f"no connection: {error}") from None
+        except ConnectionAbortedError as error:  # by us: what came was no answer
+            raise Transient(str(error), billed=None) from None
         except ConnectionError as error:
             raise Transient(f"no connection: {error}", billed=None) from None
 
 
-def _lost(error: BaseException) -> OSError:
-    """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout."""
+def _lost(error: BaseException, late: str) -> OSError:
+    """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout.
+
+    `late` is what is said of one that took too long.
+    """
     root = error
-    while root.__cause__ is not None:
+    while root.__cause__ is not None and not isinstance(root, TimeoutError):
         root = root.__cause__
     if isinstance(root, TimeoutError):
-        return TimeoutError()
+        return TimeoutError(late)
     refused = isinstance(getattr(root, "os_error", root), ConnectionRefusedError)
     return (ConnectionRefusedError if refused else ConnectionError)(str(root))
 
@@ -106,7 +111,7 @@ def _key_of(call: Call, name: str) -> str:
 def _json(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Transient("an answer that is not JSON", billed=None) from None
 
 
@@ -114,7 +119,7 @@ def _error(content: bytes) -> Mapping[str, Any]:
     """The error object of a refusal, however the server spells it."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"message": content[:300].decode("utf-8", "replace").strip()}
     inner = found.get("error", found) if isinstance(found, dict) else found
     if isinstance(inner, dict):
@@ -152,20 +157,26 @@ def api_key(endpoint: Endpoint, name: str) -> str:
     raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
 
 
-def client(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> AsyncOpenAI:
-    """The SDK's client for `endpoint`, its retries off: the loop of retries is ours."""
+def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounded: bool = False) -> AsyncOpenAI:
+    """The SDK's client for `endpoint`, its retries off: the loop of retries is ours.
+
+    `bounded`: each request is over after `timeout_s` and holds no more than an answer can need; files take longer.
+    """
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    from judgegen.llm.providers.transport import Bounded
 
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
+    http = Bounded(within_s=endpoint.timeout_s, limits=limits) if bounded else DefaultAioHttpClient(limits=limits)
     return AsyncOpenAI(
         base_url=base_url or endpoint.base_url,
         api_key=api_key(endpoint, name),
         max_retries=0,
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(10.0, endpoint.timeout_s)),
-        http_client=DefaultAioHttpClient(limits=limits),
+        http_client=http,
     )
 
 
@@ -174,8 +185,11 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
     import httpx2
     from openai import APIConnectionError, APIStatusError
 
+    from judgegen.llm.providers.transport import ElsewhereError
+
     url = base_url or endpoint.base_url or ""
-    asking = client(endpoint, name, base_url=url)
+    asking = client(endpoint, name, base_url=url, bounded=True)
+    late = f"timed out: no whole answer within timeout_s = {endpoint.timeout_s:g}"
     tier = {} if endpoint.service_tier is None else {"service_tier": endpoint.service_tier}
 
     async def post(body: Mapping[str, Any]) -> Answer:
@@ -183,8 +197,13 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
             response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**body, **tier})
         except APIStatusError as error:
             return error.status_code, error.response.headers, error.response.content
-        except APIConnectionError as error:
-            raise _lost(error) from None
+        except (APIConnectionError, TimeoutError) as error:
+            raise _lost(error, late) from None
+        except ElsewhereError as error:
+            raise ProviderRefused(
+                f"{url} sends requests on to {error.where}, and prompts are not sent to another host; "
+                f"set base_url of endpoint {name!r} to the address that is meant"
+            ) from None
         return response.status_code, response.headers, response.content
 
     return ChatProvider(post, tokens_key=wire.tokens_key(url), close=asking.close)

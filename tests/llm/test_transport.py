@@ -1,0 +1,190 @@
+"""What a hostile or broken server can do to one request, over real sockets: it costs bounded time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from judgegen.errors import ProviderRefused
+from judgegen.llm.calls import Call, Reply, Tag
+from judgegen.llm.providers.openai import connect
+from judgegen.llm.retry import Transient
+from judgegen.spec import Endpoint
+
+Writes = Callable[[asyncio.StreamWriter, int], Awaitable[None]]
+"""What the server does with a connection once it has read the request, given the port it serves."""
+ANSWER = json.dumps({"choices": [{"message": {"content": "hello"}, "finish_reason": "stop"}], "model": "m"}).encode()
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def asked(writes: Writes, *, timeout_s: float = 5.0) -> Any:
+    """The outcome of one call to a server that answers every request by `writes`."""
+
+    async def main() -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+            assert found is not None
+            await reader.readexactly(int(found[1]))
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await writes(writer, port)
+                await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        provider = connect(Endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=timeout_s), "here")
+        call = Call(
+            endpoint="here",
+            model="m",
+            messages=({"role": "user", "content": "hi"},),
+            params={"max_tokens": 7},
+            tag=Tag(role="judge", prompt_id="p", route="here"),
+        )
+        try:
+            async with asyncio.timeout(20):
+                return await provider(call)
+        finally:
+            await provider.aclose()
+            server.close()
+
+    return asyncio.run(main())
+
+
+def sending(*parts: bytes) -> Writes:
+    async def writes(writer: asyncio.StreamWriter, _: int) -> None:
+        writer.write(b"".join(parts))
+
+    return writes
+
+
+def dripping(head: bytes, drop: bytes) -> Writes:
+    """`head`, then `drop` again and again, each long before any silence could be taken for the end."""
+
+    async def writes(writer: asyncio.StreamWriter, _: int) -> None:
+        writer.write(head)
+        while True:
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    return writes
+
+
+@pytest.mark.parametrize(
+    ("head", "drop"),
+    [
+        (OK + b"Content-Length: 100000\r\n\r\n", b" "),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (OK, b"X-More: 1\r\n"),
+        (b"", b"H"),
+    ],
+)
+def test_a_byte_now_and_then_does_not_hold_a_call(head: bytes, drop: bytes) -> None:
+    """timeout_s bounds the whole answer, head and body: or the head is no HTTP before that."""
+    with pytest.raises(Transient, match=r"timeout_s = 0\.5|not HTTP") as caught:
+        asked(dripping(head, drop), timeout_s=0.5)
+    assert caught.value.billed is None
+
+
+def test_an_answer_that_comes_slowly_and_in_time_is_read() -> None:
+    """A byte now and then is no fault by itself."""
+
+    async def writes(writer: asyncio.StreamWriter, _: int) -> None:
+        writer.write(OK + f"Content-Length: {len(ANSWER)}\r\n\r\n".encode())
+        for byte in ANSWER:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.001)
+
+    assert isinstance(asked(writes), Reply)
+
+
+def flooding(*, packed: bool) -> Writes:
+    """A body without an end: as it is, or packed a thousandfold."""
+
+    async def writes(writer: asyncio.StreamWriter, _: int) -> None:
+        packer = zlib.compressobj(wbits=31)
+        writer.write(OK + (b"Content-Encoding: gzip\r\n" if packed else b"") + b"Connection: close\r\n\r\n")
+        while True:
+            part = b"a" * 2**20
+            writer.write(packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH) if packed else part)
+            await writer.drain()
+            await asyncio.sleep(0)  # a full buffer is not the only time to let the client read
+
+    return writes
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_given_up(packed: bool) -> None:
+    """Bytes are counted as they come out of their packing, and so many are no answer."""
+    with pytest.raises(Transient, match="MiB") as caught:
+        asked(flooding(packed=packed))
+    assert caught.value.billed is None
+
+
+def test_a_packed_answer_is_read() -> None:
+    """Packing itself is welcome."""
+    body = gzip.compress(ANSWER)
+    reply = asked(sending(OK, f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode(), body))
+    assert reply.first.text == "hello"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9\r\n",
+        b"HTTP/1.1 2x0 Odd\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 20000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\x00c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"A%d: b\r\n" % i for i in range(40000)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        OK + b"Content-Length: 3\r\n\r\n" + ANSWER,
+        OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        OK + b"Content-Length: 200000\r\n\r\n" + b"[" * 200000,
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 10\r\n\r\n0123456789",
+        b"",
+    ],
+)
+def test_what_is_no_answer_passes(said: bytes) -> None:
+    """A line of another protocol, a header too many, a body cut or broken: asked again, never a crash."""
+    with pytest.raises(Transient):
+        asked(sending(said))
+
+
+def moved(where: str, status: int = 307) -> Writes:
+    """The first request is sent on to `where`, what follows is answered."""
+    seen: list[int] = []
+
+    async def writes(writer: asyncio.StreamWriter, port: int) -> None:
+        seen.append(1)
+        if len(seen) == 1:
+            head = f"HTTP/1.1 {status} Moved\r\nLocation: {where.format(port=port)}\r\n"
+            writer.write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        else:
+            writer.write(OK + f"Content-Length: {len(ANSWER)}\r\n\r\n".encode() + ANSWER)
+
+    return writes
+
+
+@pytest.mark.parametrize(
+    "where", ["http://localhost:{port}/v1", "http://127.0.0.1:9/v1", "https://127.0.0.1:{port}/v1"]
+)
+def test_prompts_do_not_follow_to_another_host(where: str) -> None:
+    """A redirection elsewhere ends the run with both addresses; nothing is sent there."""
+    with pytest.raises(ProviderRefused, match=r"not sent to another host.*base_url"):
+        asked(moved(where))
+
+
+def test_the_same_host_may_send_on() -> None:
+    """A path that moved is followed, with the body."""
+    assert asked(moved("http://127.0.0.1:{port}/other/chat/completions")).first.text == "hello"
