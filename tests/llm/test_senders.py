@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -135,7 +136,29 @@ def test_a_dead_endpoint_ends_the_run(tmp_path: Path) -> None:
         scene = Scene(tmp_path, dead, at_once=1)
         await asyncio.gather(*(scene.send(call(i)) for i in range(100)), return_exceptions=True)
         assert isinstance(scene.stop.error, Incomplete)
-        assert len(scene.asked) <= senders.PATIENCE + 1
+        assert len(scene.asked) <= 11
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_an_answer_restores_patience(tmp_path: Path) -> None:
+    """Nine calls lost, one answered, nine lost: the endpoint lives. The tenth in a row ends the run."""
+
+    def seldom(asked: Call, _: int) -> Outcome:
+        if asked.tag.prompt_id != "p9":
+            raise Rejected("400 no")
+        return good(asked, _)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, seldom)
+        for number in range(19):
+            with suppress(Unanswered):
+                await scene.send(call(number))
+            assert not scene.stop.requested, number
+        with pytest.raises(Unanswered):
+            await scene.send(call(19))
+        assert isinstance(scene.stop.error, Incomplete)
         await scene.end()
 
     asyncio.run(main())

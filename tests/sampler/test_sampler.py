@@ -53,6 +53,17 @@ def test_a_drawn_setting_lies_between_its_ends(a: float, b: float, seed: int, pr
     assert value == draw((low, high), seed, prompt_id, "v", "temperature")
 
 
+def test_every_variant_draws_for_itself() -> None:
+    """Two variants of one range, and two settings of one variant, get numbers of their own under every prompt."""
+    both = {"temperature": (0.0, 2.0), "presence_penalty": (0.0, 2.0)}
+    settings = tuple(replace(LOOSE, name=name, n=1, drawn=both) for name in ("loose", "looser"))
+    drawn: list[float] = []
+    for number in range(50):
+        made = calls(replace(PROMPT, id=f"p{number}"), settings, 0)
+        drawn += [call.params[name] for call in made for name in both]
+    assert len(set(drawn)) >= 195  # of 200, from 20,001 numbers
+
+
 def test_draws_are_spread_evenly() -> None:
     """Over many prompts the mean of a uniform draw is its middle."""
     values = [draw((0.0, 1.0), 0, f"p{i}", "v", "temperature") for i in range(4000)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,22 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
         assert path.read_text() == "old"
     assert path.read_bytes() == b"new\n"
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_file_is_on_disk_before_it_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bytes are flushed while the old file stands, then the folder that names it."""
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+    flushed: list[tuple[int, str]] = []
+    flush = os.fsync
+
+    def watched(handle: int) -> None:
+        flushed.append((os.fstat(handle).st_ino, path.read_text()))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    write_text(path, "new")
+    assert flushed == [(path.stat().st_ino, "old"), (tmp_path.stat().st_ino, "new")]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
