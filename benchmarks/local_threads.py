@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from judgegen.llm.providers import local
+from judgegen.llm.providers import llama
 from judgegen.spec import Endpoint
 
 SPINNING = {"GOMP_SPINCOUNT": "300000"}  # what libgomp does when nothing is said
@@ -47,7 +47,7 @@ async def tokens_per_second(base_url: str, slots: int) -> float:
         async def one(number: int) -> int:
             async with gate:
                 answer = await client.chat.completions.create(
-                    model=local.PACKAGED,
+                    model=llama.PACKAGED,
                     messages=[{"role": "user", "content": f"Tell me about the number {number}."}],
                     max_tokens=TOKENS,
                     seed=number,
@@ -62,7 +62,7 @@ async def tokens_per_second(base_url: str, slots: int) -> float:
 
 def measure(slots: int) -> None:
     """Print the figure for this process's settings."""
-    server = local.start(Endpoint(provider="local", slots=slots, context=1024), local.PACKAGED)
+    server = llama.start(Endpoint(provider="local", slots=slots, context=1024), llama.PACKAGED)
     print(f"{asyncio.run(tokens_per_second(server.base_url, slots)):.1f}")
     server.close()
 

@@ -34,7 +34,7 @@ from judgegen.records import Prompt
 from judgegen.run import live, rounds
 from judgegen.run.result import Run, load
 from judgegen.run.rounds import POLL_S
-from judgegen.spec import Spec, gates, runfile
+from judgegen.spec import Spec, gates, reading
 from judgegen.watch import Watch
 from judgegen.writer.constants import Constants
 from judgegen.writer.files import write_text
@@ -130,7 +130,7 @@ def _ended(run: Run, resolved: Spec, stop: Stop | None = None) -> Run:
 
 
 async def _rewrite(folder: Path, watch: Watch) -> Run:
-    resolved = runfile.read(folder / RUN_FILE)
+    resolved = reading.read(folder / RUN_FILE)
     _check_formats(resolved)
     with Journal(folder, create=False) as journal:
         steps = plan.plan(resolved, journal.texts())
@@ -204,8 +204,8 @@ def resolve(given: str | Path | Spec | Mapping[str, Any], out: str | Path | None
     """The run file, the folder its paths are relative to, and the run folder."""
     if isinstance(given, str | Path):
         path = Path(given)
-        return runfile.read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
-    resolved = given if isinstance(given, Spec) else runfile.parse(given)
+        return reading.read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
+    resolved = given if isinstance(given, Spec) else reading.parse(given)
     return resolved, Path.cwd(), Path(out) if out is not None else Path("runs") / digest(resolved.meaning(), size=4)
 
 

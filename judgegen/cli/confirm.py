@@ -30,10 +30,7 @@ def confirm(path: Path, *, out: Path | None, limit: int | None, batch: bool, ask
 
 def may_cost(spec: Spec) -> bool:
     """Whether some call of the run goes to an endpoint that is not known to be free."""
-    return any(
-        endpoint.provider == "openai" and (endpoint.price is None or endpoint.price.input or endpoint.price.output)
-        for endpoint in spec.used_endpoints().values()
-    )
+    return not all(endpoint.free for endpoint in spec.used_endpoints().values())
 
 
 def _costs(found: Estimate) -> bool:

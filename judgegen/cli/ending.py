@@ -105,11 +105,10 @@ def _pair(number: int, row: Mapping[str, Any]) -> Iterator[str]:
 def poor_judge(folder: Path) -> bool:
     """Whether the packaged small model was this run's judge."""
     from judgegen import spec
-    from judgegen.llm.providers.local import PACKAGED
+    from judgegen.llm.providers.llama import PACKAGED
 
     try:
         found = spec.read(folder / "run.toml")
     except SpecError:
         return False
-    judge = found.judge
-    return found.endpoints[judge.endpoint].provider == "local" and judge.model == PACKAGED
+    return found.judge.model == PACKAGED

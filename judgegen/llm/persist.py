@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused
+from judgegen.llm.providers.wire import retry_after
 from judgegen.llm.retry import wait_s
 
 T = TypeVar("T")
@@ -26,8 +27,6 @@ async def persist(ask: Callable[[], Awaitable[T]], what: str, *, retries: int = 
         Incomplete: no answer after so many retries.
     """
     from openai import APIConnectionError, APIStatusError
-
-    from judgegen.llm.providers.openai import retry_after
 
     for attempt in range(retries + 1):
         try:

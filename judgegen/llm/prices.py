@@ -1,6 +1,6 @@
 """What a call costs, in exact decimals: `rate` finds a model's price, `cost` and `worst` apply it to tokens.
 
-An explicit `price` in the run file wins; embedded and scripted models cost nothing; else the genai-prices table is
+An explicit `price` in the run file wins; models of providers that are free cost nothing; else the genai-prices table is
 asked for the provider at the endpoint's address, never for a model's name alone, since a name says nothing about whose
 machine answers. Unknown is an error that names the key to set, never $0. No float takes part. Knows nothing of
 journals, budgets or when a call is made.
@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 
 from judgegen.errors import PriceUnknown
 from judgegen.llm.calls import Usage
+from judgegen.llm.endpoint import Endpoint, Price
+from judgegen.llm.providers.table import provider
 from judgegen.llm.training_prices import table
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
-
-    from judgegen.spec import Endpoint, Price
 
 Processing = Literal["standard", "batch", "flex", "priority"]
 
@@ -170,23 +170,26 @@ def known_rate(
 def _known_rate(endpoint: Endpoint, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:
     if endpoint.price is not None:
         return _explicit(endpoint.price, name, processing)
-    if endpoint.provider != "openai":
+    listing = provider(endpoint.provider)
+    if listing.free:
         return FREE
-    url = endpoint.base_url or ""
     # A gateway or proxy under the name "openai" is still billed by OpenAI, wherever it stands.
-    provider = _provider_at(url) or (_provider_of("openai") if name == "openai" else None)
-    if provider is None:
+    seller = _provider_at(endpoint.base_url or listing.url or "") or (
+        _provider_of("openai") if name == "openai" else None
+    )
+    if seller is None:
         return None
-    model = model.removeprefix("openai/") if provider.id == "openai" else model
+    model = model.removeprefix("openai/") if seller.id == "openai" else model
     if model.startswith("ft:"):
-        return _tuned(provider, model, processing)
-    return _listed(provider, model, processing, minute)
+        return _tuned(seller, model, processing)
+    return _listed(seller, model, processing, minute)
 
 
 def _explicit(price: Price, name: str, processing: Processing) -> Rate | None:
-    per_token = {key: None if value is None else _per_token(Decimal(str(value))) for key, value in price}
+    written = (price.input, price.output, price.cached)
     source = f"endpoints.{name}.price"
-    found = _whole(per_token["input"], per_token["output"], per_token["cached"], source=source)
+    per_token = (None if value is None else _per_token(Decimal(str(value))) for value in written)
+    found = _whole(*per_token, source=source)
     if found is None or processing == "standard":
         return found
     if processing == "batch":

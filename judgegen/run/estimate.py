@@ -229,8 +229,7 @@ def _minutes(endpoint: Endpoint, lengths: Mapping[Key, Length], tallies: Mapping
     calls = sum(t.calls - t.free for t in tallies.values())
     tokens = sum(t.input + t.output for t in tallies.values())
     busy = sum((t.calls - t.free) * _seconds(lengths[key]) for key, t in tallies.items())
-    places = min(endpoint.max_concurrency, endpoint.slots) if endpoint.provider == "local" else endpoint.max_concurrency
-    return max(calls / (endpoint.rpm or math.inf), tokens / (endpoint.tpm or math.inf), busy / 60 / places)
+    return max(calls / (endpoint.rpm or math.inf), tokens / (endpoint.tpm or math.inf), busy / 60 / endpoint.places)
 
 
 def _seconds(length: Length) -> float:

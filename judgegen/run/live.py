@@ -88,10 +88,8 @@ async def live(
     resolved: Spec, journal: Journal, known: Rates, cap: Decimal | None, watch: Watch, stop: Stop
 ) -> AsyncIterator[senders.Once]:
     """The sender to every endpoint in `known`; when it closes, everything in flight has landed."""
-    from judgegen.llm.providers.connect import connect
-
     used = {name: resolved.endpoints[name] for name in sorted({route for route, _ in known})}
-    providers = {name: connect(endpoint, name) for name, endpoint in used.items()}
+    providers = {name: endpoint.listing.connect(endpoint, name) for name, endpoint in used.items()}
     gates = {name: _gate(endpoint, stop) for name, endpoint in used.items()}
     landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(cost, known)), journal)
     within: Send = landings
@@ -110,7 +108,4 @@ async def live(
 
 
 def _gate(endpoint: Endpoint, stop: Stop) -> Gate:
-    at_once = (
-        min(endpoint.max_concurrency, endpoint.slots) if endpoint.provider == "local" else endpoint.max_concurrency
-    )
-    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)
+    return Gate(concurrency=endpoint.places, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)

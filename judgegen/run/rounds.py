@@ -7,7 +7,7 @@ invocation begins with what is on disk. Knows the run's plan and the outbox; not
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -18,7 +18,6 @@ from judgegen.llm.batch import Desk, Postman, collected
 from judgegen.llm.calls import Call
 from judgegen.llm.journal import Journal
 from judgegen.llm.outbox import Outbox, Size
-from judgegen.llm.providers.openai import client
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.run import live
@@ -36,16 +35,14 @@ async def desks(spec: Spec) -> AsyncIterator[dict[str, Desk]]:
     Raises:
         SpecError: an endpoint has no Batch API.
     """
-    used = spec.used_endpoints()
-    for name, endpoint in used.items():
-        if endpoint.provider != "openai":
-            raise SpecError(f"endpoints.{name}: provider = {endpoint.provider!r} has no Batch API; run without --batch")
-    clients = {name: client(endpoint, name) for name, endpoint in used.items()}
-    try:
-        yield {name: Desk(clients[name], endpoint.base_url or "") for name, endpoint in used.items()}
-    finally:
-        for opened in clients.values():
-            await opened.close()
+    async with AsyncExitStack() as opened:
+        found: dict[str, Desk] = {}
+        for name, endpoint in spec.used_endpoints().items():
+            if (desk := endpoint.listing.desk) is None:
+                has_none = f"endpoints.{name}: provider = {endpoint.provider!r} has no Batch API"
+                raise SpecError(f"{has_none}; run without --batch")
+            found[name] = await opened.enter_async_context(desk(endpoint, name))
+        yield found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

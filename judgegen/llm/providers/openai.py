@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from judgegen.errors import ProviderRefused
 from judgegen.llm import models
+from judgegen.llm.batch import Desk
 from judgegen.llm.calls import Call, Outcome
+from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.providers import wire
+from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Transient
-from judgegen.spec import Endpoint
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -51,7 +53,7 @@ class ChatProvider:
                 return wire.reply(call, _json(content))
             error = _error(content)
             if not self._adapt(call, wire.unsupported(call, status, error), key, error):
-                found = wire.problem(call, status, error, retry_after(headers))
+                found = wire.problem(call, status, error, wire.retry_after(headers))
                 if isinstance(found, Exception):
                     raise found
                 return found
@@ -131,15 +133,6 @@ def _named(inner: Mapping[str, Any]) -> dict[str, Any]:
     return {key: inner[key] for key in ("code", "type", "param") if inner.get(key) is not None}
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `retry-after`; None where neither is a number."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is not None and re.fullmatch(r"\d+(\.\d+)?", value.strip()):
-            return float(value) / unit
-    return None
-
-
 def api_key(endpoint: Endpoint, name: str) -> str:
     """The key from the environment; a local server needs none.
 
@@ -207,3 +200,13 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
         return response.status_code, response.headers, response.content
 
     return ChatProvider(post, tokens_key=wire.tokens_key(url), close=asking.close)
+
+
+@asynccontextmanager
+async def desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
+    """The endpoint's files and batches, its connections closed with the block."""
+    async with client(endpoint, name) as asking:
+        yield Desk(asking, endpoint.base_url or "")
+
+
+PROVIDER = Listing(name="openai", connect=connect, desk=desk)

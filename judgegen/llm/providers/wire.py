@@ -179,3 +179,12 @@ def unsupported(call: Call, status: int, error: Mapping[str, Any]) -> str | None
         if param.split(".")[0] == wire or re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", message):
             return names[wire]
     return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms` or `retry-after`; None where neither is a number."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name)
+        if value is not None and re.fullmatch(r"\d+(\.\d+)?", value.strip()):
+            return float(value) / unit
+    return None

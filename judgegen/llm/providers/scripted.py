@@ -1,0 +1,24 @@
+"""The known-truth world inside this process, for tests, demonstrations and rehearsals: free, and right by measure."""
+
+from __future__ import annotations
+
+from judgegen.llm.calls import digest
+from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.providers.listing import Listing
+from judgegen.llm.providers.openai import ChatProvider
+
+
+def _connect(endpoint: Endpoint, _: str) -> ChatProvider:
+    from judgegen.simulator.scripted import ScriptedProvider
+
+    world = ScriptedProvider(endpoint.scripted)
+    return ChatProvider(world, tokens_key="max_completion_tokens", close=world.aclose)
+
+
+def _identity(endpoint: Endpoint) -> str:
+    """Worlds that answer alike are one, however slow or faulty their wire is."""
+    world = endpoint.scripted.model_dump(exclude={"latency_s", "fault_rate", "rpm"})
+    return "scripted:" + digest(world, size=6)
+
+
+PROVIDER = Listing(name="scripted", connect=_connect, url="", free=True, identity=_identity)

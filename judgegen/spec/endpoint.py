@@ -1,0 +1,100 @@
+"""The run file's [endpoints]: where calls go, how fast, and what they cost. Every default stands here.
+
+Knows which providers there are by name; nothing of how they are asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from judgegen.llm.providers.listing import Listing
+from judgegen.llm.providers.table import PROVIDERS, provider
+from judgegen.spec.tables import Frozen
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+class Price(Frozen):
+    """USD per million tokens. `cached` is the rate of cached input, the input rate unless given."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+
+
+class Scripted(Frozen):
+    """The known-truth provider's world: what its judge gets right and what goes wrong on the wire."""
+
+    accuracy: float = Field(default=0.9, ge=0, le=1)  # P(the better candidate wins) where there is no bias
+    position_bias: float = 0.0  # logits in favour of the candidate shown first
+    length_bias: float = 0.0  # logits in favour of the longer candidate, per doubling of length
+    tie_rate: float = Field(default=0.0, ge=0, le=1)
+    unreadable_rate: float = Field(default=0.0, ge=0, le=1)
+    truncated_rate: float = Field(default=0.0, ge=0, le=1)
+    latency_s: float = Field(default=0.0, ge=0)
+    fault_rate: float = Field(default=0.0, ge=0, le=1)  # 500s, 503s, 429s and dropped connections
+    rpm: int | None = Field(default=None, gt=0)  # 429 above it
+    logprobs: bool = True  # False: refuses them as some servers do
+    seed: int = 0
+
+
+class Endpoint(Frozen):
+    """Where calls go and how fast. Only `provider`, `base_url` or `identity`, and `scripted` are part of a call."""
+
+    provider: str = "openai"
+    base_url: str | None = None
+    api_key_env: str | None = None
+    max_concurrency: int = Field(default=64, gt=0)
+    rpm: float | None = Field(default=None, gt=0)
+    tpm: float | None = Field(default=None, gt=0)
+    timeout_s: float = Field(default=120.0, gt=0)  # 900 with service_tier = "flex"
+    service_tier: Literal["default", "flex", "priority"] | None = None  # sent with every call, and priced as such
+    max_retries: int = Field(default=6, ge=0)
+    batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
+    identity: str | None = None
+    price: Price | None = None
+    slots: int = Field(default=4, gt=0)  # local: requests decoded at once
+    context: int = Field(default=4096, gt=0)  # local: tokens per slot
+    scripted: Scripted = Scripted()
+
+    @field_validator("provider")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in PROVIDERS:
+            raise ValueError(f"{name!r} is not one of: {', '.join(PROVIDERS)}")
+        return name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flex_takes_longer(cls, given: Any) -> Any:
+        """OpenAI's advice for flex processing: a timeout of 15 minutes."""
+        if isinstance(given, dict) and given.get("service_tier") == "flex":
+            return {"timeout_s": 900.0, **given}
+        return given
+
+    @property
+    def processing(self) -> Literal["standard", "flex", "priority"]:
+        """How calls are processed, as prices name it."""
+        return "standard" if self.service_tier is None or self.service_tier == "default" else self.service_tier
+
+    @property
+    def address(self) -> str:
+        """The identity calls carry: what the journal stays valid for."""
+        return self.identity or self.listing.identity(self) or (self.listing.url or OPENAI_URL).rstrip("/")
+
+    @property
+    def listing(self) -> Listing:
+        """What is known of its provider."""
+        return provider(self.provider)
+
+    @property
+    def places(self) -> int:
+        """How many calls it works on at once."""
+        return self.listing.places(self)
+
+    @property
+    def free(self) -> bool:
+        """Whether its calls are known to cost nothing."""
+        return self.listing.free if self.price is None else not (self.price.input or self.price.output)

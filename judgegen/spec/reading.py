@@ -1,0 +1,112 @@
+"""Reads a run file and says what is wrong with it by file and key, naming the nearest known key for an unknown one."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from judgegen.errors import SpecError
+from judgegen.spec.endpoint import Endpoint, Price, Scripted
+from judgegen.spec.gates import Gates
+from judgegen.spec.judge import Escalation, Grade, Judge, Pairs, Panelist, Third
+from judgegen.spec.runfile import Budget, Output, Spec
+from judgegen.spec.sampler import Range, Sampler, Variant
+
+
+def read(path: Path) -> Spec:
+    """The run file at `path`.
+
+    Raises:
+        SpecError: no such file, not UTF-8, not TOML, or a key or value that does not fit.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(
+            f"{path}: cannot be read ({error.strerror}); `judgegen init DIR` writes one to start from"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path}: not TOML: {error}") from None
+    return parse(table, where=str(path))
+
+
+def parse(table: Mapping[str, Any], *, where: str = "run file") -> Spec:
+    """A run file's table as a Spec; `where` names it in errors.
+
+    Raises:
+        SpecError: every problem found, one a line.
+    """
+    try:
+        return Spec.model_validate(dict(table))
+    except ValidationError as error:
+        found = [e for e in error.errors(include_url=False) if _relevant(e)]
+        problems = "\n".join(f"{where}: {_sentence(e)}" for e in found)
+        raise SpecError(problems) from None
+
+
+def _relevant(error: Any) -> bool:
+    """Of the errors pydantic gives for "a number or a { low, high } table", the ones for what was written."""
+    arms = [part for part in error["loc"] if _is_union_arm(part)]
+    if not arms:
+        return True
+    wrote_table = isinstance(error["input"], dict) or len(error["loc"]) > error["loc"].index(arms[0]) + 1
+    return wrote_table == ("Range" in arms[0])
+
+
+def _sentence(error: Any) -> str:
+    loc = tuple(part for part in error["loc"] if not _is_union_arm(part))
+    place = ".".join(str(part) for part in loc)
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place!r}; {_nearest(str(loc[-1]), loc[:-1])}"
+    if error["type"] == "missing":
+        return f"missing key {place!r}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _is_union_arm(part: object) -> bool:
+    return isinstance(part, str) and (part == "float" or "Range" in part)
+
+
+def _nearest(key: str, place: tuple[Any, ...]) -> str:
+    """Names the nearest key of the table at `place`, else of another table, else all that are known there."""
+    known = _known_keys(place)
+    if near := difflib.get_close_matches(key, known, n=1, cutoff=0.6):
+        return f"did you mean {near[0]!r}?"
+    for name, table in _TABLES.items():
+        if near := difflib.get_close_matches(key, list(table.model_fields), n=1, cutoff=0.75):
+            return f"did you mean {near[0]!r} in {name}? Known here: {', '.join(known)}"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"the nearest known key is {near[0]!r}; known here: {', '.join(known)}"
+
+
+def _known_keys(place: tuple[Any, ...]) -> list[str]:
+    table = next((_TABLES[part] for part in reversed(place) if part in _TABLES), Spec)
+    return sorted(table.model_fields) if place else sorted(Spec.model_fields)
+
+
+_TABLES: dict[Any, Any] = {
+    "endpoints": Endpoint,
+    "price": Price,
+    "scripted": Scripted,
+    "sampler": Sampler,
+    "variants": Variant,
+    "temperature": Range,
+    "top_p": Range,
+    "judge": Judge,
+    "third": Third,
+    "panel": Panelist,
+    "escalate": Escalation,
+    "grade": Grade,
+    "pairs": Pairs,
+    "budget": Budget,
+    "output": Output,
+    "gates": Gates,
+}
