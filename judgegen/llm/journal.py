@@ -1,32 +1,30 @@
 """The journal of a run: one SQLite file with every answered call, and the prompts and templates as they were read.
 
-One writer thread commits in groups without a timer: whatever landed while the last commit was being written goes into
-the next, so a slow disk means bigger groups and a lone call waits for nobody. WAL, `synchronous=FULL`: when `append`
-returns the answer is on disk. A file lock keeps a second run out. Memory does not grow with the journal.
+WAL, `synchronous=FULL`: when `append` returns the answer is on disk. A file lock keeps a second run out. Every row has
+a checksum, so that a bit that flipped is found and named; rows written before there were any are taken as they are.
+Memory does not grow with the journal.
 
 Knows nothing of providers, prices or what the answers mean.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import queue
 import sqlite3
-import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
 from judgegen.errors import JournalError
-from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, outcome_from_dict, outcome_to_dict
+from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, digest, outcome_from_dict, outcome_to_dict
+from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
 NAME = "journal.sqlite"
 VERSION = 1
@@ -41,7 +39,24 @@ CREATE TABLE IF NOT EXISTS texts (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS intents (
     id TEXT PRIMARY KEY, call_id TEXT NOT NULL, worst TEXT NOT NULL, "when" TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS sums (kind TEXT, name, sum TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS altered AS SELECT * FROM calls WHERE 0;
 """
+"""`sums`: the checksum of each call, prompt and text by its key, and how many prompts there are. `altered`: answers
+that were found to be not as they were written, put aside when their call was asked again; they were paid for."""
+
+_CALL, _PROMPT, _TEXT, _COUNT = "call", "prompt", "text", "count"
+_SUM = "INSERT OR REPLACE INTO sums VALUES (?,?,?)"
+_INSERT = "INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_SUMMED = "SELECT calls.*, sum FROM calls LEFT JOIN sums ON kind = 'call' AND name = id"
+
+
+class AlteredError(JournalError):
+    """A row is not as it was written; `call_id` is the call whose answer it holds, None where it is no answer."""
+
+    def __init__(self, message: str, call_id: str | None = None) -> None:
+        super().__init__(message)
+        self.call_id = call_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +65,6 @@ class Landing:
 
     seconds: float | None
     attempts: int
-
-
-@dataclass(slots=True)
-class _Entry:
-    """Statements that go into one transaction, and who waits for it."""
-
-    statements: list[tuple[str, tuple[Any, ...]]]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
 
 
 class Journal:
@@ -79,16 +85,21 @@ class Journal:
         self._lock = FileLock(str(path) + ".lock", timeout=0, thread_local=False)
         self._take_lock()
         try:
-            self._db = self._open()
-        except sqlite3.Error as error:
-            self._lock.release()
-            raise _damaged(path, error) from None
+            with self._using():
+                self._db = self._open()
+                self._commits = Commits(path)
         except JournalError:
             self._lock.release()
             raise
-        self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
         self._intents: dict[str, str] = {}
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """What SQLite says within is said in words, with the mend."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise unwritten(self.path, error) from None
 
     def _take_lock(self) -> None:
         try:
@@ -99,17 +110,15 @@ class Journal:
             ) from None
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None)
-        found = db.execute("PRAGMA user_version").fetchone()[0]
+        found = _version(self.path)
         if found not in (0, VERSION):
-            db.close()
             raise JournalError(
                 f"{self.path}: journal version {found}, this judgegen reads {VERSION}; use the one that wrote it"
             )
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
+        db = connected(self.path)
         db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version={VERSION}")
+        db.text_factory = _readable
         return db
 
     def __enter__(self) -> Self:
@@ -120,22 +129,32 @@ class Journal:
 
     def close(self) -> None:
         """Commit what is queued, fold the WAL into the file, let go of the lock."""
-        if self._writer is not None:
-            self._queue.put(None)
-            self._writer.join()
-            self._writer = None
+        self._commits.close()
         with suppress(sqlite3.Error):  # a damaged file was already reported by whoever met it
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         self._lock.release()
 
     def get(self, call_id: str) -> Outcome | None:
-        """The answer to this call, None where it has none yet."""
-        try:
-            row = self._db.execute('SELECT outcome, usage, cost, "when" FROM calls WHERE id = ?', (call_id,)).fetchone()
-        except sqlite3.Error as error:
-            raise _damaged(self.path, error) from None
-        return None if row is None else _outcome(*row)
+        """The answer to this call, None where it has none yet.
+
+        Raises:
+            AlteredError: there is one, and it is not as it was written.
+        """
+        with self._using():
+            row = self._db.execute(f"{_SUMMED} WHERE id = ?", (call_id,)).fetchone()
+        if row is None:
+            return None
+        *columns, written = row
+        _, role, prompt, *_, outcome, usage, cost, _, _, when = columns
+        if written in (None, digest(columns, size=8)):
+            with suppress(ValueError, KeyError, TypeError, InvalidOperation):
+                return _outcome(outcome, usage, cost, when)
+        raise AlteredError(
+            f"{self.path}: the answer to call {call_id} ({role}, prompt {prompt!r}) is not as it was written; "
+            f"check the disk; `judgegen run` asks that call again",
+            call_id,
+        )
 
     async def append(self, call: Call, outcome: Outcome, landing: Landing) -> Outcome:
         """Keep an answer; returns it, dated, when it is on disk. The first answer to a call is the one that stays.
@@ -144,9 +163,20 @@ class Journal:
             JournalError: it could not be written (disk full, file damaged); the answer is lost with this process.
         """
         when = _now()
-        insert = ("INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)", _row(call, outcome, landing, when))
-        await self._commit([insert, *self._forget(call)])
+        row = _row(call, outcome, landing, when)
+        added = "INSERT OR REPLACE INTO sums SELECT ?,?,? WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?)"
+        summed = (added, (_CALL, call.id, digest(row, size=8), call.id))
+        await self._commits.commit([summed, (_INSERT, row), *self._forget(call)])
         return replace(outcome, day=when[:10])
+
+    async def put_aside(self, call_id: str) -> None:
+        """Take an altered answer out of the way of another; what it cost still counts as spent."""
+        moved: Statements = [
+            ("INSERT INTO altered SELECT * FROM calls WHERE id = ?", (call_id,)),
+            ("DELETE FROM calls WHERE id = ?", (call_id,)),
+            ("DELETE FROM sums WHERE kind = ? AND name = ?", (_CALL, call_id)),
+        ]
+        await self._commits.commit(moved)
 
     async def intend(self, call: Call, worst: Decimal) -> None:
         """Keep that `call` is about to be sent and may cost `worst` USD, so that a crash cannot hide what was spent.
@@ -154,39 +184,35 @@ class Journal:
         Each sending is an intent of its own: one that is never heard of again stays when the next one is answered.
         """
         self._intents[call.id] = intent = uuid.uuid4().hex
-        await self._commit([("INSERT INTO intents VALUES (?,?,?,?)", (intent, call.id, format(worst, "f"), _now()))])
+        values = (intent, call.id, format(worst, "f"), _now())
+        await self._commits.commit([("INSERT INTO intents VALUES (?,?,?,?)", values)])
 
     async def forget(self, call: Call) -> None:
         """The call that was intended was certainly not billed."""
-        await self._commit(self._forget(call))
+        await self._commits.commit(self._forget(call))
 
-    def _forget(self, call: Call) -> list[tuple[str, tuple[Any, ...]]]:
+    def _forget(self, call: Call) -> Statements:
         intent = self._intents.pop(call.id, None)
         return [] if intent is None else [("DELETE FROM intents WHERE id = ?", (intent,))]
 
     def spent(self) -> Decimal:
         """USD of all that was ever answered here, and the worst of what was sent and never heard of again."""
-        rows = self._db.execute("SELECT cost FROM calls UNION ALL SELECT worst FROM intents")
-        return sum((Decimal(cost) for (cost,) in rows if cost is not None), Decimal(0))
+        return self._sum(
+            "SELECT cost FROM calls UNION ALL SELECT cost FROM altered UNION ALL SELECT worst FROM intents"
+        )
 
-    async def _commit(self, statements: list[tuple[str, tuple[Any, ...]]]) -> None:
-        loop = asyncio.get_running_loop()
-        entry = _Entry(statements, loop, loop.create_future())
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
-            self._writer.start()
-        self._queue.put(entry)
-        await entry.done
+    def unheard(self) -> tuple[int, Decimal]:
+        """Of requests that were sent and never answered, and may have been billed: how many, and USD at most."""
+        with self._using():
+            count = int(self._db.execute("SELECT COUNT(*) FROM intents").fetchone()[0])
+        return count, self._sum("SELECT worst FROM intents")
 
-    def _write(self) -> None:
-        db = sqlite3.connect(self.path, isolation_level=None)
-        db.execute("PRAGMA synchronous=FULL")
-        open_ = True
-        while open_:
-            group, open_ = _next_group(self._queue)
-            if group:
-                _settle(group, _commit(db, self.path, group))
-        db.close()
+    def _sum(self, query: str) -> Decimal:
+        try:
+            with self._using():
+                return sum((Decimal(cost) for (cost,) in self._db.execute(query) if cost is not None), Decimal(0))
+        except InvalidOperation:
+            raise AlteredError(f"{self.path}: a cost is not as it was written; check the disk") from None
 
     def keep_prompts(
         self, rows: Iterable[Mapping[str, Any]], *, which: Callable[[int], Iterable[int]] | None = None
@@ -195,20 +221,30 @@ class Journal:
 
         `which` says, of so many prompts, which are kept, as positions from 0.
         """
-        count = 0
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._using(), self._all_or_none():
             self._db.execute("DELETE FROM prompts")
+            self._db.execute("DELETE FROM sums WHERE kind IN (?,?)", (_PROMPT, _COUNT))
+            count = 0
             for count, row in enumerate(rows, start=1):
-                self._db.execute("INSERT INTO prompts VALUES (?, ?)", (count, json.dumps(row, ensure_ascii=False)))
+                text = json.dumps(row, ensure_ascii=False)
+                self._db.execute("INSERT INTO prompts VALUES (?, ?)", (count, text))
+                self._db.execute(_SUM, (_PROMPT, count, digest(text, size=8)))
             if which is not None:
                 self._keep_only(which(count))
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        count = int(self._db.execute("SELECT COUNT(*) FROM prompts").fetchone()[0])
-        self._db.execute("COMMIT")
+            count = int(self._db.execute("SELECT COUNT(*) FROM prompts").fetchone()[0])
+            self._db.execute(_SUM, (_COUNT, _PROMPT, str(count)))
         return count
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
 
     def _keep_only(self, positions: Iterable[int]) -> None:
         self._db.execute("CREATE TEMP TABLE kept (position INTEGER PRIMARY KEY)")
@@ -217,48 +253,105 @@ class Journal:
         self._db.execute("DROP TABLE kept")
 
     def prompts(self) -> Iterator[dict[str, Any]]:
-        """The prompts in order, as they were kept."""
-        for (row,) in self._db.execute("SELECT row FROM prompts ORDER BY position"):
-            yield json.loads(row)
+        """The prompts in order, as they were kept.
+
+        Raises:
+            AlteredError: one is not as it was kept, or some are missing.
+        """
+        mend = "`judgegen run` with its run file puts the prompts right"
+        summed = "FROM prompts LEFT JOIN sums ON kind = 'prompt' AND name = position"
+        count = 0
+        with self._using():
+            for position, row, written in self._db.execute(f"SELECT position, row, sum {summed} ORDER BY position"):
+                if written not in (None, digest(row, size=8)):
+                    raise AlteredError(f"{self.path}: prompt {position} is not as it was kept; check the disk; {mend}")
+                count += 1
+                yield self._loads(row)
+            known = self._db.execute("SELECT sum FROM sums WHERE kind = ? AND name = ?", (_COUNT, _PROMPT)).fetchone()
+        if (known is not None and known[0] != str(count)) or (not count and self.count()):
+            of = "" if known is None else f" of {known[0]}"
+            raise AlteredError(f"{self.path}: {count}{of} prompts are here and the others are gone; {mend}")
+
+    def _loads(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise AlteredError(f"{self.path}: a row is not as it was written ({text[:60]!r}); check the disk") from None
 
     def keep_texts(self, texts: Mapping[str, str]) -> None:
         """Keep templates and system prompts by name; a name kept before gets the new text."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?)", sorted(texts.items()))
-        self._db.execute("COMMIT")
+        with self._using(), self._all_or_none():
+            for name, text in sorted(texts.items()):
+                self._db.execute("INSERT OR REPLACE INTO texts VALUES (?, ?)", (name, text))
+                self._db.execute(_SUM, (_TEXT, name, digest(text, size=8)))
 
     def texts(self) -> dict[str, str]:
-        """Templates and system prompts by name."""
-        return dict(self._db.execute("SELECT name, text FROM texts ORDER BY name"))
+        """Templates and system prompts by name.
+
+        Raises:
+            AlteredError: one is not as it was kept.
+        """
+        query = "SELECT texts.name, text, sum FROM texts LEFT JOIN sums ON kind = 'text' AND sums.name = texts.name"
+        with self._using():
+            rows = self._db.execute(f"{query} ORDER BY 1").fetchall()
+        for name, text, written in rows:
+            if written not in (None, digest(text, size=8)):
+                raise AlteredError(
+                    f"{self.path}: the text {name!r} is not as it was kept; check the disk; "
+                    f"`judgegen run` with its run file puts it right"
+                )
+        return {name: text for name, text, _ in rows}
 
     def count(self) -> int:
         """How many calls are answered."""
-        return int(self._db.execute("SELECT COUNT(*) FROM calls").fetchone()[0])
+        with self._using():
+            return int(self._db.execute("SELECT COUNT(*) FROM calls").fetchone()[0])
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Per call what an estimate learns from: role, model, variant, draw, tokens, finish, seconds."""
-        query = "SELECT role, variant, request, outcome, usage, timings FROM calls"
-        for role, variant, request, outcome, usage, timings in self._db.execute(query):
-            asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
-            choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
-            yield {
-                "role": role,
-                "variant": variant,
-                "model": asked["model"],
-                "draw": asked["draw"],
-                "finish": choices[0]["finish"],
-                "output": used["output"] / len(choices),
-                "answered": len(choices[0].get("text", "")),
-                "input": used["input"],
-                "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
-                "cached": used["cached"],
-                "seconds": json.loads(timings)["seconds"],
-            }
+        with self._using():
+            for row in self._db.execute("SELECT role, variant, request, outcome, usage, timings FROM calls"):
+                try:
+                    yield _learned(*row)
+                except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+                    raise AlteredError(f"{self.path}: an answer is not as it was written; check the disk") from None
 
     def timings(self) -> Iterator[dict[str, Any]]:
         """Per call what depends on the clock and so stands in no output: id, seconds, attempts, when (UTC)."""
-        for call_id, timings, attempts, when in self._db.execute('SELECT id, timings, attempts, "when" FROM calls'):
-            yield {"id": call_id, **json.loads(timings), "attempts": attempts, "when": when}
+        with self._using():
+            for call_id, timings, attempts, when in self._db.execute('SELECT id, timings, attempts, "when" FROM calls'):
+                yield {"id": call_id, **self._loads(timings), "attempts": attempts, "when": when}
+
+
+def _version(path: Path) -> int:
+    db = sqlite3.connect(path)
+    try:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        db.close()
+
+
+def _readable(text: bytes) -> str:
+    """Text whose bytes a flipped bit made no text is still read: its checksum tells of it."""
+    return text.decode("utf-8", "replace")
+
+
+def _learned(role: str, variant: str, request: str, outcome: str, usage: str, timings: str) -> dict[str, Any]:
+    asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
+    choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
+    return {
+        "role": role,
+        "variant": variant,
+        "model": asked["model"],
+        "draw": asked["draw"],
+        "finish": choices[0]["finish"],
+        "output": used["output"] / len(choices),
+        "answered": len(choices[0].get("text", "")),
+        "input": used["input"],
+        "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
+        "cached": used["cached"],
+        "seconds": json.loads(timings)["seconds"],
+    }
 
 
 def _row(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
@@ -284,51 +377,3 @@ def _now() -> str:
 def _outcome(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:
     exact = None if cost is None else Decimal(cost)
     return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), exact, when[:10])
-
-
-def _next_group(entries: queue.SimpleQueue[_Entry | None]) -> tuple[list[_Entry], bool]:
-    """Waits for one entry and takes all that is there; False once the closing mark was met."""
-    group: list[_Entry] = []
-    entry = entries.get()
-    while entry is not None:
-        group.append(entry)
-        try:
-            entry = entries.get_nowait()
-        except queue.Empty:
-            return group, True
-    return group, False
-
-
-def _commit(db: sqlite3.Connection, path: Path, group: list[_Entry]) -> JournalError | None:
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        for entry in group:
-            for statement, values in entry.statements:
-                db.execute(statement, values)
-        db.execute("COMMIT")
-    except sqlite3.Error as error:
-        with suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        return _damaged(path, error)
-    return None
-
-
-def _settle(group: list[_Entry], error: JournalError | None) -> None:
-    def settle() -> None:
-        for entry in group:
-            if entry.done.cancelled():
-                continue
-            if error is None:
-                entry.done.set_result(None)
-            else:
-                entry.done.set_exception(error)
-
-    with suppress(RuntimeError):  # the loop is gone: nobody waits, the rows are on disk
-        group[0].loop.call_soon_threadsafe(settle)
-
-
-def _damaged(path: Path, error: sqlite3.Error) -> JournalError:
-    return JournalError(
-        f"{path}: {error}; check the disk, then `sqlite3 {path.name} .recover` saves what can be read, "
-        f"or move the file away to start over"
-    )

@@ -21,9 +21,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Protocol
 
-from judgegen.errors import Incomplete, ProviderRefused, Unanswered
+from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswered
 from judgegen.llm.calls import Call, Outcome, Send, Usage
-from judgegen.llm.journal import Journal, Landing
+from judgegen.llm.journal import AlteredError, Journal, Landing
 from judgegen.llm.limits import Gate
 from judgegen.llm.retry import Rejected, Transient, wait_s
 from judgegen.llm.stop import Stop
@@ -95,13 +95,17 @@ class Landings:
 
 
 def limited(send: Send, gates: Mapping[str, Gate], stop: Stop) -> Send:
-    """Waits for the endpoint's gate, then sends, unless the run is stopping by then."""
+    """Waits for the endpoint's gate, then sends, unless the run is stopping by then: it is once a landing failed."""
 
     async def limited_send(call: Call) -> Outcome:
         gate = gates[call.tag.route]
         async with gate.slot(rough_tokens(call) if gate.bucket is not None else 0.0) as slot:
             stop.check()
-            outcome = await send(call)
+            try:
+                outcome = await send(call)
+            except JournalError as error:  # what is answered now cannot be kept
+                stop.request(error)
+                raise
             slot.settle(outcome.usage.input + outcome.usage.output)
             return outcome
 
@@ -179,7 +183,7 @@ class Once:
         """Answer one call, paying for it only if nobody has."""
         while call.id in self._asking:
             await self._asking[call.id].wait()
-        known = self._journal.get(call.id)
+        known = await self._known(call)
         if known is None:
             known = await self._ask(call)
             self._watch.landed(call, known, fresh=True)
@@ -187,6 +191,15 @@ class Once:
             self.from_journal += 1
             self._watch.landed(call, known, fresh=False)
         return known
+
+    async def _known(self, call: Call) -> Outcome | None:
+        """What the journal has; an answer that is not as it was written is told of and asked for again."""
+        try:
+            return self._journal.get(call.id)
+        except AlteredError as error:
+            self._watch.warned(f"{error}, now")
+            await self._journal.put_aside(call.id)
+            return None
 
     async def _ask(self, call: Call) -> Outcome:
         self._asking[call.id] = asyncio.Event()

@@ -17,6 +17,7 @@ from judgegen.errors import SpecError
 from judgegen.llm import prices, senders
 from judgegen.llm.budget import Ledger, capped
 from judgegen.llm.calls import Call, Send, Usage
+from judgegen.llm.descriptors import fitting
 from judgegen.llm.journal import Journal
 from judgegen.llm.limits import Gate
 from judgegen.llm.stop import Stop
@@ -90,7 +91,8 @@ async def live(
     """The sender to every endpoint in `known`; when it closes, everything in flight has landed."""
     used = {name: resolved.endpoints[name] for name in sorted({route for route, _ in known})}
     providers = {name: endpoint.listing.connect(endpoint, name) for name, endpoint in used.items()}
-    gates = {name: _gate(endpoint, stop) for name, endpoint in used.items()}
+    wanted = {name: endpoint.places for name, endpoint in used.items()}
+    gates = {name: _gate(used[name], count, stop) for name, count in fitting(wanted, watch.warned).items()}
     landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(cost, known)), journal)
     within: Send = landings
     if cap is not None:
@@ -107,5 +109,5 @@ async def live(
             await provider.aclose()
 
 
-def _gate(endpoint: Endpoint, stop: Stop) -> Gate:
-    return Gate(concurrency=endpoint.places, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)
+def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Gate:
+    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)

@@ -5,8 +5,10 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -27,7 +29,7 @@ from judgegen.llm.calls import (
     outcome_from_dict,
     outcome_to_dict,
 )
-from judgegen.llm.journal import Journal, Landing
+from judgegen.llm.journal import AlteredError, Journal, Landing
 
 LANDING = Landing(seconds=0.25, attempts=2)
 
@@ -214,3 +216,115 @@ def test_any_sqlite_tool_reads_it(tmp_path: Path) -> None:
     db.close()
     assert row[:4] == (call().id, "sampler", "0.0000125", 2)
     assert row[4].endswith("+00:00")
+
+
+COLUMNS = ("role", "prompt_id", "variant", "request", "outcome", "usage", "cost", "timings", "attempts", "when")
+
+
+def altered(folder: Path, statement: str, *values: object) -> None:
+    """Change the file behind the journal's back."""
+    with sqlite3.connect(folder / "journal.sqlite") as db:
+        assert db.execute(statement, values).rowcount == 1
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_an_altered_answer_is_found_and_the_rest_is_usable(column: str, tmp_path: Path) -> None:
+    """Whichever column a bit flipped in, the call is named; the answer beside it is read."""
+    with Journal(tmp_path) as journal:
+        for number in range(2):
+            asyncio.run(journal.append(call(number), reply(), LANDING))
+    altered(
+        tmp_path,
+        f'UPDATE calls SET "{column}" = replace("{column}", substr("{column}", 1, 1), 7) WHERE id = ?',
+        call().id,
+    )
+    with Journal(tmp_path) as journal:
+        with pytest.raises(AlteredError, match=call().id) as caught:
+            journal.get(call().id)
+        assert caught.value.call_id == call().id
+        assert text_of(journal.get(call(1).id)) == "yes"
+
+
+def test_an_altered_answer_makes_way_and_stays_paid_for(tmp_path: Path) -> None:
+    """Put aside, its call can be answered again; both answers were paid."""
+
+    async def again(journal: Journal) -> None:
+        await journal.put_aside(call().id)
+        assert journal.get(call().id) is None
+        await journal.append(call(), reply("again"), LANDING)
+
+    with Journal(tmp_path) as journal:
+        asyncio.run(journal.append(call(), reply(), LANDING))
+    altered(tmp_path, "UPDATE calls SET outcome = 'x'")
+    with Journal(tmp_path) as journal:
+        asyncio.run(again(journal))
+        assert text_of(journal.get(call().id)) == "again"
+        assert journal.spent() == 2 * Decimal("0.0000125")
+
+
+def test_rows_from_before_there_were_checksums_are_taken(tmp_path: Path) -> None:
+    """A journal without the table of checksums is read, its answers, prompts and texts."""
+    with Journal(tmp_path) as journal:
+        asyncio.run(journal.append(call(), reply(), LANDING))
+        journal.keep_prompts([{"id": "a"}])
+        journal.keep_texts({"t": "text"})
+    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+        db.execute("DROP TABLE sums")
+        db.execute("DROP TABLE altered")
+    with Journal(tmp_path, create=False) as journal:
+        assert text_of(journal.get(call().id)) == "yes"
+        assert list(journal.prompts()) == [{"id": "a"}]
+        assert journal.texts() == {"t": "text"}
+
+
+def test_altered_prompts_and_texts_are_found(tmp_path: Path) -> None:
+    """A prompt, a template: never read as if they were what was kept."""
+    with Journal(tmp_path) as journal:
+        journal.keep_prompts([{"id": "a"}, {"id": "b"}])
+        journal.keep_texts({"t": "text"})
+    altered(tmp_path, 'UPDATE prompts SET row = \'{"id": "c"}\' WHERE position = 2')
+    altered(tmp_path, "UPDATE texts SET text = 'test'")
+    with Journal(tmp_path) as journal:
+        with pytest.raises(AlteredError, match="prompt 2"):
+            list(journal.prompts())
+        with pytest.raises(AlteredError, match="'t'"):
+            journal.texts()
+
+
+def test_prompts_that_are_gone_are_missed(tmp_path: Path) -> None:
+    """Nothing is written over good files for the want of prompts."""
+    with Journal(tmp_path) as journal:
+        journal.keep_prompts([{"id": "a"}, {"id": "b"}], which=lambda _: [1])
+        assert list(journal.prompts()) == [{"id": "b"}]
+    altered(tmp_path, "DELETE FROM prompts")
+    with Journal(tmp_path) as journal, pytest.raises(AlteredError, match="0 of 1"):
+        list(journal.prompts())
+
+
+@given(bits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4))
+def test_flipped_bits_are_never_read_as_other_answers(bits: list[tuple[float, int]]) -> None:
+    """Wherever bits flip in the file: what is read is what was written, or a JournalError; no other exception."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Journal(folder) as journal:
+            journal.keep_prompts([{"id": "a" * 50}])
+            journal.keep_texts({"t": "text " * 50})
+            for number in range(3):
+                asyncio.run(journal.append(call(number), reply(f"answer {number} " * 20), LANDING))
+        path = folder / "journal.sqlite"
+        data = bytearray(path.read_bytes())
+        for place, bit in bits:
+            data[int(place * len(data))] ^= 1 << bit
+        path.write_bytes(data)
+        try:
+            with Journal(folder) as journal:
+                list(journal.timings())
+                list(journal.answers())
+                assert journal.texts() in ({}, {"t": "text " * 50})
+                assert list(journal.prompts()) == [{"id": "a" * 50}]
+                for number in range(3):
+                    with suppress(AlteredError):
+                        kept = journal.get(call(number).id)
+                        assert kept is None or text_of(kept) == f"answer {number} " * 20
+        except JournalError:
+            pass

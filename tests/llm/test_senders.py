@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from judgegen.errors import Incomplete, Interrupted, ProviderRefused, Unanswered
+from judgegen.errors import Incomplete, Interrupted, JournalError, ProviderRefused, Unanswered
 from judgegen.llm import senders
 from judgegen.llm.calls import Call, Choice, Outcome, Reply, Send, Tag, Usage
 from judgegen.llm.journal import Journal
@@ -233,6 +234,51 @@ def test_recorded_answers_from_the_journal_or_not_at_all(tmp_path: Path) -> None
         assert isinstance(await replay(call(1)), Reply)
         with pytest.raises(Unanswered):
             await replay(call(2))
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_cannot_be_kept_is_the_last_that_is_asked_for(tmp_path: Path) -> None:
+    """At the first failed append the run stops with the journal's error: at most what was in flight is lost."""
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good, at_once=4)
+
+        async def full(*_: object) -> Outcome:
+            raise JournalError("the disk is full")
+
+        scene.journal.append = full  # type: ignore[method-assign,assignment]
+        ends = await asyncio.gather(*(scene.send(call(n)) for n in range(40)), return_exceptions=True)
+        assert {type(end) for end in ends} == {JournalError, Unanswered}
+        assert len(scene.asked) <= 8
+        assert isinstance(scene.stop.error, JournalError)
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_an_altered_answer_is_told_of_and_asked_for_again(tmp_path: Path) -> None:
+    """The journal's word for it reaches the user, and the call is answered as if it had never been."""
+    said: list[str] = []
+
+    class Told(Watch):
+        def warned(self, message: str) -> None:
+            said.append(message)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good)
+        await scene.send(call())
+        await scene.end()
+        with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+            db.execute("UPDATE calls SET outcome = replace(outcome, 'ok', 'no')")
+        scene = Scene(tmp_path, good)
+        send = senders.Once(scene.landings, scene.journal, Told())
+        answer = await send(call())
+        assert isinstance(answer, Reply)
+        assert answer.first.text == "ok"
+        assert scene.asked == {call().id: 1}
+        assert call().id in said[0]
         await scene.end()
 
     asyncio.run(main())
