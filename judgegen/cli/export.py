@@ -63,6 +63,7 @@ def export(
     with ending.told(as_json=as_json):
         form = consumer(to, standard=standard)
         run = handover.is_run(Path(source))
+        calibrated = run and handover.calibrated(Path(source))
         if (unpaired or ties) and not (run and unpaired):
             raise SpecError("--unpaired takes a run folder, and --ties goes with it")
         done = exporting.export(
@@ -75,7 +76,11 @@ def export(
             facts=handover.facts(Path(source)) if run and form.companions is not None else None,
             unpaired=handover.unpaired(Path(source), ties=_wanted(ties)) if unpaired else None,
         )
-    print(json.dumps(_object(to, done)) if as_json else "\n".join(_text(to, done, form.rules)))
+    print(
+        json.dumps(_object(to, done, calibrated=calibrated))
+        if as_json
+        else "\n".join(_text(to, done, form.rules, calibrated=calibrated))
+    )
 
 
 def _wanted(ties: Ties | None) -> bool | None:
@@ -101,29 +106,35 @@ def _beside(source: str, to: str, suffix: str, *, folder: bool) -> Path:
     return path.with_name(f"{stem}.{to}" if folder else f"{stem}.{to}{suffix}")
 
 
-def _object(to: str, done: Exported) -> dict[str, Any]:
+def _object(to: str, done: Exported, *, calibrated: bool) -> dict[str, Any]:
     return {
         "format": to,
         "paths": [str(path) for path in done.paths],
         "counts": dict(done.counts),
         "left_out": {"total": len(done.left_out), "reasons": done.reasons(), "rows": [list(r) for r in done.left_out]},
+        "refused_for": list(done.refused_for),
+        "columns_left_out": dict(done.columns_left_out),
         "flip_rate": done.flip_rate,
+        "flip_rate_is_calibrated": calibrated,
     }
 
 
-def _text(to: str, done: Exported, rules: tuple[str, ...]) -> Iterator[str]:
+def _text(to: str, done: Exported, rules: tuple[str, ...], *, calibrated: bool) -> Iterator[str]:
+    from judgegen.formats import card
+
     shares = f" ({', '.join(f'{n:,} {part}' for part, n in done.counts.items())})" if len(done.counts) > 1 else ""
     yield f"{sum(done.counts.values()):,} rows for {to}{shares}"
     yield from (f"  {path}" for path in done.paths)
     if done.left_out:
         yield f"left out: {len(done.left_out):,}"
         yield from (f"  {line}" for line in _left_out(done))
-    for part in (part for part, rows in done.counts.items() if not rows):
-        yield f"note: {part} is empty; choose another --split or --seed"
+    yield from (f"beware: {reason}" for reason in done.refused_for)
+    for name, rows in done.columns_left_out.items():
+        yield f"note: no row has the column {name}, since {rows:,} alone could have it: loaders want all or none"
     yield f"how {to} reads it:"
     yield from (f"- {rule}" for rule in rules)
     if done.flip_rate is not None:
-        yield f"expected share of wrong labels, mean(1 - p_chosen): {done.flip_rate}"
+        yield card.doubt(done.flip_rate, calibrated=calibrated)
 
 
 def _left_out(done: Exported) -> Iterator[str]:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from judgegen.errors import SpecError
+from judgegen.exchange import columns
 from judgegen.exchange.parts import Parts, line
 from judgegen.formats import fit, messages, trl_kto
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Done, Format, Preference, Row, Tally, Unfit
 from judgegen.writer.files import write_text
+
+_DATA = (".jsonl", ".json", ".csv", ".parquet")  # endings that promise what is in a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,8 @@ class Exported:
         paths: every file written, data first.
         counts: rows by split ("train", "test"; "train" alone without a split).
         left_out: (row number from 1, reason) for each preference that is not in the files.
+        columns_left_out: columns that only some rows have and that are therefore in none, with how many have them.
+        refused_for: why the consumer would refuse files of this length.
         flip_rate: mean(1 - p_chosen) over the exported pairs, the label_smoothing of TRL's robust loss; None without
             p_chosen.
     """
@@ -36,6 +41,8 @@ class Exported:
     paths: tuple[Path, ...]
     counts: Mapping[str, int]
     left_out: tuple[tuple[int, str], ...]
+    columns_left_out: Mapping[str, int] = field(default_factory=dict)
+    refused_for: tuple[str, ...] = ()
     flip_rate: float | None
 
     def reasons(self) -> dict[str, int]:
@@ -82,18 +89,32 @@ def export(
         filling = _Filling(form, parts, split, seed)
         left_out = [*filling.take(rows), *filling.take_unpaired(unpaired or ())]
         _check_any(filling, left_out, name)
+        _check_sides(parts.rows, split, seed)
         by_reason = Counter(reason for _, reason in left_out)
         done = Done(files=files, rows=parts.rows, left_out=by_reason, tally=filling.tally, facts=facts or {})
         beside = dict(form.companions(done)) if form.companions is not None else {}
-        parts.land(None if form.columns is None else form.columns(frozenset(filling.tally.message_keys)))
+        lacking = _land(form, parts, filling.tally)
     for path, text in beside.items():
         write_text(path, text)
     return Exported(
         paths=(*files.values(), *beside),
         counts=done.rows,
         left_out=tuple(left_out),
+        columns_left_out=lacking,
+        refused_for=tuple(_refused(form, done.rows)),
         flip_rate=filling.tally.flip_rate,
     )
+
+
+def _land(form: Format, parts: Parts, tally: Tally) -> dict[str, int]:
+    """Write the files with one schema; the columns that are in none since only some rows have them."""
+    if form.columns is not None:
+        parts.land(form.columns(frozenset(tally.message_keys)))
+        return {}
+    plans = columns.plans(parts.columns, form.fill, loose=form.loose, movable=not form.stagger)
+    parts.land(plans=plans, spare=form.spare)
+    known = form.fill.keys() | form.loose
+    return {name: count for name, count in columns.partial(parts.columns).items() if name not in known}
 
 
 def _check_any(filling: _Filling, left_out: list[tuple[int, str]], name: str) -> None:
@@ -105,7 +126,28 @@ def _check_any(filling: _Filling, left_out: list[tuple[int, str]], name: str) ->
     raise SpecError(f"no preference fits {name}, so nothing is written ({reasons})")
 
 
+def _check_sides(rows: Mapping[str, int], split: float | None, seed: int) -> None:
+    empty = next((side for side, count in rows.items() if not count), None)
+    if empty is not None:
+        raise SpecError(
+            f"split = {split} with seed = {seed} leaves {empty} without a row, which loaders refuse: a prompt goes to "
+            "one side whole, so few prompts need another seed or a share nearer to one half"
+        )
+
+
+def _refused(form: Format, rows: Mapping[str, int]) -> Iterator[str]:
+    """Why the consumer would refuse the files that were written, by its limits of whole files."""
+    for side, count in rows.items():
+        fewest = form.limits.rows if side == "train" else 1
+        if count < fewest:
+            yield f"{side} has {count:,} rows, and {form.name} refuses a file with fewer than {fewest:,}"
+        if form.limits.most_rows is not None and count > form.limits.most_rows:
+            yield f"{side} has {count:,} rows, and {form.name} refuses a file with more than {form.limits.most_rows:,}"
+
+
 def _files(form: Format, out: Path, split: float | None) -> dict[str, Path]:
+    if not form.folder and out.suffix in _DATA and out.suffix != form.suffix:
+        raise SpecError(f"{out}: {form.name} reads {form.suffix} files; give the file that ending")
     parts = ("train",) if split is None else ("train", "test")
     if form.folder:
         return {part: out / "data" / f"{part}-00000-of-00001{form.suffix}" for part in parts}
@@ -160,7 +202,7 @@ class _Filling:
             raise Unfit("holds a number that JSON has no word for") from None
         part = self._parts[self._part(preference)]
         for data, row in zip(lines, laid, strict=True):
-            part.add(data, later=self._form.stagger and row["label"] is False)
+            part.add(data, row=row, later=self._form.stagger and row["label"] is False)
         self.written += len(lines)
         count(preference, self.tally)
 

@@ -50,6 +50,12 @@ def facts(folder: Path) -> dict[str, Any]:
     return {"summary": summary, "run": run, "judge_template": template}
 
 
+def calibrated(folder: Path) -> bool:
+    """Whether the run's probabilities went through a calibration on people's labels."""
+    run = tomllib.loads(_there(folder, "run.toml").read_text(encoding="utf-8"))
+    return bool(run.get("judge", {}).get("calibration"))
+
+
 def unpaired(folder: Path, *, ties: bool | None = None) -> Iterator[dict[str, Any]]:
     """Answers that stand in no pair, each as {prompt_id, prompt, completion, label, tools}, in prompt order.
 

@@ -1,7 +1,8 @@
 """Data files on their way out: rows gathered as lines, then JSONL or Parquet, and in place all at once or not at all.
 
-Rows pass through the disk, so memory does not grow with them. The same rows give the same bytes: Parquet's row groups
-are of a fixed number of rows, and nothing of the clock or the machine is written. Knows nothing of preferences.
+The lines of an export have one schema (`columns`), which is known when all of them are there. Rows pass through the
+disk, so memory does not grow with them. The same rows give the same bytes: Parquet's row groups are of a fixed number
+of rows, and nothing of the clock or the machine is written. Knows nothing of preferences.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import codecs
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from judgegen.exchange.columns import HEAD, Columns, Plan
 from judgegen.writer.files import part_of, put_in_place
 
+Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
 _LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
@@ -42,21 +45,26 @@ def line(row: Mapping[str, Any]) -> bytes:
 
 
 class Part:
-    """One data file. `rows` counts what it holds so far."""
+    """One data file. `rows` counts what it holds so far, `columns` knows their keys where rows were told with lines."""
 
     def __init__(self, path: Path, *, bom: bool = False) -> None:
         self.path = path
         self.rows = 0
+        self.columns = Columns()
+        self._size = 0
         self._bom = bom
         self._open = ExitStack()
         self._lines = self._spool()
         self._later: IO[bytes] | None = None
 
-    def add(self, data: bytes, *, later: bool = False) -> None:
-        """Take one line; `later` puts it behind all that are not."""
+    def add(self, data: bytes, *, row: Mapping[str, Any] | None = None, later: bool = False) -> None:
+        """Take one line, and the row that it spells; `later` puts it behind all that are not."""
         if later and self._later is None:
             self._later = self._spool()
+        if row is not None:
+            self.columns.add(row, HEAD if later else self._size)
         (self._later if later and self._later is not None else self._lines).write(data)
+        self._size += len(data)
         self.rows += 1
 
     def _spool(self) -> IO[bytes]:
@@ -64,19 +72,33 @@ class Part:
         near = next(folder for folder in self.path.absolute().parents if folder.is_dir())
         return self._open.enter_context(tempfile.TemporaryFile(dir=near))
 
-    def write(self, schema: Any | None) -> None:
-        """Write the file beside its place: JSONL, or Parquet with that Arrow schema."""
+    def write(self, schema: Any | None, plan: Plan, spare: Spare) -> None:
+        """Write the file beside its place: JSONL as `plan` has it, or Parquet with that Arrow schema."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with part_of(self.path).open("wb") as out:
-            if schema is None:
-                self._jsonl(out)
-            else:
+            if schema is not None:
                 _parquet(self._read(), schema, out)
+                return
+            out.write(codecs.BOM_UTF8 if self._bom else b"")
+            if plan.changes:
+                out.writelines(self._planned(plan, spare))
+            else:
+                for lines in self._spooled():
+                    shutil.copyfileobj(lines, out, 1 << 20)
 
-    def _jsonl(self, out: IO[bytes]) -> None:
-        out.write(codecs.BOM_UTF8 if self._bom else b"")
-        for lines in self._spooled():
-            shutil.copyfileobj(lines, out, 1 << 20)
+    def _planned(self, plan: Plan, spare: Spare) -> Iterator[bytes]:
+        """The lines in the order and with the columns of a plan."""
+        for number, data in enumerate(self._ordered(plan.first)):
+            if plan.names is None and number:
+                yield data
+            else:
+                row = plan.of(json.loads(data))
+                yield line(row if number else plan.head(row, spare))
+
+    def _ordered(self, first: Collection[int]) -> Iterator[bytes]:
+        for wanted in (True, False) if first else (False,):
+            lines = (data for spool in self._spooled() for data in spool)
+            yield from (data for number, data in enumerate(lines) if (number in first) == wanted)
 
     def _spooled(self) -> Iterator[IO[bytes]]:
         for lines in (self._lines, self._later):
@@ -127,9 +149,25 @@ class Parts:
         """Rows by split."""
         return {split: part.rows for split, part in self._parts.items()}
 
-    def land(self, schema: Any | None) -> None:
-        """Write every file, then put every file in its place."""
-        for part in self._parts.values():
-            part.write(schema)
+    @property
+    def columns(self) -> list[Columns]:
+        """What keys the rows of each file have."""
+        return [part.columns for part in self._parts.values()]
+
+    def land(
+        self,
+        schema: Any | None = None,
+        plans: Sequence[Plan] | None = None,
+        spare: Spare = dict,
+    ) -> None:
+        """Write every file, then put every file in its place.
+
+        Args:
+            schema: of Parquet; None for JSONL.
+            plans: what makes the lines of each file fit; None leaves them as they came.
+            spare: for an object the keys that open it, which no other has.
+        """
+        for part, plan in zip(self._parts.values(), plans or [Plan() for _ in self._parts], strict=True):
+            part.write(schema, plan, spare)
         for part in self._parts.values():
             part.land()

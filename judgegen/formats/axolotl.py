@@ -24,7 +24,8 @@ def rows(preference: Preference) -> list[Row]:
         Unfit: an answer would be found in the wrong place.
     """
     sides = {side: _side(messages.text(preference[side][0])) for side in ("chosen", "rejected")}
-    return [{"messages": [dict(message) for message in preference["prompt"]], **sides}]
+    asked = [{"role": message["role"], "content": messages.text(message)} for message in preference["prompt"]]
+    return [{"messages": asked, **sides}]
 
 
 def _side(said: str) -> Row:

@@ -15,6 +15,21 @@ from judgegen.formats.format import Done, Tally
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
+def doubt(rate: float, *, calibrated: bool) -> str:
+    """What mean(1 - p_chosen) is: measured only where the judge was calibrated on labels, and else its own word."""
+    if calibrated:
+        return f"expected share of wrong labels by the judge's calibration, mean(1 - p_chosen): {rate}"
+    return (
+        f"the judge's own doubt, mean(1 - p_chosen): {rate}; it would be the expected share of wrong labels if the "
+        "judge were calibrated (`judgegen judge calibrate`), and is nobody's measurement until then"
+    )
+
+
+def is_calibrated(facts: Mapping[str, Any]) -> bool:
+    """Whether the run's probabilities went through a calibration."""
+    return bool(facts.get("run", {}).get("judge", {}).get("calibration"))
+
+
 def companions(done: Done) -> Iterator[tuple[Path, str]]:
     """README.md in the data set's folder."""
     yield next(iter(done.files.values())).parent.parent / "README.md", "\n".join(_lines(done)) + "\n"
@@ -97,7 +112,8 @@ def _counts(done: Done) -> Iterator[str]:
 def _evidence(tally: Tally, facts: Mapping[str, Any]) -> Iterator[str]:
     rate = tally.flip_rate
     if rate is not None:
-        yield f"- mean p_chosen {1 - rate:.4f} over {tally.soft:,} pairs; expected share of wrong labels e = {rate:.4f}"
+        yield f"- mean p_chosen {1 - rate:.4f} over {tally.soft:,} pairs"
+        yield f"- {doubt(rate, calibrated=is_calibrated(facts))}"
         spread = ", ".join(f"{i / 10:.1f} to {(i + 1) / 10:.1f}: {n:,}" for i, n in enumerate(tally.buckets) if n)
         yield f"- p_chosen: {spread}"
     asked = {key: n for key, n in tally.consistent.items() if key is not None}

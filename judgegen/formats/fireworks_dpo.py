@@ -17,6 +17,7 @@ FORMAT = Format(
     rows=preferred.rows,
     back=preferred.back,
     carries=preferred.CARRIES,
+    spare=preferred.spare,
     halves=True,
     limits=Limits(rows=3, most_rows=3_000_000),
 )

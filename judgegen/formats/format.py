@@ -69,7 +69,7 @@ class Tally:
 
     @property
     def flip_rate(self) -> float | None:
-        """Expected share of labels the wrong way round: mean(1 - p_chosen), to six digits. None without."""
+        """mean(1 - p_chosen) to six digits, None without: the share of wrong labels where they are calibrated."""
         return round(self.loss / self.soft, 6) if self.soft else None
 
 
@@ -103,10 +103,16 @@ class Format:
         rows: the rows that one preference becomes, after `fit.check` has passed it.
         back: the inverse, None where a row does not hold the whole preference.
         seen: a row as the preference that the rules look at, where `back` is None because something is lost on the way.
-        carries: the keys of a preference that survive `rows` and `back`.
+        carries: the keys of a preference that survive `rows` and, where there is one, `back`.
+        fill: what a row says in a column that it has no value for, where other rows have one. A column that is neither
+            here nor in `loose` stands in every row or in none.
+        loose: columns that stand only in rows that have something to say in them.
+        spare: for an object, keys that change nothing: where loaders infer types, one object is given them, so that
+            they take others whose keys differ.
         suffix, bom: of the files.
         folder: whether an export is a folder with its data in data/, and not a file.
         sides: which of chosen and rejected it needs and reads; where none, it reads what there is.
+        steps: whether a side may be several messages: calls of tools, what they answered, and the answer.
         roles: of the prompt's messages.
         tools: takes "definitions" and turns, "turns" alone, or "none" of them.
         turns: takes "many" turns, only "alternating" ones (user, assistant, user …), or "one" user message.
@@ -130,7 +136,11 @@ class Format:
     suffix: str = ".jsonl"
     bom: bool = False
     folder: bool = False
+    fill: Mapping[str, Any] = field(default_factory=dict)
+    loose: frozenset[str] = frozenset()
+    spare: Callable[[Mapping[str, Any]], Row] = lambda _: {"refusal": None}
     sides: frozenset[str] = PAIR
+    steps: bool = False
     roles: frozenset[str] = SYSTEM_USER_ASSISTANT
     tools: Literal["definitions", "turns", "none"] = "none"
     turns: Literal["many", "alternating", "one"] = "many"

@@ -82,6 +82,7 @@ FORMAT = Format(
         "tools, chosen_from, rejected_from, cost_usd and metadata are JSON in texts.",
     ),
     rows=rows,
+    steps=True,
     back=back,
     carries=trl_dpo.CARRIES
     | {"consistent", "tokens", "reference", "chosen_from", "rejected_from", "cost_usd", "metadata"},

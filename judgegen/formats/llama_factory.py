@@ -29,7 +29,7 @@ def rows(preference: Preference) -> list[Row]:
     turns = [_turn(message) for message in preference["prompt"]]
     _alternate([turn["from"] for turn in turns if turn["from"] != "system"])
     chosen, rejected = _turn(preference["chosen"][0]), _turn(preference["rejected"][0])
-    tools = messages.json_text(list(preference["tools"])) if preference.get("tools") else ""
+    tools = messages.json_text(preference["tools"]) if preference.get("tools") else ""
     return [{"conversations": turns, "chosen": chosen, "rejected": rejected, "tools": tools}]
 
 
@@ -71,7 +71,7 @@ def _is_turn(turn: Any) -> bool:
 
 def _message(turn: Mapping[str, Any]) -> Row:
     if turn["from"] == "function_call":
-        return {"role": "assistant", "content": None, "tool_calls": [{"function": turn["value"]}]}
+        return {"role": "assistant", "content": None, "tool_calls": [{"function": {"arguments": turn["value"]}}]}
     return {"role": next(role for role, tag in _TAGS.items() if tag == turn["from"]), "content": turn["value"]}
 
 

@@ -9,17 +9,22 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from judgegen.formats.format import Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
+
+ANSWERED = ("user", "tool", "function")
+"""Roles that the assistant answers."""
 
 
 def text(message: Message) -> str:
     """What a message says; text parts one after the other, nothing where it only calls tools."""
     content = message.get("content")
     if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content if isinstance(part, Mapping))
+        texts = [part.get("text") for part in content if isinstance(part, Mapping)]
+        return "".join(part for part in texts if isinstance(part, str))
     return content if isinstance(content, str) else ""
 
 
@@ -30,7 +35,8 @@ def plain(preference: Preference) -> Row:
     read it as the system's.
     """
     sides = ("prompt", "chosen", "rejected")
-    return {key: _plain(value) if key in sides else value for key, value in preference.items()}
+    row = {key: _plain(value) if key in sides else value for key, value in preference.items()}
+    return row | {"tools": tool_list(row["tools"])} if row.get("tools") is not None else row
 
 
 def _plain(chat: Any) -> Any:
@@ -41,11 +47,20 @@ def _plain(chat: Any) -> Any:
 
 def _plain_message(message: Message) -> Message:
     content = message.get("content")
-    is_text = isinstance(content, list) and all(isinstance(p, Mapping) and p.get("type") == "text" for p in content)
+    is_text = isinstance(content, list) and all(_is_text(part) for part in content)
     if not is_text and message.get("role") != "developer":
         return message
     role = "system" if message.get("role") == "developer" else message.get("role")
     return {**message, "role": role} | ({"content": text(message)} if is_text else {})
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)
+
+
+def told(chat: Iterable[Message]) -> list[dict[str, Any]]:
+    """Messages without the keys that are null, which tables give to all; a null content is a message's own."""
+    return [{key: value for key, value in m.items() if value is not None or key == "content"} for m in chat]
 
 
 def says_nothing(message: Message) -> bool:
@@ -106,16 +121,27 @@ def json_text(value: object) -> str:
 
 
 def parted(chosen: Sequence[Message], rejected: Sequence[Message]) -> tuple[list[Any], list[Any], list[Any]]:
-    """Two whole chats as the prompt they share and the one message each ends with.
+    """Two whole chats as the prompt they share and what each ends with: one message, or the steps from where they part.
 
     Raises:
-        Unfit: they part before their last message, or one has none.
+        Unfit: they part where it is not the assistant's turn, or one has no messages.
     """
     if not chosen or not rejected:
         raise Unfit("a side has no messages")
-    if list(chosen[:-1]) != list(rejected[:-1]):
+    if list(chosen[:-1]) == list(rejected[:-1]):
+        return list(chosen[:-1]), [chosen[-1]], [rejected[-1]]
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False)))
+    shared = min(alike, len(chosen) - 1, len(rejected) - 1)
+    while shared and _role(chosen[shared - 1]) not in ANSWERED:
+        shared -= 1
+    steps = [*chosen[shared:], *rejected[shared:]]
+    if not shared or not {_role(message) for message in steps} <= {"assistant", "tool", "function"}:
         raise Unfit("chosen and rejected part before their last message")
-    return list(chosen[:-1]), [chosen[-1]], [rejected[-1]]
+    return list(chosen[:shared]), list(chosen[shared:]), list(rejected[shared:])
+
+
+def _role(message: Any) -> Any:
+    return message.get("role") if isinstance(message, Mapping) else None
 
 
 def arguments(call: Mapping[str, Any]) -> tuple[str, Any]:
@@ -133,15 +159,17 @@ def arguments(call: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def tool_list(given: Any) -> list[Any]:
-    """Tool definitions from a list, or from JSON text as tables hold them.
+    """Tool definitions from a list, or from JSON text as tables hold them; an empty text and null are none.
 
     Raises:
         Unfit: neither.
     """
     try:
-        found = json.loads(given) if isinstance(given, str) else given
+        found = json.loads(given or "null") if isinstance(given, str) else given
     except ValueError:
-        found = None
-    if not isinstance(found, list):
+        raise Unfit("tools is not a list of definitions") from None
+    if found is None:
+        return []
+    if not isinstance(found, list | tuple) or not all(isinstance(tool, Mapping) for tool in found):
         raise Unfit("tools is not a list of definitions")
-    return found
+    return list(found)

@@ -18,9 +18,9 @@ def rows(preference: Preference) -> list[Row]:
     prompt = list(preference["prompt"])
     row: Row = {"messages": [*prompt, *preference["chosen"]], "rejected_messages": [*prompt, *preference["rejected"]]}
     if preference.get("tools"):
-        row["tools"] = messages.json_text(list(preference["tools"]))
+        row["tools"] = messages.json_text(preference["tools"])
     if preference.get("margin") is not None:
-        row["margin"] = preference["margin"]
+        row["margin"] = float(preference["margin"])
     return [row]
 
 
@@ -35,10 +35,10 @@ def back(found: Mapping[str, Any]) -> Row:
         raise Unfit("messages is not a list of messages")
     if rejected is None:
         rejected = _response(chosen, found.get("rejected_response"))
-    prompt, good, bad = messages.parted(chosen, rejected)
+    prompt, good, bad = messages.parted(messages.told(chosen), messages.told(rejected))
     read: Row = {"prompt": prompt, "chosen": good, "rejected": bad}
-    if found.get("tools"):
-        read["tools"] = messages.tool_list(found["tools"])
+    if tools := messages.tool_list(found.get("tools")):
+        read["tools"] = tools
     if found.get("margin") is not None:
         read["margin"] = found["margin"]
     return read
@@ -64,6 +64,8 @@ FORMAT = Format(
     rows=rows,
     back=back,
     carries=frozenset({"prompt", "chosen", "rejected", "tools", "margin"}),
+    fill={"tools": "null"},
+    steps=True,
     roles=WITH_TOOLS,
     tools="definitions",
 )

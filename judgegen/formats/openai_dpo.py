@@ -31,6 +31,7 @@ FORMAT = Format(
     rows=rows,
     back=preferred.back,
     carries=preferred.CARRIES,
+    spare=preferred.spare,
     roles=WITH_TOOLS | {"function", "developer"},
     tools="definitions",
     halves=True,

@@ -40,7 +40,7 @@ def rows(preference: Preference) -> list[Row]:
     prompt = preference["prompt"]
     row: Row = {"messages": [_renamed(message) for message in prompt]}
     if preference.get("tools"):
-        row["tools"] = list(preference["tools"])
+        row["tools"] = preference["tools"]
     row |= {"prompt": transcript(prompt), "chosen": messages.text(preference["chosen"][0])}
     for key in ("prompt_id", "reference", "p_chosen"):
         if preference.get(key) is not None:
@@ -112,6 +112,8 @@ FORMAT = Format(
         "A multi grader's parts are a mapping by name, as the guide has it; the API's own schema says otherwise.",
     ),
     rows=rows,
+    carries=frozenset({"prompt_id", "prompt", "chosen", "tools", "reference", "p_chosen"}),
+    loose=frozenset({"tools", "reference", "p_chosen"}),
     sides=frozenset({"chosen"}),
     roles=WITH_TOOLS,
     tools="definitions",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.formats.format import WITH_TOOLS, Format, Limits, Preference, Row, Unfit
+from judgegen.formats.messages import told, tool_list
 from judgegen.llm.calls import digest
 
 
@@ -16,7 +17,7 @@ def rows(preference: Preference) -> list[Row]:
     """One line: the chat with the chosen answer at its end."""
     row: Row = {"messages": [*preference["prompt"], *preference["chosen"]]}
     if preference.get("tools"):
-        row["tools"] = list(preference["tools"])
+        row["tools"] = preference["tools"]
     return [row]
 
 
@@ -29,9 +30,9 @@ def back(found: Mapping[str, Any]) -> Row:
     messages = found.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Unfit("messages is not a list of messages")
-    read: Row = {"prompt": messages[:-1], "chosen": messages[-1:]}
-    if found.get("tools"):
-        read["tools"] = found["tools"]
+    read: Row = {"prompt": told(messages[:-1]), "chosen": told(messages[-1:])}
+    if tools := tool_list(found.get("tools")):
+        read["tools"] = tools
     return read
 
 
@@ -48,6 +49,7 @@ FORMAT = Format(
     rows=rows,
     back=back,
     carries=frozenset({"prompt", "chosen", "tools"}),
+    loose=frozenset({"tools"}),
     sides=frozenset({"chosen"}),
     roles=WITH_TOOLS,
     tools="definitions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from judgegen.formats import messages
 from judgegen.formats.format import Format, Preference, Row, Unfit
 
 
@@ -12,7 +13,7 @@ def rows(preference: Preference) -> list[Row]:
     """One line; a margin only where there is one."""
     row: Row = {key: [dict(m) for m in preference[key]] for key in ("prompt", "chosen", "rejected")}
     if preference.get("margin") is not None:
-        row["margin"] = preference["margin"]
+        row["margin"] = float(preference["margin"])
     return [row]
 
 
@@ -26,7 +27,7 @@ def back(found: Mapping[str, Any]) -> Row:
     if not all(isinstance(found.get(key), list) for key in keys):
         raise Unfit("prompt, chosen and rejected are not all lists of messages")
     margin = {"margin": found["margin"]} if found.get("margin") is not None else {}
-    return {key: found[key] for key in keys} | margin
+    return {key: messages.told(found[key]) for key in keys} | margin
 
 
 FORMAT = Format(

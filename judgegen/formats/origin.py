@@ -37,6 +37,7 @@ _ANY = Format(
     roles=WITH_TOOLS | {"developer", "function"},
     tools="definitions",
     halves=True,
+    steps=True,
 )
 
 

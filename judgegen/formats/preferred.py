@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from judgegen.formats import messages
 from judgegen.formats.format import Preference, Row, Unfit
 
 KEYS = ("input", "preferred_output", "non_preferred_output")
@@ -19,7 +20,7 @@ def row(preference: Preference) -> Row:
     """One line. `tools` stands in `input`, and only where there are any."""
     asked: Row = {"messages": list(preference["prompt"])}
     if preference.get("tools"):
-        asked["tools"] = list(preference["tools"])
+        asked["tools"] = preference["tools"]
     chosen, rejected = list(preference["chosen"]), list(preference["rejected"])
     return {"input": asked, "preferred_output": chosen, "non_preferred_output": rejected}
 
@@ -38,11 +39,21 @@ def back(found: Mapping[str, Any]) -> Row:
     asked = found.get("input")
     if not isinstance(asked, Mapping) or not isinstance(asked.get("messages"), Sequence):
         raise Unfit("input is not an object with messages")
-    read: Row = {"prompt": list(asked["messages"])}
+    read: Row = {"prompt": messages.told(asked["messages"])}
     for side, key in (("chosen", "preferred_output"), ("rejected", "non_preferred_output")):
         if not isinstance(found.get(key), Sequence):
             raise Unfit(f"{key} is not a list of messages")
-        read[side] = list(found[key])
-    if asked.get("tools"):
-        read["tools"] = list(asked["tools"])
+        read[side] = messages.told(found[key])
+    if tools := messages.tool_list(asked.get("tools")):
+        read["tools"] = tools
     return read
+
+
+def spare(found: Mapping[str, Any]) -> Row:
+    """Keys of the documented schema that say nothing, for an input or a message.
+
+    Tools that are none are an empty list; where there are some, parallel_tool_calls says what it says by default.
+    """
+    if "messages" not in found:
+        return {"refusal": None}
+    return {"parallel_tool_calls": True} if found.get("tools") else {"tools": []}

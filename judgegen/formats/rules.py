@@ -154,7 +154,8 @@ def _as_preference(row: Mapping[str, Any], form: Format) -> Iterator[Fault]:
 def _is_new(reason: str) -> bool:
     """Whether a reason says more than the rules of the chat, which have said theirs of these lines already."""
     said = ("input is not", "preferred_output is not", "non_preferred_output is not", "messages is not", "role ")
-    return not reason.startswith(said) and not reason.endswith(("is not one assistant message", "says nothing"))
+    ends = ("is not one assistant message", "says nothing", "takes one assistant message")
+    return not reason.startswith(said) and not reason.endswith(ends)
 
 
 def preference(row: Mapping[str, Any], form: Format) -> Mapping[str, Any] | None:

@@ -20,6 +20,7 @@ FORMAT = Format(
     rows=preferred.rows,
     back=preferred.back,
     carries=preferred.CARRIES,
+    spare=preferred.spare,
     roles=WITH_TOOLS,
     tools="turns",
     turns="alternating",

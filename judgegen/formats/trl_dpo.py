@@ -16,6 +16,7 @@ from judgegen.formats.format import WITH_TOOLS, Format, Preference, Row, Unfit
 SOURCE = "trl 1.16.0, trainer/dpo_trainer.py, trainer/reward_trainer.py and data_utils.py"
 SOFT = ("p_chosen", "margin")
 CARRIES = frozenset({"prompt_id", "prompt", "chosen", "rejected", "tools", *SOFT})
+FILL = {"tools": "null"}
 
 
 def rows(preference: Preference) -> list[Row]:
@@ -37,13 +38,16 @@ def named(preference: Preference) -> Row:
 
 
 def soft(preference: Preference) -> Row:
-    """The soft label, as far as there is one."""
-    return {key: preference[key] for key in SOFT if preference.get(key) is not None}
+    """The soft label, as far as there is one: a whole number too stands as 1.0, the type that others are of."""
+    return {key: float(preference[key]) for key in SOFT if preference.get(key) is not None}
 
 
 def tools(preference: Preference) -> Row:
-    """Tools as JSON in a text, which TRL parses: in a table of structs each would get every other's keys."""
-    return {"tools": messages.json_text(list(preference["tools"]))} if preference.get("tools") else {}
+    """Tools as JSON in a text, which TRL parses: in a table of structs each would get every other's keys.
+
+    Where other rows have some, a row without says "null" (`FILL`), which TRL parses as none.
+    """
+    return {"tools": messages.json_text(preference["tools"])} if preference.get("tools") else {}
 
 
 def back(found: Mapping[str, Any]) -> Row:
@@ -59,18 +63,18 @@ def back(found: Mapping[str, Any]) -> Row:
         read = _chats(prompt, chosen, rejected)
     else:
         raise Unfit("chosen and rejected are not both texts or both lists of messages")
-    if found.get("tools"):
-        read["tools"] = messages.tool_list(found["tools"])
+    if tools := messages.tool_list(found.get("tools")):
+        read["tools"] = tools
     return read | {key: found[key] for key in ("prompt_id", *SOFT) if found.get(key) is not None}
 
 
 def _chats(prompt: Any, chosen: list[Any], rejected: list[Any]) -> Row:
     if prompt is None:
-        asked, good, bad = messages.parted(chosen, rejected)
+        asked, good, bad = messages.parted(messages.told(chosen), messages.told(rejected))
         return {"prompt": asked, "chosen": good, "rejected": bad}
     if not isinstance(prompt, list):
         raise Unfit("prompt is a text where chosen is a list of messages; as ultrafeedback-binarized it can be read")
-    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    return {"prompt": messages.told(prompt), "chosen": messages.told(chosen), "rejected": messages.told(rejected)}
 
 
 def _strings(prompt: Any, chosen: str, rejected: str) -> Row:
@@ -109,7 +113,7 @@ FORMAT = Format(
     about="TRL, DPOTrainer and RewardTrainer (with --standard strings in place of messages)",
     source=SOURCE,
     rules=(
-        "prompt, chosen and rejected are lists of messages; tools is JSON in a text.",
+        "prompt, chosen and rejected are lists of messages; tools is JSON in a text, null where there are none.",
         "Half of a character in one row makes `datasets` refuse the whole file, so such rows are left out.",
         "Prompts that fill max_length are dropped.",
         _ROBUST,
@@ -117,6 +121,8 @@ FORMAT = Format(
     rows=rows,
     back=back,
     carries=CARRIES,
+    fill=FILL,
+    steps=True,
     roles=WITH_TOOLS,
     tools="definitions",
     standard=STANDARD,

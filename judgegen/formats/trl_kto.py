@@ -54,8 +54,9 @@ def seen(row: Preference) -> Row:
         prompt, completion = messages.user(prompt), messages.answer(completion)
     if not isinstance(prompt, list) or not isinstance(completion, list):
         raise Unfit("prompt and completion are not both texts or both lists of messages")
-    tools = {"tools": messages.tool_list(row["tools"])} if row.get("tools") else {}
-    return {"prompt": prompt, LABELED[row["label"]]: completion, **tools}
+    tools = messages.tool_list(row.get("tools"))
+    read = {"prompt": messages.told(prompt), LABELED[row["label"]]: messages.told(completion)}
+    return read | ({"tools": tools} if tools else {})
 
 
 STANDARD = Format(
@@ -65,6 +66,7 @@ STANDARD = Format(
     rules=("Strings are joined as they stand and no chat template is applied: one user message, no system.",),
     rows=standard,
     seen=seen,
+    carries=frozenset({"prompt_id", "prompt", "chosen", "rejected"}),
     sides=frozenset(),
     roles=frozenset({"user"}),
     turns="one",
@@ -79,6 +81,9 @@ FORMAT = replace(
         "Where wanted and unwanted answers are not balanced, TRL recommends desirable_weight and undesirable_weight.",
     ),
     rows=rows,
+    carries=trl_dpo.CARRIES - set(trl_dpo.SOFT),
+    fill=trl_dpo.FILL,
+    steps=True,
     roles=trl_dpo.FORMAT.roles,
     tools="definitions",
     turns="many",

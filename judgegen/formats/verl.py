@@ -87,6 +87,7 @@ FORMAT = Format(
         "Its built-in rewards know no data_source judgegen: give a reward function of your own.",
     ),
     rows=rows,
+    carries=frozenset({"prompt_id", "prompt", "chosen", "rejected", "reference", "p_chosen", "margin"}),
     suffix=".parquet",
     columns=columns,
     standard=STANDARD,

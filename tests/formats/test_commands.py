@@ -92,7 +92,7 @@ def test_a_run_goes_out_with_what_is_known_of_it(command: Command, run: Path) ->
         "judged by `large` with the template `pairwise`",
         f"{pairs:,} pairs",
         "60 prompts",
-        "expected share of wrong labels",
+        "the judge's own doubt",
     ):
         assert words in card
     assert command("export", run, "--to", "openai-rft", "-o", "rft.jsonl").exit_code == 0
@@ -157,7 +157,11 @@ def test_an_import_tells_what_it_kept_and_refused(command: Command, tmp_path: Pa
     assert "1  overall_preference is 0: a tie, not a preference" in done.stdout
     told = json.loads(command("import", path, "--from", "helpsteer3", "-o", "out.jsonl", "--json").stdout)
     assert (told["rows"], told["rejects"]["total"], told["paths"]) == (2, 1, ["out.jsonl", "out.rejects.jsonl"])
-    assert command("export", "out.jsonl", "--to", "openai-dpo", "--split", "0.9").exit_code == 0
+    done = command("export", "out.jsonl", "--to", "openai-dpo")
+    assert done.exit_code == 0
+    assert "beware: train has 2 rows, and openai-dpo refuses a file with fewer than 10" in done.stdout
+    one_sided = command("export", "out.jsonl", "--to", "openai-dpo", "--split", "0.999")
+    assert (one_sided.exit_code, "leaves test without a row" in one_sided.output) == (2, True)
     assert command("import", path, "--from", "pandalm", "-o", "none.jsonl").exit_code == 2
     assert not Path("none.jsonl").exists()
 

@@ -210,20 +210,23 @@ def test_another_seed_is_another_split(make: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", list(CONSUMERS))
-def test_the_same_rows_make_the_same_bytes(name: str, preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_same_rows_make_the_same_bytes(
+    name: str, preferences: list[dict[str, Any]], make: Any, tmp_path: Path
+) -> None:
     """Exported twice, every file is the same to the byte, also over files that are there already."""
 
     def written() -> dict[str, bytes]:
-        done = export(preferences * 40, name, tmp_path / "out", split=0.5)
+        found = [*preferences * 40, *(make.plain(n) for n in range(3, 20))]
+        done = export(found, name, tmp_path / "out", split=0.5)
         return {path.name: path.read_bytes() for path in done.paths}
 
     assert written() == written()
 
 
-def test_azure_begins_with_a_byte_order_mark_and_nobody_else(preferences: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_azure_begins_with_a_byte_order_mark_and_nobody_else(make: Any, tmp_path: Path) -> None:
     """Azure's files begin with a byte order mark, once; a split's files each have one."""
     for name, form in CONSUMERS.items():
-        done = export(preferences, name, tmp_path / name / "out", split=0.5)
+        done = export([make.plain(n) for n in range(12)], name, tmp_path / name / "out", split=0.5)
         for path in done.paths[:2]:
             assert path.read_bytes().count(codecs.BOM_UTF8) == (name == "azure-dpo")
             assert path.read_bytes().startswith(codecs.BOM_UTF8) == form.bom
@@ -253,7 +256,7 @@ def test_every_row_is_exported_or_listed(make: Any, tmp_path: Path) -> None:
         7: "the prompt ends with a message of role 'assistant', not with one to answer",
         8: "p_chosen is not a probability",
         9: "content that is not text",
-        10: "holds a number that JSON has no word for",
+        10: "margin is not a number from 0 to 1, the gap of two scores",
     }
     assert (
         export(found, "openrlhf", tmp_path / "out.jsonl").reasons()["tool definitions: openrlhf has no place for them"]
@@ -320,7 +323,7 @@ def test_llama_factory_keeps_other_entries(make: Any, tmp_path: Path) -> None:
     """dataset_info.json gains an entry a file and keeps those of other data sets."""
     info = tmp_path / "dataset_info.json"
     info.write_text('{"mine": {"file_name": "mine.json"}}')
-    export([make.plain(1)], "llama-factory", tmp_path / "pairs.v2.jsonl", split=0.5)
+    export([make.plain(n) for n in range(12)], "llama-factory", tmp_path / "pairs.v2.jsonl", split=0.5)
     assert list(json.loads(info.read_text())) == ["mine", "pairs_v2_train", "pairs_v2_test"]
     info.write_text("{")
     with pytest.raises(SpecError, match="not JSON"):
@@ -336,6 +339,7 @@ def test_llama_factory_keeps_other_entries(make: Any, tmp_path: Path) -> None:
         ({"name": "axolotl", "standard": True}, "leave out --standard"),
         ({"unpaired": []}, "unpaired rows go with trl-kto"),
         ({"rows": []}, "there are no preferences"),
+        ({"split": 0.5}, "without a row, which loaders refuse"),
         ({"rows": [{"prompt": "Why?"}]}, "no preference fits openai-dpo, so nothing is written"),
     ],
 )
