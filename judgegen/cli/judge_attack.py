@@ -71,7 +71,7 @@ def lines(done: Attack) -> Iterator[str]:
     if done.unanswered:
         yield f"{done.unanswered:,} prompts have no normal answer that may compete"
     yield ""
-    yield printed(COLUMNS, map(_cells, done.rows), names=(0, 1, 9))
+    yield printed(COLUMNS, map(_cells, done.rows), names=(0, 1), words=(9,))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

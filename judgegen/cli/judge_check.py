@@ -84,7 +84,7 @@ def lines(done: Check) -> Iterator[str]:
     asked = f"{done.calls:,} calls, ${plain(done.cost_usd)}"
     yield f"{done.judge}: {found.n:,} comparisons of {found.prompts:,} prompts; {asked}"
     yield ""
-    yield printed(words.FIGURES, words.figures(found), names=(0, 3))
+    yield printed(words.FIGURES, words.figures(found), names=(0,), words=(3,))
     if found.reliability:
         yield "\nIs P(chosen) worth its name?\n"
         yield printed(words.RELIABILITY, words.reliability(found), names=())
