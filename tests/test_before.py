@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ METHODS = ("graded", "hybrid", "pairwise", "rubric", "tournament")
 
 
 def calls(folder: Path) -> set[tuple[str, str]]:
-    with sqlite3.connect(folder / "journal.sqlite") as db:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as db:
         return set(db.execute("SELECT id, outcome FROM calls"))
 
 

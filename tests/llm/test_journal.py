@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
 def test_another_version_is_refused(tmp_path: Path) -> None:
     """A journal written by another layout is not guessed at."""
     Journal(tmp_path).close()
-    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db:
         db.execute("PRAGMA user_version=99")
     with pytest.raises(JournalError, match="version 99"):
         Journal(tmp_path)
