@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any
 
 from judgegen.errors import Unanswered
-from judgegen.judge import bench as judging
-from judgegen.judge.bench import Asked, Bench, Judged, together
+from judgegen.judge.bench import Bench, Judged, graded
 from judgegen.judge.build import Asking, suspicions
 from judgegen.judge.judging import Judging
+from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Call, Send, digest
+from judgegen.llm.recording import ask, recording, together
 from judgegen.records import Candidate, Match, Prompt, Result
 from judgegen.sampler import build as sampler
 from judgegen.sampler.build import Setting
@@ -83,21 +84,25 @@ async def results(
 
 async def through(prompt: Prompt, plan: Plan, send: Send) -> Result:
     """Sample, screen, judge, decide, select: one prompt."""
-    asked: Asked = []
-    try:
-        candidates = await sample(prompt, plan, send, asked)
-        competing = [c for c in candidates if c.refused is None]
-        judged = await judge(prompt, competing, plan, send, asked)
-    except Unanswered:
-        return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+    drawn: tuple[Candidate, ...] = ()
+    with recording() as asked:
+        try:
+            drawn = await sample(prompt, plan, send)
+            judged = await judge(prompt, competing(drawn), plan, send)
+        except Unanswered:
+            return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
     # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
-    candidates = bar(candidates, plan.constants)
-    competing = [c for c in candidates if c.refused is None]
-    among = _among(competing, judged.matches) if plan.constants else judged.matches
+    candidates = bar(drawn, plan.constants)
+    among = _among(competing(candidates), judged.matches) if plan.constants else judged.matches
     result = Result(prompt=prompt, candidates=candidates, matches=among, scores=judged.scores, calls=tuple(asked))
     if judged.unasked:
         return replace(result, drop="unreadable", detail=judged.unasked)
-    return replace(settle(result, competing, plan), matches=judged.matches)
+    return replace(settle(result, competing(candidates), plan), matches=judged.matches)
+
+
+def competing(drawn: Iterable[Candidate]) -> list[Candidate]:
+    """Those that may."""
+    return [one for one in drawn if one.refused is None]
 
 
 def _among(competing: list[Candidate], matches: tuple[Match, ...]) -> tuple[Match, ...]:
@@ -105,16 +110,14 @@ def _among(competing: list[Candidate], matches: tuple[Match, ...]) -> tuple[Matc
     return tuple(match for match in matches if {match.a.key, match.b.key} <= keys)
 
 
-async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[Candidate, ...]:
+async def sample(prompt: Prompt, plan: Plan, send: Send) -> tuple[Candidate, ...]:
     """Every candidate of every variant, screened."""
 
-    async def draw(call: Call, own: Asked) -> tuple[Candidate, ...]:
-        outcome = await send(call)
-        own.append((call, outcome))
-        return candidates(call, outcome)
+    async def draw(call: Call) -> tuple[Candidate, ...]:
+        return candidates(call, await ask(send, call))
 
     async def all_of(calls: Sequence[Call]) -> list[Candidate]:
-        return [one for drawn in await together([partial(draw, call) for call in calls], asked) for one in drawn]
+        return [one for drawn in await together(map(draw, calls)) for one in drawn]
 
     drawn = await all_of(sampler.calls(prompt, plan.settings, plan.seed))
     got = Counter(one.variant for one in drawn)
@@ -125,35 +128,36 @@ async def sample(prompt: Prompt, plan: Plan, send: Send, asked: Asked) -> tuple[
     return tuple(replace(one, suspicions=suspicions(one)) for one in screened)
 
 
-async def compare(
-    prompt: Prompt, competing: list[Candidate], plan: Plan, send: Send, asked: Asked
-) -> tuple[Match, ...]:
-    """The matches between competing candidates; none where nobody judges."""
-    return (await judge(prompt, competing, plan, send, asked)).matches
+async def compare(prompt: Prompt, two: list[Candidate], plan: Plan, send: Send) -> Match:
+    """The match between two candidates."""
+    (match,) = (await judge(prompt, two, plan, send)).matches
+    return match
 
 
-async def judge(prompt: Prompt, competing: list[Candidate], plan: Plan, send: Send, asked: Asked) -> Judged:
-    """All that judges and graders say of the competing candidates."""
-    if plan.judging is None:
+async def judge(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Judged:
+    """All that judges and graders say of the candidates; nothing where nobody judges, or of one alone."""
+    if plan.judging is None or len(among) < 2:
         return Judged()
-    return await Bench(prompt, plan.judging, send, partial(lot, prompt, plan)).judge(competing, asked)
+    return await METHODS[plan.judging.method].ask(Bench(prompt, plan.judging, send, partial(lot, prompt, plan)), among)
 
 
-def settle(result: Result, competing: list[Candidate], plan: Plan) -> Result:
+def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     """What the candidates and the matches come to: pairs, or why there are none."""
-    if len(competing) < 2:
+    if len(among) < 2:
         reasons = ", ".join(f"{c.key} {c.refused}" for c in result.candidates if c.refused)
-        detail = f"{len(competing)} of {len(result.candidates)} may compete ({reasons})"
+        detail = f"{len(among)} of {len(result.candidates)} may compete ({reasons})"
         return replace(result, drop="too-few", detail=detail)
     if plan.judging is None:
-        pairs, drop, detail = delta(competing, plan.rules)
+        pairs, drop, detail = delta(among, plan.rules)
         return replace(result, pairs=pairs, drop=drop, detail=detail)
-    tiebreak = partial(lot, result.prompt, plan)
-    ranking = judging.ranking(competing, result.matches, result.scores, plan.judging, tiebreak)
+    method, tiebreak = METHODS[plan.judging.method], partial(lot, result.prompt, plan)
+    scores = method.absolute(result.scores, plan.judging)
+    ranking = method.ranks_by(among, result.matches, scores, tiebreak)
     rules = plan.rules if plan.calibration is None else replace(plan.rules, min_p_chosen=0.5)
-    scores, grades = judging.absolute(result.scores, plan.judging), judging.graded(result.scores)
-    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak, absolute=scores, grades=grades)
-    counts = judging.saved(competing, result.matches, plan.judging)
+    values = {key: None if one is None else one.value for key, one in scores.items()}
+    grades = graded(result.scores)
+    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak, absolute=values, grades=grades)
+    counts = method.saved(among, result.matches, plan.judging)
     found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
     return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)
 

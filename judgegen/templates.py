@@ -22,21 +22,58 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2 import Template as JinjaTemplate
 
-_NOTES = frozenset({"fence", "reference", "criteria", "checklist", "rationale"})
-FIELDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "pairwise": (frozenset({"request", "first", "second", "first_label", "second_label"}), _NOTES | {"tie_label"}),
-    "rubric": (frozenset({"request", "answer", "aspects"}), _NOTES),
-    "reference": (frozenset({"request"}), frozenset({"fence", "criteria"})),
-    "checklist": (frozenset({"request"}), frozenset({"fence", "criteria", "reference"})),
-}
-"""Per kind of template: the fields it must use, and those it may."""
-RETURNS: Mapping[str, str] = {
-    "pairwise": "verdict",
-    "rubric": "scores",
-    "reference": "text",
-    "checklist": "text",
-}
-"""Per kind of template: what the judge answers with."""
+NOTES = frozenset({"fence", "reference", "criteria", "checklist", "rationale"})
+"""What a template may show beside what it asks about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of template.
+
+    Attributes:
+        name: what stands as `kind` in its front matter; a shipped template of this name is the usual one.
+        must, may: the fields it must use, and those it may.
+        returns: what the judge answers with: "verdict", "scores", "text", or a word of the method's own.
+        variant: how its calls are tagged in journal and audit.
+        text: the usual template itself, where none is shipped.
+    """
+
+    name: str
+    must: frozenset[str]
+    may: frozenset[str]
+    returns: str
+    variant: str
+    text: str = ""
+
+
+PAIRWISE = Kind(
+    name="pairwise",
+    must=frozenset({"request", "first", "second", "first_label", "second_label"}),
+    may=NOTES | {"tie_label"},
+    returns="verdict",
+    variant="",
+)
+RUBRIC = Kind(
+    name="rubric", must=frozenset({"request", "answer", "aspects"}), may=NOTES, returns="scores", variant="rubric"
+)
+REFERENCE = Kind(
+    name="reference",
+    must=frozenset({"request"}),
+    may=frozenset({"fence", "criteria"}),
+    returns="text",
+    variant="reference",
+)
+CHECKLIST = Kind(
+    name="checklist",
+    must=frozenset({"request"}),
+    may=frozenset({"fence", "criteria", "reference"}),
+    returns="text",
+    variant="checklist",
+)
+SHIPPED: Mapping[str, Kind] = {kind.name: kind for kind in (PAIRWISE, RUBRIC, REFERENCE, CHECKLIST)}
+"""The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
+WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}
+"""What a judge may be asked to write before it is asked for a verdict, by the key of [judge] that wants it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +96,7 @@ class Template:
     """A parsed template. `sections` are (role, Jinja source) in the order of the messages; `fields` what they use."""
 
     name: str
-    kind: str
+    kind: Kind
     sections: tuple[tuple[str, str], ...]
     aspects: tuple[Aspect, ...] = ()
     fields: frozenset[str] = frozenset()
@@ -106,6 +143,17 @@ def find(name: str, base: Path, folder: str = "judge") -> Path:
     raise SpecError(f"template {name!r}: no file {own}, and not one of the shipped ones: {known}")
 
 
+def text_of(name: str, kind: Kind, base: Path) -> str:
+    """The template that a run file means by `name`: its file's text, or the kind's own text where it has that name.
+
+    Raises:
+        SpecError: there is neither, or the file cannot be read.
+    """
+    if kind.text and name == kind.name and not (base / name).is_file():
+        return kind.text
+    return read_text(find(name, base))
+
+
 def read_text(path: Path) -> str:
     """The text of a prompt file.
 
@@ -120,7 +168,7 @@ def read_text(path: Path) -> str:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
-def parse(text: str, name: str, kind: str) -> Template:
+def parse(text: str, name: str, kind: Kind) -> Template:
     """A template of the kind that is needed; `name` is for messages.
 
     Front matter: `kind`; `summary`; `asks`, the fields it uses, and `returns`, what comes back, which are checked where
@@ -131,9 +179,10 @@ def parse(text: str, name: str, kind: str) -> Template:
             says otherwise than the text.
     """
     front, content = _split(text, name)
-    if front.get("kind") != kind:
-        raise SpecError(f"{name}: kind = {front.get('kind')!r} in its front matter; a template used here says {kind!r}")
-    known = ("kind", "summary", "asks", "returns", *(("aspects",) if kind == "rubric" else ()))
+    if front.get("kind") != kind.name:
+        says = f"kind = {front.get('kind')!r} in its front matter"
+        raise SpecError(f"{name}: {says}; a template used here says {kind.name!r}")
+    known = ("kind", "summary", "asks", "returns", *(("aspects",) if "aspects" in kind.must else ()))
     if unknown := sorted(set(front) - set(known)):
         raise SpecError(f"{name}: unknown front matter key {unknown[0]!r}; known: {', '.join(known)}")
     sections = _sections(content, name)
@@ -146,17 +195,18 @@ def parse(text: str, name: str, kind: str) -> Template:
 
 def _check_front(template: Template, front: Mapping[str, Any]) -> None:
     """What the front matter says of the text must be so."""
-    if front.get("returns", RETURNS[template.kind]) != RETURNS[template.kind]:
+    kind = template.kind
+    if front.get("returns", kind.returns) != kind.returns:
         said = f"returns = {front['returns']!r}"
-        raise SpecError(f"{template.name}: {said}; a {template.kind} template returns {RETURNS[template.kind]!r}")
+        raise SpecError(f"{template.name}: {said}; a {kind.name} template returns {kind.returns!r}")
     asks = front.get("asks", sorted(template.fields))
     if not isinstance(asks, list) or set(map(str, asks)) != template.fields:
         raise SpecError(f"{template.name}: asks = {asks!r}, and its text uses: {', '.join(sorted(template.fields))}")
 
 
-def _aspects(front: Mapping[str, Any], name: str, kind: str) -> tuple[Aspect, ...]:
+def _aspects(front: Mapping[str, Any], name: str, kind: Kind) -> tuple[Aspect, ...]:
     """The aspects of a rubric, as its front matter lists them."""
-    if kind != "rubric":
+    if "aspects" not in kind.must:
         return ()
     rows = front.get("aspects")
     if not isinstance(rows, list) or not rows:
@@ -222,9 +272,10 @@ def _fields(sections: tuple[tuple[str, str], ...], name: str) -> frozenset[str]:
 
 def _check_fields(template: Template) -> None:
     used = template.fields
-    must, may = FIELDS[template.kind]
+    kind = template.kind.name
+    must, may = template.kind.must, template.kind.may
     known = ", ".join(sorted(must | may))
     if unknown := sorted(used - must - may):
-        raise SpecError(f"{template.name}: unknown field {unknown[0]!r}; a {template.kind} template may use: {known}")
+        raise SpecError(f"{template.name}: unknown field {unknown[0]!r}; a {kind} template may use: {known}")
     if missing := sorted(must - used):
-        raise SpecError(f"{template.name}: missing field {missing[0]!r}; a {template.kind} template must use it")
+        raise SpecError(f"{template.name}: missing field {missing[0]!r}; a {kind} template must use it")

@@ -401,7 +401,7 @@ def test_every_kind_of_call_is_estimated(judge: dict[str, Any]) -> None:
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"method": "rubric", "schedule": "swiss"}, {}, 'schedule is for method = "pairwise"'),
     ({"method": "rubric", "template": "style"}, {}, "template is for method"),
-    ({"samples": 3}, {}, 'samples is for method = "rubric" or "hybrid"'),
+    ({"samples": 3}, {}, 'samples is for method = "hybrid" or "rubric"'),
     ({"method": "python"}, {}, "go together"),
     ({"grader": "exact"}, {}, 'grader is for method = "python"'),
     ({"method": "python", "grader": "nothing"}, {}, "not known"),

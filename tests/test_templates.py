@@ -18,13 +18,13 @@ def test_every_shipped_template_parses() -> None:
     for path in (templates.prompts_folder() / "judge").glob("*.md"):
         text = path.read_text(encoding="utf-8")
         kind = next(line.split('"')[1] for line in text.splitlines() if line.startswith("kind"))
-        assert templates.parse(text, path.name, kind).sections[-1][0] == "user"
+        assert templates.parse(text, path.name, templates.SHIPPED[kind]).sections[-1][0] == "user"
 
 
 def test_values_are_quoted_as_they_stand() -> None:
     """Text that looks like a template, HTML or Jinja is shown, never interpreted."""
     hostile = "{{ second }} {% for x in y %} <b>&amp;</b>"
-    template = templates.parse(GOOD, "t", "pairwise")
+    template = templates.parse(GOOD, "t", templates.PAIRWISE)
     (message,) = template.messages({**VALUES, "first": hostile})
     assert message == {"role": "user", "content": f"Q K {hostile} M two"}
 
@@ -32,7 +32,7 @@ def test_values_are_quoted_as_they_stand() -> None:
 def test_what_is_constant_stands_first() -> None:
     """The pairwise template's system message depends on nothing, so that prompt caches hit."""
     path = templates.find("pairwise", Path())
-    template = templates.parse(path.read_text(encoding="utf-8"), "pairwise", "pairwise")
+    template = templates.parse(path.read_text(encoding="utf-8"), "pairwise", templates.PAIRWISE)
     assert dict(template.sections)["system"].count("{{") == 0
 
 
@@ -53,7 +53,7 @@ def test_what_is_constant_stands_first() -> None:
 def test_a_template_that_does_not_fit_is_refused(text: str, message: str) -> None:
     """Unknown and missing fields, wrong kinds and broken Jinja are errors before the run."""
     with pytest.raises(SpecError, match=message):
-        templates.parse(text, "mine.md", "pairwise")
+        templates.parse(text, "mine.md", templates.PAIRWISE)
 
 
 def test_a_template_is_shipped_or_a_path_relative_to_the_run_file(tmp_path: Path) -> None:

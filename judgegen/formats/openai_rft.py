@@ -88,15 +88,15 @@ def _score_model(facts: Mapping[str, Any], *, references: bool) -> Row | None:
     text, judge = facts.get("judge_template"), facts.get("run", {}).get("judge", {})
     if text is None or not judge.get("model"):
         return None
-    from judgegen.templates import FIELDS, parse
+    from judgegen.templates import PAIRWISE, RUBRIC, parse
 
-    kind = "rubric" if judge.get("method") == "rubric" else "pairwise"
+    kind = RUBRIC if judge.get("method") == "rubric" else PAIRWISE
     template = parse(text, "the run's judge template", kind)
-    unsaid = dict.fromkeys((field for fields in FIELDS[kind] for field in fields), "")
+    unsaid = dict.fromkeys(kind.must | kind.may, "")
     told = {"aspects": template.aspects, "criteria": judge.get("criteria") or ""}
     reference = {"reference": "{{item.reference}}" if references else ""}
     chat = [dict(message) for message in template.messages({**unsaid, **_FIELDS, **told, **reference})]
-    chat[-1]["content"] += "\n\n" + (_WIN if kind == "pairwise" else _QUALITY)
+    chat[-1]["content"] += "\n\n" + (_WIN if kind is PAIRWISE else _QUALITY)
     return {"type": "score_model", "name": "judge", "model": judge["model"], "input": chat, "range": [0, 1]}
 
 

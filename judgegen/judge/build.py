@@ -72,7 +72,7 @@ def call(
         "fence": shown.fence,
     }
     key = [seed, prompt.id, *shown.labels, draw]
-    return _call(prompt, asking, values, notes, key=key, draw=draw, schema=schema(shown, asking.rationale))
+    return calling(prompt, asking, values, notes, key=key, draw=draw, schema=schema(shown, asking.rationale))
 
 
 def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
@@ -87,17 +87,17 @@ def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, 
     }
     wanted = scores_schema(asking.template.aspects, asking.rationale)
     key = [seed, prompt.id, candidate.call_id, candidate.index, draw]
-    return _call(prompt, asking, values, notes, key=key, draw=draw, schema=wanted, variant="rubric")
+    return calling(prompt, asking, values, notes, key=key, draw=draw, schema=wanted)
 
 
 def note(prompt: Prompt, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
     """The call that asks for a reference or a checklist, as the template's kind says, in words."""
-    kind = asking.template.kind
+    kind = asking.template.kind.name
     values = {"fence": frame((request(prompt), *_texts(notes)), seed, prompt.id, kind, draw).fence}
-    return _call(prompt, asking, values, notes, key=[seed, prompt.id, kind, draw], draw=draw, variant=kind)
+    return calling(prompt, asking, values, notes, key=[seed, prompt.id, kind, draw], draw=draw)
 
 
-def _call(
+def calling(
     prompt: Prompt,
     asking: Asking,
     values: Mapping[str, Any],
@@ -106,8 +106,8 @@ def _call(
     key: list[Any],
     draw: int,
     schema: Mapping[str, Any] | None = None,
-    variant: str = "",
 ) -> Call:
+    """The call of one filled template; `key` makes its seed, `draw` counts the times it was asked before."""
     asked = {**values, **notes.values(), "request": request(prompt), "rationale": asking.rationale}
     params = {"max_tokens": asking.max_tokens, "schema": schema, "seed": int(digest(key, size=4), 16) % 2**31}
     return Call(
@@ -120,7 +120,7 @@ def _call(
             **({"n": asking.samples} if asking.samples > 1 else {}),
         },
         draw=draw,
-        tag=Tag(role="judge", prompt_id=prompt.id, variant=variant, route=asking.route),
+        tag=Tag(role="judge", prompt_id=prompt.id, variant=asking.template.kind.variant, route=asking.route),
         wishes=asking.wishes,
     )
 

@@ -13,7 +13,7 @@ class Judging:
     """How labels come about.
 
     Attributes:
-        method: pairwise, rubric, hybrid or python.
+        method: the name of a way of judging.
         panel: the judges that compare, asked beside one another.
         scorers: the same, as they score one answer at a time.
         escalate: further judges, each with the |p - 1/2| under which it is asked; all are asked in both orders.
@@ -57,12 +57,12 @@ class Judging:
         later = (asking for asking, _ in self.escalate)
         return (*(self.panel or self.scorers), *later, *([self.third] if self.third is not None else []))
 
-    def alone(self, judge: Asking) -> Judging:
-        """How it would be if this one of `opinions` gave its own alone, in both orders and uncorrected."""
+    def alone(self, judge: Asking, method: str) -> Judging:
+        """How it would be if this one of `opinions` gave its own alone, by `method`, in both orders and uncorrected."""
         scores = judge in self.scorers
         return replace(
             self,
-            method="rubric" if scores else "pairwise",
+            method=method,
             panel=() if scores else (judge,),
             scorers=(judge,) if scores else (),
             escalate=(),

@@ -19,6 +19,7 @@ from judgegen.judge.judging import Judging
 from judgegen.llm import models
 from judgegen.spec import Spec
 from judgegen.spec.judge import Judge
+from judgegen.templates import WRITTEN, Kind
 from judgegen.writer.select import Rules
 
 JUDGE_TOP_LOGPROBS = 20
@@ -29,18 +30,18 @@ NOTE_TOKENS = 1024
 """The least that a reference or a checklist may take."""
 
 
-def template_names(spec: Spec) -> list[tuple[str, str]]:
+def template_names(spec: Spec) -> list[tuple[str, Kind]]:
     """(name, kind) of every template that the run file needs."""
     judge = spec.judge
     if spec.judge_less:
         return []
-    found: list[tuple[str, str]] = []
-    if judge.compares:
+    found: list[tuple[str, Kind]] = []
+    if judge.way.compares is not None:
         third = [] if judge.third is None else [judge.like(judge.third)]
         judges = [*(one for one, _ in judge.panelists()), *third, *(judge.like(one) for one in judge.escalate)]
-        found += [(one.template, "pairwise") for one in judges]
-    found += [(judge.rubric, "rubric")] if judge.scores else []
-    found += [(kind, kind) for kind in ("reference", "checklist") if getattr(judge, kind) == "judge"]
+        found += [(one.compared_by, judge.way.compares) for one in judges]
+    found += [(judge.rubric, judge.way.scores)] if judge.way.scores is not None else []
+    found += [(name, kind) for name, kind in WRITTEN.items() if getattr(judge, name) == "judge"]
     return list(dict.fromkeys(found))
 
 
@@ -81,11 +82,11 @@ def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
     ]
     panel = [resolve(one, name=name, weight=weight) for (one, weight), name in zip(members, names, strict=False)]
     scorers = [_scorer(kept, one, asking) for (one, _), asking in zip(members, panel, strict=True)]
-    writes = {kind: _writer(spec, kept, kind) for kind in ("reference", "checklist") if getattr(judge, kind) == "judge"}
+    writes = {kind: _writer(spec, kept, kind) for kind in WRITTEN if getattr(judge, kind) == "judge"}
     return replace(
         common,
-        panel=tuple(panel) if judge.compares else (),
-        scorers=tuple(scorers) if judge.scores else (),
+        panel=tuple(panel) if judge.way.compares is not None else (),
+        scorers=tuple(scorers) if judge.way.scores is not None else (),
         escalate=tuple(later),
         third=third,
         both_orders=judge.orders == "both",
@@ -108,9 +109,9 @@ def _names(judge: Judge) -> list[str]:
 
 def _scorer(kept: Mapping[str, str], judge: Judge, asking: Asking) -> Asking:
     """A judge as it scores; asked several times it must be free to differ."""
-    if not judge.scores:
+    if judge.way.scores is None:
         return asking
-    template = _template(judge.rubric, kept, "rubric")
+    template = _template(judge.rubric, kept, judge.way.scores)
     if unknown := sorted(set(judge.weights) - {aspect.name for aspect in template.aspects}):
         known = ", ".join(aspect.name for aspect in template.aspects)
         raise SpecError(f"judge.weights: {unknown[0]!r} is no aspect of {judge.rubric}; its aspects: {known}")
@@ -197,15 +198,17 @@ def _asking(
     }
     wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
     fixed: dict[str, Any] = {**wished, **{key: value for key, value in written.items() if value is not None}}
-    compared = judge.template if judge.compares else judge.rubric
-    kind = template or ("pairwise" if judge.compares else "rubric")
+    file, kind = (judge.compared_by, way.compares) if (way := judge.way).compares else (judge.rubric, way.scores)
+    if template is not None:
+        file, kind = template, WRITTEN[template]
+    assert kind is not None, "a method that asks models compares or scores"
     return Asking(
         name=name,
         weight=weight,
         route=judge.endpoint,
         endpoint=spec.endpoints[judge.endpoint].address,
         model=judge.model,
-        template=_template(template or compared, kept, kind),
+        template=_template(file, kept, kind),
         max_tokens=judge.token_limit,
         fixed={key: value for key, value in fixed.items() if value is not None},
         wishes=WISHES - {key for key, value in written.items() if value is not None},
@@ -213,7 +216,7 @@ def _asking(
     )
 
 
-def _template(template: str, kept: Mapping[str, str], kind: str) -> templates.Template:
+def _template(template: str, kept: Mapping[str, str], kind: Kind) -> templates.Template:
     name = f"judge/{template}"
     if name not in kept:
         raise SpecError(f"{name}: not kept in this run's journal; `judgegen run` reads it from its file")

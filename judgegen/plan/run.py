@@ -27,7 +27,7 @@ def texts(spec: Spec, base: Path) -> dict[str, str]:
         SpecError: one of them is not there or not UTF-8.
     """
     judges = judge_plan.template_names(spec)
-    found = {f"judge/{name}": templates.read_text(templates.find(name, base)) for name, _ in judges}
+    found = {f"judge/{name}": templates.text_of(name, kind, base) for name, kind in judges}
     for variant in spec.sampler.variants:
         if variant.system_file is not None:
             found[f"system/{variant.system_file}"] = templates.read_text(_system(variant.system_file, base))

@@ -78,14 +78,13 @@ def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
         key = ("sampler", setting.route, setting.model, setting.name)
         found[key] = _stated(stated, setting.max_tokens) if stated else _answer_length(setting.max_tokens)
     for asking in plan.judges:
-        kind = asking.template.kind
-        found["judge", asking.route, asking.model, "" if kind == "pairwise" else kind] = _judge_length(spec, asking)
+        found["judge", asking.route, asking.model, asking.template.kind.variant] = _judge_length(spec, asking)
     return found
 
 
 def _judge_length(spec: Spec, asking: Asking) -> Length:
     """What a judge's call comes to; `expected_output_tokens` is about verdicts and scores."""
-    writes = asking.template.kind in ("reference", "checklist")
+    writes = asking.template.kind.returns == "text"
     stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
     if stated and not writes:
         return _stated(stated, limit)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from judgegen.judge.method import Method
+from judgegen.judge.methods import METHODS
 from judgegen.llm import models
 from judgegen.spec.tables import Effort, Extra, Frozen
 
@@ -16,25 +18,6 @@ JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
 
 Weight = Annotated[float, Field(ge=0)]
-_ONLY: dict[str, tuple[str, ...]] = {
-    "template": ("pairwise", "hybrid"),
-    "orders": ("pairwise",),
-    "schedule": ("pairwise",),
-    "early_stop": ("pairwise", "hybrid"),
-    "third": ("pairwise", "hybrid"),
-    "escalate": ("pairwise", "hybrid"),
-    "rubric": ("rubric", "hybrid"),
-    "weights": ("rubric", "hybrid"),
-    "samples": ("rubric", "hybrid"),
-    "criteria": ("pairwise", "rubric", "hybrid"),
-    "checklist": ("pairwise", "rubric", "hybrid"),
-    "rationale": ("pairwise", "rubric", "hybrid"),
-    "panel": ("pairwise", "rubric", "hybrid"),
-    "grade": ("pairwise", "rubric", "hybrid"),
-    "grader": ("python",),
-    "options": ("python",),
-}
-"""Which keys say something to which methods: a key that would be read and ignored is refused."""
 
 
 class Third(Frozen):
@@ -97,7 +80,7 @@ class Grade(Frozen):
 class Judge(Frozen):
     """The model that compares. Unset `temperature`, `logprobs` and `max_tokens` follow what the model accepts."""
 
-    method: Literal["pairwise", "rubric", "hybrid", "python"] = "pairwise"
+    method: str = "pairwise"
     endpoint: str = "openai"
     model: str = ""
     template: str = "pairwise"
@@ -126,19 +109,29 @@ class Judge(Frozen):
     logprobs: bool | None = None
     extra_body: Extra = Field(default_factory=dict)
 
+    @field_validator("method")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in METHODS:
+            raise ValueError(f"{name!r} is not one of: {', '.join(METHODS)}")
+        return name
+
     @model_validator(mode="after")
     def _fits_the_method(self) -> Judge:
-        defaults = type(self).model_fields
-        for name, methods in _ONLY.items():
-            if (
-                getattr(self, name) != defaults[name].get_default(call_default_factory=True)
-                and self.method not in methods
-            ):
-                allowed = " or ".join(f'"{method}"' for method in methods)
-                raise ValueError(f'{name} is for method = {allowed}, and method = "{self.method}"; remove one of them')
-        if (self.method == "python") != (self.grader is not None):
-            raise ValueError('method = "python" and grader go together: the grader says what to grade by')
+        """A key that would be read and ignored is refused, and so is a method without what it needs."""
+        for key in type(self).model_fields:
+            takers = [f'"{name}"' for name in METHODS if key in METHODS[name].keys]
+            if takers and key not in self.way.keys and self._written(key):
+                allowed = " or ".join(takers)
+                raise ValueError(f'{key} is for method = {allowed}, and method = "{self.method}"; remove one of them')
+        for key in self.way.needs:
+            if not self._written(key):
+                raise ValueError(f'method = "{self.method}" and {key} go together: write what {key} it goes by')
         return self
+
+    def _written(self, key: str) -> bool:
+        """Whether this key says something else than its default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
 
     @model_validator(mode="after")
     def _orders_to_save(self) -> Judge:
@@ -151,14 +144,15 @@ class Judge(Frozen):
         return self
 
     @property
-    def compares(self) -> bool:
-        """Whether some calls show two answers."""
-        return self.method in ("pairwise", "hybrid")
+    def way(self) -> Method:
+        """What is known of its method."""
+        return METHODS[self.method]
 
     @property
-    def scores(self) -> bool:
-        """Whether some calls score one answer."""
-        return self.method in ("rubric", "hybrid")
+    def compared_by(self) -> str:
+        """The template by which answers are compared: the method's usual one unless another is written."""
+        usual = self.way.compares.name if self.way.compares is not None else self.template
+        return self.template if "template" in self.model_fields_set else usual
 
     def panelists(self) -> list[tuple[Judge, float]]:
         """Every judge asked at first, with its weight: the one of [judge] where it has a model, then the panel's."""

@@ -72,8 +72,10 @@ class Spec(Frozen):
 
     def _unknown_variants(self) -> Iterator[str]:
         """What [pairs] says of variants and scores that are not there."""
-        if self.pairs.min_score is not None and self.judge.method == "pairwise" and self.judge.grade is None:
-            yield 'pairs.min_score needs a score, and method = "pairwise" gives none; use hybrid, or [judge.grade]'
+        scores = self.judge.way.scores is not None or not self.judge.way.asks_models or self.judge.grade is not None
+        if self.pairs.min_score is not None and not scores:
+            gives_none = f'pairs.min_score needs a score, and method = "{self.judge.method}" gives none'
+            yield f"{gives_none}; use hybrid, or [judge.grade]"
         names = [variant.name for variant in self.sampler.variants]
         for key in ("stronger", "weaker"):
             value = getattr(self.pairs, key)
@@ -83,7 +85,7 @@ class Spec(Frozen):
     @property
     def judge_less(self) -> bool:
         """Whether the labels need no model that judges."""
-        return self.pairs.select == "delta" or self.judge.method == "python"
+        return self.pairs.select == "delta" or not self.judge.way.asks_models
 
     def _routes(self) -> Iterator[tuple[str, str]]:
         yield "sampler.endpoint", self.sampler.endpoint

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 from judgegen import pipeline
 from judgegen.api import default_out, found_prompts, kept_prompts, resolve, spread
 from judgegen.errors import AttackWon, Incomplete, JudgegenError, SpecError, Unanswered
-from judgegen.judge.bench import Asked, together
 from judgegen.judge.build import Asking
 from judgegen.judge.decide import winner
+from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Call, Outcome, Send
 from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
+from judgegen.llm.recording import recording, together
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.plan import run as plan
@@ -220,22 +221,21 @@ class _AnswersFirst:
 
 async def through(prompt: Prompt, steps: Plan, send: Send) -> Result:
     """One prompt: a normal answer, and every attack against it before every judge."""
-    asked: Asked = []
-    try:
-        drawn = await pipeline.sample(prompt, steps, send, asked)
-        normal = next((one for one in drawn if one.refused is None), None)
-        if normal is None:
-            return Result(prompt=prompt, candidates=drawn, drop="too-few", calls=tuple(asked))
-        every = itertools.product(attacks.TEXTS, range(len(steps.opinions)))
-        forged = [_forged(name, number, prompt, normal) for name, number in every]
-        trials = [
-            partial(_trial, prompt, normal, one, _before(steps, steps.opinions[one.index]), send)
-            for one in forged
-            if one.refused is None
-        ]
-        matches = await together(trials, asked)
-    except Unanswered:
-        return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+    with recording() as asked:
+        try:
+            drawn = await pipeline.sample(prompt, steps, send)
+            normal = next((one for one in drawn if one.refused is None), None)
+            if normal is None:
+                return Result(prompt=prompt, candidates=drawn, drop="too-few", calls=tuple(asked))
+            every = itertools.product(attacks.TEXTS, range(len(steps.opinions)))
+            forged = [_forged(name, number, prompt, normal) for name, number in every]
+            matches = await together(
+                pipeline.compare(prompt, [normal, one], _before(steps, steps.opinions[one.index]), send)
+                for one in forged
+                if one.refused is None
+            )
+        except Unanswered:
+            return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
     return Result(prompt=prompt, candidates=(normal, *forged), matches=tuple(matches), drop="tie", calls=tuple(asked))
 
 
@@ -245,15 +245,11 @@ def _forged(name: str, number: int, prompt: Prompt, normal: Candidate) -> Candid
     return replace(one, refused=unfit(one))
 
 
-async def _trial(prompt: Prompt, normal: Candidate, forged: Candidate, steps: Plan, send: Send, asked: Asked) -> Match:
-    (match,) = await pipeline.compare(prompt, [normal, forged], steps, send, asked)
-    return match
-
-
 def _before(steps: Plan, judge: Asking) -> Plan:
     """The plan in which this judge alone is asked, in both orders."""
     assert steps.judging is not None
-    return replace(steps, judging=steps.judging.alone(judge))
+    way = METHODS[steps.judging.method]
+    return replace(steps, judging=steps.judging.alone(judge, way.alone or way.name))
 
 
 @dataclass(slots=True)

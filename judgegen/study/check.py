@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from judgegen import pipeline
 from judgegen.api import default_out, resolve, spread
 from judgegen.errors import Incomplete, JudgegenError, SpecError, Unanswered
-from judgegen.llm.calls import Call, Outcome, Send
+from judgegen.llm.calls import Send
 from judgegen.llm.journal import Journal
+from judgegen.llm.recording import recording
 from judgegen.llm.senders import Once
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
@@ -223,11 +224,11 @@ async def _answered(journal: Journal, steps: Plan, send: Send, window: int) -> A
 async def _through(row: Labelled, steps: Plan, send: Send) -> Answered:
     """Ask about one comparison."""
     prompt = comparisons.prompt(row)
-    asked: list[tuple[Call, Outcome]] = []
-    try:
-        (match,) = await pipeline.compare(prompt, comparisons.sides(prompt, row), steps, send, asked)
-    except Unanswered:
-        return row, None, Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+    with recording() as asked:
+        try:
+            match = await pipeline.compare(prompt, comparisons.sides(prompt, row), steps, send)
+        except Unanswered:
+            return row, None, Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
     costs = [outcome.cost for _, outcome in asked]
     usd = None if None in costs else float(sum((c for c in costs if c is not None), Decimal(0)))
     result = Result(prompt=prompt, matches=(match,), calls=tuple(asked))

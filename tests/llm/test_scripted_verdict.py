@@ -13,7 +13,7 @@ from judgegen.llm.providers import wire
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
 from judgegen.simulator.scripted import Refusal, World
 from judgegen.spec import Scripted
-from judgegen.templates import parse, prompts_folder, read_text
+from judgegen.templates import PAIRWISE, parse, prompts_folder, read_text
 
 FIRST = "A sound answer.\n[quality 0.900]"
 SECOND = "A poor answer.\n[quality 0.100]"
@@ -192,7 +192,7 @@ def question(text_a: str, text_b: str) -> tuple[Prompt, Comparison]:
 
 def verdict(settings: Scripted, comparison: Comparison, prompt: Prompt, draw: int, **fixed: Any) -> Any:
     """What this project's own judge reads from the world's reply to its own template."""
-    template = parse(read_text(prompts_folder() / "judge" / "pairwise.md"), "pairwise", "pairwise")
+    template = parse(read_text(prompts_folder() / "judge" / "pairwise.md"), "pairwise", PAIRWISE)
     asking = build.Asking(route="r", endpoint="e", model="j", template=template, max_tokens=64, fixed=fixed)
     call: Call = build.call(prompt, comparison, asking, seed=0, draw=draw)
     answer = World(settings).answer(wire.body(call))
