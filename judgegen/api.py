@@ -113,7 +113,8 @@ async def generate(
             async with live.live(resolved, journal, rates, cap, watch, stop) as send:
                 summary = await _write(folder, resolved, steps, journal, send, watch)
             known = send.from_journal
-    return _ended(Run(folder, _as_seen(summary, known)), resolved, stop)
+        doubt = journal.unheard()
+    return _ended(Run(folder, _as_seen(summary, known, doubt)), resolved, stop)
 
 
 def _asked(summary: Mapping[str, Any]) -> int:
@@ -135,7 +136,8 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
     with Journal(folder, create=False) as journal:
         steps = plan.plan(resolved, journal.texts())
         summary = await _write(folder, resolved, steps, journal, senders.recorded(journal), watch)
-    return _ended(Run(folder, _as_seen(summary, _asked(summary))), resolved)
+        doubt = journal.unheard()
+    return _ended(Run(folder, _as_seen(summary, _asked(summary), doubt)), resolved)
 
 
 def estimate(
@@ -279,9 +281,14 @@ async def _write(
         send, watch = senders.recorded(journal), Watch()
 
 
-def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:
-    """The summary with what this invocation took from the journal; the file's own says what any run of it would."""
-    return {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
+def _as_seen(summary: dict[str, Any], from_journal: int, doubt: tuple[int, Decimal]) -> dict[str, Any]:
+    """The summary with what this invocation took from the journal; the file's own says what any run of it would.
+
+    `doubt`: requests that were sent and never answered, and USD that they cost at most.
+    """
+    seen = {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
+    count, usd = doubt
+    return {**seen, "in_doubt": {"requests": count, "usd_at_most": f"{usd:f}"}} if count else seen
 
 
 def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:

@@ -51,9 +51,14 @@ class JournalError(JudgegenError):
 
 
 class ProviderRefused(JudgegenError):  # noqa: N818
-    """The provider will not serve this run: key, quota, model name or an unsupported parameter."""
+    """The provider will not serve this run: key, quota, model name or an unsupported parameter.
+
+    Attributes:
+        billed: whether the request that met it was; None where nobody knows.
+    """
 
     exit_code = 3
+    billed: bool | None = False
 
 
 class BudgetReached(JudgegenError):  # noqa: N818

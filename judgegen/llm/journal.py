@@ -183,9 +183,14 @@ class Journal:
 
         Each sending is an intent of its own: one that is never heard of again stays when the next one is answered.
         """
-        self._intents[call.id] = intent = uuid.uuid4().hex
+        self._intents[call.id] = await self.doubt(call, worst)
+
+    async def doubt(self, call: Call, worst: Decimal) -> str:
+        """Keep that `call` was sent and may have been billed up to `worst` USD, whatever comes of it later."""
+        intent = uuid.uuid4().hex
         values = (intent, call.id, format(worst, "f"), _now())
         await self._commits.commit([("INSERT INTO intents VALUES (?,?,?,?)", values)])
+        return intent
 
     async def forget(self, call: Call) -> None:
         """The call that was intended was certainly not billed."""

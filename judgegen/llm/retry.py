@@ -30,7 +30,13 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
 
 
 class Rejected(Exception):  # noqa: N818
-    """The endpoint will not take this request and did not say which part of it; another may be taken."""
+    """The endpoint will not take this request and did not say which part of it; another may be taken.
+
+    Attributes:
+        billed: as in `Transient`.
+    """
+
+    billed: bool | None = False
 
 
 def wait_s(attempt: int, retry_after: float | None) -> float:

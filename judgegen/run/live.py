@@ -15,8 +15,9 @@ from typing import Literal
 
 from judgegen.errors import SpecError
 from judgegen.llm import prices, senders
-from judgegen.llm.budget import Ledger, capped
-from judgegen.llm.calls import Call, Send, Usage
+from judgegen.llm.budget import Ledger, capped, doubted, in_doubt
+from judgegen.llm.calls import Call, Usage
+from judgegen.llm.counts import plausible
 from judgegen.llm.descriptors import fitting
 from judgegen.llm.journal import Journal
 from judgegen.llm.limits import Gate
@@ -93,16 +94,20 @@ async def live(
     providers = {name: endpoint.listing.connect(endpoint, name) for name, endpoint in used.items()}
     wanted = {name: endpoint.places for name, endpoint in used.items()}
     gates = {name: _gate(used[name], count, stop) for name, count in fitting(wanted, watch.warned).items()}
-    landings = senders.Landings(senders.priced(senders.live(providers, watch), partial(cost, known)), journal)
-    within: Send = landings
+    asked = plausible(senders.live(providers, watch), watch)
+    landings = senders.Landings(senders.priced(asked, partial(cost, known)), journal)
+    within = doubted(landings, partial(worst, known), journal)
     if cap is not None:
-        within = capped(landings, Ledger(cap, journal.spent()), partial(worst, known), journal, stop)
+        within = capped(landings, Ledger(cap, journal.spent()), partial(worst, known), journal, stop, watch)
     limited = senders.limited(within, gates, stop)
+    before = journal.unheard()
     retries = {name: endpoint.max_retries for name, endpoint in used.items()}
     try:
         yield senders.Once(senders.retried(limited, retries, gates, stop, watch), journal, watch)
     finally:
         await landings.drain()
+        if (now := journal.unheard()) != before:
+            watch.warned(in_doubt(*now))
         for gate in gates.values():
             await gate.aclose()
         for provider in providers.values():

@@ -33,9 +33,15 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
         "spend": f"${usd['total']}: ${usd['sampler']} sampler, ${usd['judge']} judge",
+        "in doubt": _in_doubt(summary.get("in_doubt")),
         "verdicts": _diagnostics(summary["diagnostics"]),
     }
     return {name: line for name, line in lines.items() if line}
+
+
+def _in_doubt(found: Mapping[str, Any] | None) -> str:
+    """What was sent and never answered."""
+    return "" if found is None else f"{found['requests']:,} requests without an answer, at most ${found['usd_at_most']}"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

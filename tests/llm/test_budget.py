@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgegen.errors import BudgetReached, Unanswered
+from judgegen.errors import BudgetReached, ProviderRefused, Unanswered
 from judgegen.llm import senders
-from judgegen.llm.budget import Ledger, capped
+from judgegen.llm.budget import Ledger, capped, doubted, in_doubt
 from judgegen.llm.calls import Call, Choice, Outcome, Reply, Tag, Usage
 from judgegen.llm.journal import Journal
 from judgegen.llm.retry import Transient
@@ -110,15 +110,125 @@ def test_what_may_have_been_billed_is_remembered(tmp_path: Path) -> None:
         assert journal.spent() == Decimal("0.25")
 
 
-def test_an_endpoint_that_overruns_is_reserved_more(tmp_path: Path) -> None:
-    """After one answer twice as long as allowed, twice as much is set aside."""
+def settled(ledger: Ledger, *costs: tuple[str, str]) -> None:
+    """Calls one after the other, each (worst, cost)."""
 
     async def main() -> None:
-        ledger = Ledger(Decimal(100), Decimal(0))
-        ledger.settle(await ledger.reserve(Decimal(10)) or Decimal(0), Decimal(20))
-        assert await ledger.reserve(Decimal(10)) == Decimal(20)
+        for worst, cost in costs:
+            reservation = await ledger.reserve(Decimal(worst))
+            assert reservation is not None
+            ledger.settle(reservation, Decimal(cost))
 
     asyncio.run(main())
+
+
+def test_what_overruns_is_reserved_for_from_then_on() -> None:
+    """At least as much beyond the worst case as was seen, as a share and in USD; however often, no more than that."""
+    for times in (1, 50):
+        ledger = Ledger(Decimal(100000), Decimal(0))
+        settled(ledger, *[("10", "20")] * times)
+        assert 20 <= ledger.room("", Decimal(10)) <= 30
+        assert 200 <= ledger.room("", Decimal(100)) <= 300
+        assert 11 <= ledger.room("", Decimal(1)) <= 20
+        assert ledger.room("another model", Decimal(10)) == 10
+
+
+@pytest.mark.parametrize("at_once", [2, 4, 8, 64])
+@pytest.mark.parametrize("cost", ["1.05", "0.333333333333333333333", "7", "0.95"])
+def test_the_ledger_never_stands_still(at_once: int, cost: str) -> None:
+    """Near the cap, whatever residue of decimals: every reservation is given or refused."""
+
+    async def one(ledger: Ledger, worst: Decimal) -> bool:
+        reservation = await ledger.reserve(worst)
+        if reservation is None:
+            return False
+        await asyncio.sleep(0)
+        ledger.settle(reservation, worst * Decimal(cost))
+        return True
+
+    async def main() -> list[bool]:
+        ledger, rng = Ledger(Decimal("0.043"), Decimal(0)), random.Random(7)
+        width = asyncio.Semaphore(at_once)
+
+        async def ask() -> bool:
+            async with width:
+                return await one(ledger, Decimal(rng.randint(1, 999)) / 7 / 100000)
+
+        async with asyncio.timeout(20):
+            return await asyncio.gather(*(ask() for _ in range(400)))
+
+    given_ = asyncio.run(main())
+    assert True in given_
+    assert False in given_
+
+
+class Overbilling:
+    """A ledger under calls of one model whose bill is `factor` times their worst case, and `extra` USD more."""
+
+    def __init__(self, cap: Decimal, at_once: int, seed: int, factor: Decimal, extra: Decimal) -> None:
+        self.ledger, self.cap = Ledger(cap, Decimal(0)), cap
+        self.random, self.factor, self.extra = random.Random(seed), factor, extra
+        self.width = asyncio.Semaphore(at_once)
+        self.told, self.after = False, Decimal(0)
+
+    async def ask(self, worst: Decimal) -> None:
+        """One call; once an overrun has been told, what is spent stays under the cap, or grows no further."""
+        async with self.width:
+            reservation = await self.ledger.reserve(worst)
+            if reservation is None:
+                return
+            sent_after = self.told
+            for _ in range(self.random.randint(0, 3)):
+                await asyncio.sleep(0)
+            before = self.ledger.spent
+            self.told |= self.ledger.settle(reservation, worst * self.factor + self.extra)
+            if sent_after:
+                self.after = max(self.after, self.ledger.spent)
+                assert self.ledger.spent <= max(self.cap, before)
+
+    async def main(self) -> None:
+        worsts = [Decimal(self.random.randint(1, 100)) / 3 / 10000 for _ in range(120)]
+        async with asyncio.timeout(30):
+            await asyncio.gather(*map(self.ask, worsts))
+
+
+@settings(max_examples=100)
+@given(
+    st.integers(1, 400),
+    st.sampled_from([1, 2, 16, 256]),
+    st.integers(),
+    st.decimals("0.5", "30", places=2),
+    st.decimals("0", "0.005", places=4),
+)
+def test_no_call_sent_after_the_overrun_was_told_passes_the_cap(
+    cents: int, at_once: int, seed: int, factor: Decimal, extra: Decimal
+) -> None:
+    """A server that bills more than agreed is met once; it never costs more than the cap by what is sent later."""
+    trial = Overbilling(Decimal(cents) / 100, at_once, seed, factor, extra)
+    asyncio.run(trial.main())
+    assert trial.after <= trial.cap
+
+
+def test_an_overrun_is_told_once(tmp_path: Path) -> None:
+    """With the address, the model and the figures of the first call that cost more than it could."""
+    said: list[str] = []
+
+    class Told(Watch):
+        def warned(self, message: str) -> None:
+            said.append(message)
+
+    async def dear(_: Call) -> Outcome:
+        return Reply(choices=(Choice(text="ok"),), usage=Usage(), cost=Decimal(3))
+
+    async def main() -> None:
+        with Journal(tmp_path) as journal:
+            send = capped(dear, Ledger(Decimal(100), Decimal(0)), lambda _: Decimal(1), journal, Stop(), Told())
+            for number in range(4):
+                await send(call(number))
+
+    asyncio.run(main())
+    assert len(said) == 1
+    assert all(word in said[0] for word in ("here", " m ", "$3.00", "$1.00"))
 
 
 def test_free_calls_fit_under_any_cap(tmp_path: Path) -> None:
@@ -139,3 +249,28 @@ def test_free_calls_fit_under_any_cap(tmp_path: Path) -> None:
             assert isinstance(stop.error, BudgetReached)
 
     asyncio.run(main())
+
+
+def test_without_a_cap_what_may_have_been_billed_is_remembered_too(tmp_path: Path) -> None:
+    """A request that nobody answered counts at its worst, even when the next one is answered; a refusal is free."""
+    troubles = [Transient("timed out", billed=None), Transient("503"), ProviderRefused("no"), None]
+
+    async def shaky(_: Call) -> Outcome:
+        if trouble := troubles.pop(0):
+            raise trouble
+        return Reply(choices=(Choice(text="ok"),), usage=Usage(), cost=Decimal(1))
+
+    async def main() -> None:
+        with Journal(tmp_path) as journal:
+            send = doubted(senders.Landings(shaky, journal), lambda _: Decimal(7), journal)
+            for _ in range(3):
+                with pytest.raises((Transient, ProviderRefused)):
+                    await send(call(1))
+            await send(call(1))
+
+    asyncio.run(main())
+    with Journal(tmp_path) as journal:
+        assert journal.unheard() == (1, Decimal(7))
+        assert journal.spent() == Decimal(8)
+    assert "1 requests" in in_doubt(1, Decimal(7))
+    assert "at most $7.00" in in_doubt(1, Decimal(7))
