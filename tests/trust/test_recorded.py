@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from judgegen import trust
+from judgegen.trust import words
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -53,6 +57,23 @@ def test_min_max_is_as_good_as_the_round_robin_for_less(
     quick = line(found, schedule="min-max, one order")
     assert abs(quick["less"][0]) <= 0.02, name
     assert quick["share"] <= 0.3
+
+
+def test_both_pages_say_what_the_recordings_say(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GPT-4 on LLMBar Natural: the README's figures to the digit, and those that benchmarks/README.md repeats."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    rows = importlib.import_module("recorded").llmbar_rows(shared / "data")["GPT-4", "Vanilla"]["Natural"]
+    found = {row[0]: row[1:3] for row in words.figures(trust.report(rows))}
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^([a-z_.]+) +(-?\d\.\d{3}) +(\[.*?\])  ", page, re.MULTILINE)
+    assert len(shown) == 6
+    for name, value, interval in shown:
+        assert found[name] == (value, interval), name
+    other = " ".join((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").split())
+    said = re.search(r"Natural (\.\d+) \(Vanilla; kappa (\.\d+), (\.\d+) of the pairs judged alike", other)
+    assert said is not None
+    repeated = [found[name][0] for name in ("accuracy.ties_half", "kappa", "position_consistency")]
+    assert [f"0{figure}" for figure in said.groups()] == repeated
 
 
 @pytest.mark.parametrize("name", ["llmbar_metrics"])
