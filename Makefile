@@ -10,7 +10,7 @@ quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 quick: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 -m "not slow"
