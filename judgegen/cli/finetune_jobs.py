@@ -84,7 +84,8 @@ def submit(
 ) -> None:
     """Check a file, show its cost, ask, and make the job once.
 
-    Nothing is sent before the file has been read through and you have agreed, on a terminal or with --yes. The job is
+    Nothing is sent before the files have been read through and you have agreed, on a terminal or with --yes. What
+    `judgegen validate` calls an error ends the command; what it warns of is said before you are asked. The job is
     written down beside FILE; run again, the command finds it and makes no second one, after a crash too. What is not
     given is left to the provider's "auto". The key is in OPENAI_API_KEY or AZURE_OPENAI_API_KEY.
 
@@ -107,12 +108,12 @@ def submit(
         named = {"suffix": suffix, "seed": seed, "training_type": training_type}
         order = plan.order_of(files, provider, model, method, today=day, settings=settings, **named)
         cost = plan.cost_of(order, today=day)
-        if not (as_json and yes):
-            _show(cost, aside=as_json)
+        warnings = _looked_through(order)
+        _show(None if as_json and yes else cost, warnings, aside=as_json)
         _check_asking(yes=yes)
         book = book_of(file, run)
         done, job = _run(_made(order, base_url, book, again=again, ask=not yes, every=every if watch else None))
-    _tell_submitted(done, job, cost, book, as_json=as_json)
+    _tell_submitted(done, job, cost, book, warnings, as_json=as_json)
 
 
 def watch(
@@ -244,12 +245,34 @@ def _where(known: tuple[Book, Entry] | None, service: Any, base_url: str | None)
     return (service, base_url) if known is None else (known[1].service, known[1].base_url)
 
 
-def _show(cost: Cost, *, aside: bool) -> None:
+def _looked_through(order: Order) -> list[str]:
+    """What `judgegen validate` warns of in the files: the user is asked knowing it.
+
+    Raises:
+        SpecError: what it finds wrong.
+    """
+    from judgegen.cli.validate import told
+    from judgegen.errors import SpecError
+    from judgegen.exchange.validate import validate
+    from judgegen.finetune.check import form_of
+
+    form = form_of(order.service, order.method)
+    report = validate(order.file, form, other=order.validation)
+    if report.refused:
+        wrong = "\n".join(told(finding) for finding in report.findings if finding.fatal)
+        raise SpecError(f"{order.file}: the provider would refuse it\n{wrong}")
+    return [told(finding) for finding in report.findings]
+
+
+def _show(cost: Cost | None, warnings: list[str], *, aside: bool) -> None:
     from rich.console import Console
 
     from judgegen.finetune import show
 
-    Console(stderr=aside).print(show.renderable(cost))
+    if cost is not None:
+        Console(stderr=aside).print(show.renderable(cost))
+    for words in warnings:
+        print(f"beware: {words}", file=sys.stderr)
 
 
 def _event(event: Event) -> None:
@@ -258,7 +281,7 @@ def _event(event: Event) -> None:
     print(f"{at:%H:%M:%S} {level}{event.message}", file=sys.stderr, flush=True)
 
 
-def _tell_submitted(done: Submitted, job: Job, cost: Cost, book: Book, *, as_json: bool) -> None:
+def _tell_submitted(done: Submitted, job: Job, cost: Cost, book: Book, warnings: list[str], *, as_json: bool) -> None:
     from judgegen.cli import ending
     from judgegen.finetune import show
 
@@ -268,7 +291,9 @@ def _tell_submitted(done: Submitted, job: Job, cost: Cost, book: Book, *, as_jso
             file=sys.stderr,
         )
     if as_json:
-        _print({**_row(job), "made": done.made, "record": str(book.path), "cost": show.to_dict(cost)})
+        _print(
+            {**_row(job), "made": done.made, "record": str(book.path), "warnings": warnings, "cost": show.to_dict(cost)}
+        )
     else:
         print(f"{'made' if done.made else 'there is'} {_sentence(job)}")
         print(f"recorded in {book.path}")

@@ -78,10 +78,10 @@ def _text(found: Report, fix: Path | None) -> Iterator[str]:
     verdict = "would be refused" if found.refused else "in order" if not found.findings else "taken, with warnings"
     yield f"{found.file} for {found.consumer}: {verdict}; {found.rows:,} rows, {found.size:,} bytes"
     for fatal, title in ((True, "refused for"), (False, "warnings")):
-        told = [finding for finding in found.findings if finding.fatal == fatal]
-        if told:
+        of_kind = [finding for finding in found.findings if finding.fatal == fatal]
+        if of_kind:
             yield f"{title}:"
-            yield from (f"  {_line(finding)}" for finding in told)
+            yield from (f"  {told(finding)}" for finding in of_kind)
     yield from (f"  line {each.line} shares with {each.file}: {each.ngram}" for each in found.overlaps[:5])
     yield from _personal(found)
     for name, spread in (*found.lengths.items(), ("margin", found.margins), ("tokens", found.tokens)):
@@ -115,9 +115,11 @@ def _personal(found: Report) -> Iterator[str]:
         yield f"{each.count:>8,}  {kind} ({'line' if each.rows == 1 else 'lines'} {numbers})"
 
 
-def _line(finding: Finding) -> str:
+def told(finding: Finding) -> str:
+    """A finding as a line: how many rows have it, and which."""
     if not finding.lines:
         return finding.words
     numbers = ", ".join(str(number) for number in finding.lines[:5])
     more = ", …" if finding.count > 5 else ""
-    return f"{finding.count:>6,}  {finding.words} ({'line' if finding.count == 1 else 'lines'} {numbers}{more})"
+    first = "" if finding.first is None else f"; {finding.first}"
+    return f"{finding.count:>6,}  {finding.words} ({'line' if finding.count == 1 else 'lines'} {numbers}{more}{first})"

@@ -14,12 +14,14 @@ import hashlib
 import json
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from judgegen.errors import PriceUnknown, SpecError
+from judgegen.exchange import spelling
 from judgegen.exchange.contamination import WORDS, Overlap, Sets
 from judgegen.exchange.mending import fix, form_of, has_half
 from judgegen.exchange.personal import REGION, Found, Seeker, Way
@@ -29,6 +31,7 @@ from judgegen.formats import messages, preferred, rules
 from judgegen.formats.chat_rules import Fault
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Format, Unfit
+from judgegen.llm import tokens
 from judgegen.llm.tokens import encoding_name
 from judgegen.llm.training_prices import table
 from judgegen.sources.lines import opened
@@ -44,12 +47,16 @@ _CONTAMINATED = "the prompt shares a run of words with an evaluation set"
 
 @dataclass(slots=True, kw_only=True)
 class Finding:
-    """One fault: how many lines have it, and the first of them. None of it is about lines where `count` is 0."""
+    """One fault: how many lines have it, and the first of them; `first` says what is known of the first one besides.
+
+    None of it is about lines where `lines` is empty.
+    """
 
     words: str
     fatal: bool
     count: int = 0
     lines: list[int] = field(default_factory=list)
+    first: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +98,7 @@ class Report:
 
 def validate(
     path: Path,
-    name: str,
+    name: str | Format,
     *,
     other: Path | None = None,
     fixed: Path | None = None,
@@ -106,7 +113,7 @@ def validate(
 
     Args:
         path: the file.
-        name: a key of `judgegen.formats.consumers.CONSUMERS`.
+        name: a key of `judgegen.formats.consumers.CONSUMERS`, or a format that stands in none.
         other: the file on the other side of the split, whose prompts must not be in this one.
         fixed: where the file goes without the lines that have fatal faults, repeat or contradict others; with the
             byte order mark that the consumer wants.
@@ -121,19 +128,21 @@ def validate(
         SpecError: no such consumer, one whose files are not JSONL, a file that cannot be read, or a mask without a
             file to put it in.
     """
-    form = consumer(name)
+    form = name if isinstance(name, Format) else consumer(name)
     if form.suffix != ".jsonl":
-        raise SpecError(f"{name} reads Parquet, which has its columns by construction; validate checks JSONL")
+        raise SpecError(f"{form.name} reads Parquet, which has its columns by construction; validate checks JSONL")
     if pii == "mask" and fixed is None:
         raise SpecError("--pii mask writes another file; say which with --fix OUT")
     seeker = None if pii is None else Seeker(region)
     check = _Check(form, sets=Sets(against, ngram) if against else None, seeker=seeker)
     try:
-        check.read(path)
+        check.read(path, limit=form.limits.tokens if model is None else None)
         leaked = _Check(form)
         if other is not None:
             leaked.read(other)
         check.across(leaked.prompts)
+        if fixed is not None and not check.whole:
+            raise SpecError(f"{path}: {spelling.of_file(path)}; then --fix can look at its lines")
         left_out = None if fixed is None else fix(path, fixed, form, check.bad, seeker if pii == "mask" else None)
         if model is not None:
             check.count_tokens(path, model, today or datetime.now(UTC).date())
@@ -148,6 +157,7 @@ class _Check:
     def __init__(self, form: Format, *, sets: Sets | None = None, seeker: Seeker | None = None) -> None:
         self.bad: set[int] = set()
         self.prompts = array("Q")
+        self.whole = True
         self._form, self._sets, self._seeker = form, sets, seeker
         self._overlaps: list[Overlap] = []
         self._cost: Cost | None = None
@@ -158,8 +168,12 @@ class _Check:
         self._margins, self._tokens = array("d"), array("I")
         self._rows = 0
 
-    def read(self, path: Path) -> None:
-        """Check every line, then what the file as a whole shows."""
+    def read(self, path: Path, *, limit: int | None = None) -> None:
+        """Check every line, then what the file as a whole shows; `limit` is the most tokens of an example."""
+        if words := spelling.of_file(path):
+            self._tell(Fault(words))
+            self.whole = False
+            return
         preferred_shape = rules.is_preferred(self._form)
         with opened(path) as lines:
             for number, raw in enumerate(lines, 1):
@@ -170,6 +184,8 @@ class _Check:
                 self._rows += 1
                 if self._seeker is not None:
                     self._seeker.count(row, number)
+                if limit is not None and len(line) > limit:
+                    self._count_long(row, number, limit)
                 if preferred_shape and rules.sound(row) and _once(line, row):
                     self._keep(row["input"]["messages"], row["preferred_output"], row["non_preferred_output"], number)
                 else:
@@ -192,34 +208,39 @@ class _Check:
             self._tell(Fault("a blank line"), number)
             return None
         try:
-            return _LENIENT.decode(line.decode())
-        except UnicodeDecodeError:
-            self._count_broken(Fault("not UTF-8"), number)
-        except json.JSONDecodeError:
-            self._count_broken(Fault("not JSON"), number)
-        except (RecursionError, ValueError) as error:
-            self._count_broken(Fault(str(error) if isinstance(error, _WordError) else "not readable as JSON"), number)
+            return spelling.parsed(line)
+        except spelling.NotJson as error:
+            self._rows += 1
+            self._tell(Fault(str(error)), number, error.detail)
         return None
-
-    def _count_broken(self, fault: Fault, number: int) -> None:
-        self._rows += 1
-        self._tell(fault, number)
 
     def _faults(self, row: Any, number: int, line: bytes) -> None:
         for fault in rules.faults(row, form_of(row, self._form)):
             self._tell(fault, number)
         if b"\\ud" in line.lower() and has_half(row):
             self._tell(Fault("half of a character (a lone surrogate)", fatal=not self._form.halves), number)
-        if (twice := _twice(line)) is not None:
+        if (twice := spelling.twice(line)) is not None:
             self._tell(Fault(f"the key {twice!r} stands twice in one object"), number)
 
-    def _tell(self, fault: Fault, number: int | None = None) -> None:
+    def _tell(self, fault: Fault, number: int | None = None, detail: str | None = None) -> None:
         finding = self._findings.setdefault(fault.words, Finding(words=fault.words, fatal=fault.fatal))
         finding.count += 1
+        if finding.count == 1 and detail is not None:
+            finding.first = f"line {number}, {detail}"
         if number is not None and len(finding.lines) < LINES_KEPT:
             finding.lines.append(number)
         if number is not None and fault.fatal:
             self.bad.add(number)
+
+    def _count_long(self, row: Any, number: int, limit: int) -> None:
+        """Count the tokens of a line that has bytes enough to be above the limit; no token is shorter than a byte."""
+        with suppress(Unfit, AttributeError, KeyError, TypeError, IndexError, ValueError):
+            found = rules.preference(row, self._form) or {}
+            encoding, guessed = encoding_name(self._form.limits.model)
+            sides = [tokens.count_messages(found[side], encoding) for side in ("chosen", "rejected") if found.get(side)]
+            if tokens.count_messages(found["prompt"], encoding) + max(sides, default=0) > limit:
+                by = f" by the tokens of {encoding}" if guessed else ""
+                self._tell(Fault(f"more than {limit:,} tokens{by}: cut at the end", fatal=False), number)
 
     def _keep_odd(self, row: Any, number: int) -> None:
         """Keep what there is to keep of a row of any shape; nothing of one that holds no preference."""
@@ -343,25 +364,7 @@ def _percentiles(kept: array[int] | array[float]) -> tuple[float, ...]:
     return tuple(float(x) for x in np.percentile(np.asarray(kept), (0, 50, 95, 100))) if kept else ()
 
 
-class _WordError(ValueError):
-    """A number that is no JSON."""
-
-
-def _no_word(name: str) -> Any:
-    raise _WordError(f"{name} is no JSON")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    built = dict(pairs)
-    if len(built) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _WordError(next(name for name in names if names.count(name) > 1))
-    return built
-
-
 _KEYS = tuple(key.encode() for key in (*preferred.KEYS, "messages"))
-_LENIENT = json.JSONDecoder(parse_constant=_no_word)
-_STRICT = json.JSONDecoder(object_pairs_hook=_distinct)
 
 
 def _once(line: bytes, row: Mapping[str, Any]) -> bool:
@@ -373,12 +376,3 @@ def _once(line: bytes, row: Mapping[str, Any]) -> bool:
         return True
     each = (line.count(b'"role"'), line.count(b'"content"'))
     return each == (count, count) and all(line.count(b'"%b"' % key) == 1 for key in _KEYS)
-
-
-def _twice(line: bytes) -> str | None:
-    """A key that stands twice in one object, which readers drop in silence."""
-    try:
-        _STRICT.decode(line.decode())
-    except _WordError as error:
-        return str(error)
-    return None

@@ -91,8 +91,7 @@ def _line(line: bytes, path: Path, number: int, form: Format, method: Method) ->
         return str(error).removeprefix(f"{path}:{number}: ")
     if rules.is_preferred(form) and rules.sound(row):
         return None
-    seen = row if method != "sft" or not isinstance(row, dict) else {**row, **_with_images(row)}
-    fatal = (fault.words for fault in rules.faults(seen, form) if fault.fatal)
+    fatal = (fault.words for fault in rules.faults(row, form) if fault.fatal)
     return next(fatal, None) or (_unanswered(row) if method == "sft" else None)
 
 
@@ -102,17 +101,3 @@ def _unanswered(row: Mapping[str, Any]) -> str | None:
     if last["role"] != "assistant":
         return f"the last message is of role {last['role']!r}, not the assistant's"
     return "the last message says nothing" if messages.says_nothing(last) else None
-
-
-def _with_images(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The messages with images for text: supervised fine-tuning takes them, though no export writes any."""
-    chat = row.get("messages")
-    return {"messages": [_seen(message) for message in chat]} if isinstance(chat, list) else {}
-
-
-def _seen(message: Any) -> Any:
-    content = message.get("content") if isinstance(message, dict) and message.get("role") == "user" else None
-    if not isinstance(content, list):
-        return message
-    images = [part for part in content if isinstance(part, dict) and part.get("type") == "image_url"]
-    return {**message, "content": "(an image)"} if images else message

@@ -37,12 +37,14 @@ class Limits:
         rows: the fewest it takes; `most_rows` the most.
         size: bytes of one file.
         tokens: of one example; what follows is cut off or the example is dropped, as `rules` says.
+        model: the consumer's usual model, by whose tokens they are counted where none is named.
     """
 
     rows: int = 1
     most_rows: int | None = None
     size: int | None = None
     tokens: int | None = None
+    model: str = "gpt-4o"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -61,7 +61,9 @@ def seen(found: Mapping[str, Any]) -> Row:
         raise Unfit("conversations, chosen and rejected are not turns of {from, value}")
     _alternate([turn["from"] for turn in turns if turn["from"] != "system"])
     chosen, rejected = ([_message(side)] for side in sides if side is not None)
-    return {"prompt": [_message(turn) for turn in turns], "chosen": chosen, "rejected": rejected}
+    tools = messages.tool_list(found.get("tools"))
+    row = {"prompt": [_message(turn) for turn in turns], "chosen": chosen, "rejected": rejected}
+    return row | ({"tools": tools} if tools else {})
 
 
 def _is_turn(turn: Any) -> bool:

@@ -158,6 +158,13 @@ def arguments(call: Mapping[str, Any]) -> tuple[str, Any]:
         raise Unfit("a tool call's arguments are not JSON, or it has no name") from None
 
 
+def tool_name(tool: Mapping[str, Any]) -> str | None:
+    """The name of a definition or of a call, in OpenAI's wrapping or bare; None where there is none."""
+    function = tool.get("function", tool)
+    name = function.get("name") if isinstance(function, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
 def tool_list(given: Any) -> list[Any]:
     """Tool definitions from a list, or from JSON text as tables hold them; an empty text and null are none.
 

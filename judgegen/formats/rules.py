@@ -17,6 +17,8 @@ _OLD = {"preferred_completion": "preferred_output", "non_preferred_completion": 
 _INPUT = frozenset({"messages", "tools", "parallel_tool_calls"})
 _SFT = frozenset({"messages", "tools", "parallel_tool_calls"})
 _PLAIN = {"role", "content"}
+EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "NaT"})
+"""What an empty cell of a table becomes when it is written as a text."""
 _WHOLE_API = frozenset({"openai-dpo", "azure-dpo", "together-dpo", "fireworks-dpo", "openai-sft", "openai-rft"})
 
 
@@ -57,7 +59,9 @@ def _plain_message(message: Any) -> bool:
     if not isinstance(message, dict) or message.keys() != _PLAIN:
         return False
     content = message["content"]
-    return isinstance(content, str) and bool(content) and not content.isspace() and "\0" not in content
+    if not isinstance(content, str) or (len(content) < 16 and content.strip() in EMPTY_CELLS):
+        return False
+    return bool(content) and not content.isspace() and "\0" not in content
 
 
 def _plain_side(side: Any) -> bool:
@@ -72,10 +76,25 @@ def _differ(good: list[Any], bad: list[Any]) -> bool:
 def faults(row: Any, form: Format) -> Iterator[Fault]:
     """Everything that is wrong with a parsed row, each fault once."""
     told = set()
-    for fault in _faults(row, form):
+    seen = {**row, **_with_images(row)} if form.name == "openai-sft" and isinstance(row, dict) else row
+    for fault in _faults(seen, form):
         if fault.words not in told:
             told.add(fault.words)
             yield fault
+
+
+def _with_images(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The messages with images for text: supervised fine-tuning takes them, though no export writes any."""
+    chat = row.get("messages")
+    return {"messages": [_seen(message) for message in chat]} if isinstance(chat, list) else {}
+
+
+def _seen(message: Any) -> Any:
+    content = message.get("content") if isinstance(message, dict) and message.get("role") == "user" else None
+    if not isinstance(content, list):
+        return message
+    images = [part for part in content if isinstance(part, dict) and part.get("type") == "image_url"]
+    return {**message, "content": "(an image)"} if images else message
 
 
 def _faults(row: Any, form: Format) -> Iterator[Fault]:
@@ -143,6 +162,7 @@ def _as_preference(row: Mapping[str, Any], form: Format) -> Iterator[Fault]:
     """What the rules of what fits say of the preference in the row, as far as there is one."""
     try:
         if (found := preference(row, form)) is not None:
+            yield from _teaches_ill(found, form)
             fit.check(messages.plain(found), form)
     except Unfit as reason:
         if form.name not in _WHOLE_API or _is_new(str(reason)):
@@ -151,10 +171,30 @@ def _as_preference(row: Mapping[str, Any], form: Format) -> Iterator[Fault]:
         yield Fault(f"not a row that {form.name} could read")
 
 
+def _teaches_ill(found: Mapping[str, Any], form: Format) -> Iterator[Fault]:
+    """What a consumer takes and a model should not learn: empty cells as words, calls of tools that nobody defined."""
+    sides = [message for side in ("chosen", "rejected") for message in found.get(side) or ()]
+    for message in (*sides, *found["prompt"][-1:]):
+        words = messages.text(message).strip()
+        if words in EMPTY_CELLS:
+            said = "an answer" if message["role"] == "assistant" else "a prompt"
+            yield Fault(f"{said} says {words!r}, as an empty cell of a table becomes a text", fatal=False)
+    if form.tools != "definitions":
+        return
+    names = {messages.tool_name(tool) for tool in messages.tool_list(found.get("tools"))}
+    for message in (*found["prompt"], *sides):
+        for call in message.get("tool_calls") or ():
+            called = messages.tool_name(call)
+            if not names:
+                yield Fault("a tool is called, and the row defines no tools", fatal=False)
+            elif called is not None and called not in names:
+                yield Fault(f"a tool is called that is not defined: {called}", fatal=False)
+
+
 def _is_new(reason: str) -> bool:
     """Whether a reason says more than the rules of the chat, which have said theirs of these lines already."""
     said = ("input is not", "preferred_output is not", "non_preferred_output is not", "messages is not", "role ")
-    ends = ("is not one assistant message", "says nothing", "takes one assistant message")
+    ends = ("is not one assistant message", "says nothing", "takes one assistant message", "and then one")
     return not reason.startswith(said) and not reason.endswith(ends)
 
 
@@ -165,7 +205,8 @@ def preference(row: Mapping[str, Any], form: Format) -> Mapping[str, Any] | None
         Unfit: it cannot be found.
     """
     if form.name == "openai-rft":
-        chat_ = row.get("messages")
-        return {"prompt": chat_, "chosen": messages.answer("(not in the file)")} if isinstance(chat_, list) else None
+        if not isinstance(chat_ := row.get("messages"), list):
+            return None
+        return {"prompt": chat_, "chosen": messages.answer("(not in the file)"), "tools": row.get("tools")}
     read = form.back or form.seen
     return None if read is None else read(row)

@@ -51,6 +51,28 @@ def test_submit_shows_makes_and_records(provider: Start, write: Write) -> None:
     assert f"there is {job.id}: " in out
 
 
+def test_what_validate_warns_of_is_said_before_money_is_spent(provider: Start, write: Write, tmp_path: Path) -> None:
+    """A repeat, a contradiction, the validation file in the training file and an example that is cut: each is told."""
+    server = provider(seconds=60.0)
+    rows = [json.loads(line) for line in write().read_text(encoding="utf-8").splitlines()]
+    first, second = rows[0], rows[1]
+    turned = {
+        **first,
+        "preferred_output": first["non_preferred_output"],
+        "non_preferred_output": first["preferred_output"],
+    }
+    long = {"input": {"messages": [{"role": "user", "content": "far away " * 40_000}]}}
+    train, held = tmp_path / "all.jsonl", tmp_path / "held.jsonl"
+    train.write_text("".join(json.dumps(row) + "\n" for row in [*rows, turned, second, {**first, **long}]))
+    held.write_text("".join(json.dumps(row) + "\n" for row in rows[2:4]))
+    code, out, err = submit(server, train, "--validation", held, "--yes", "--json")
+    assert code == 0
+    told = json.loads(out)["warnings"]
+    for words in ("stands in the file before", "rejected in another", "the split leaks", "more than 65,536 tokens"):
+        assert any(words in line for line in told), words
+        assert words in err
+
+
 def test_without_a_terminal_it_takes_a_yes(provider: Start, write: Write) -> None:
     """Nobody can be asked, so nothing is sent; the cost has been shown and the option is named."""
     server, file = provider(), write()

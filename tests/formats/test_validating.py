@@ -152,6 +152,10 @@ RAW: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "latin-1": (lambda line: line.replace(b"Nobody", b"Nob\xf6dy"), "not UTF-8"),
     "NaN": (lambda line: line.replace(b"}\n", b', "n": NaN}\n'), "NaN is no JSON"),
     "infinity": (lambda line: line.replace(b"}\n", b', "n": -Infinity}\n'), "-Infinity is no JSON"),
+    "repr": (lambda line: repr(json.loads(line)).encode() + b"\n", "not JSON but Python's repr"),
+    "repr of none": (lambda line: line.replace(b"}\n", b', "n": None}\n'), "not JSON but Python's repr"),
+    "comma after": (lambda line: line.rstrip() + b",\n", "a comma after the object"),
+    "comma inside": (lambda line: line.replace(b"}\n", b",}\n"), "a comma before a closing bracket"),
     "twin key": (
         lambda line: line.replace(b'{"role": "user"', b'{"role": "user", "role": "user"'),
         "'role' stands twice",
@@ -345,11 +349,14 @@ def test_the_command_ends_with_two_when_refused(good: list[Row], tmp_path: Path)
     path.write_bytes(path.read_bytes() + b"{\n")
     bad = run.invoke(app, [str(path), "--for", "openai-dpo", "--fix", str(tmp_path / "f.jsonl")])
     assert bad.exit_code == 2
-    assert "1  not JSON (line 13)" in bad.stdout
+    several = "not JSON: an object over several lines, where each line holds one"
+    assert f"1  {several} (line 13; line 13, column 2: " in bad.stdout
     assert "without 1 lines" in bad.stdout
     told = json.loads(run.invoke(app, [str(path), "--for", "openai-dpo", "--json"]).stdout)
     assert told["refused"]
-    assert told["findings"][0] == {"words": "not JSON", "fatal": True, "count": 1, "lines": [13]}
+    first = told["findings"][0]
+    assert (first["words"], first["fatal"], first["count"], first["lines"]) == (several, True, 1, [13])
+    assert first["first"].startswith("line 13, column 2: ")
 
 
 @pytest.mark.parametrize(
@@ -365,3 +372,54 @@ def test_what_cannot_be_checked_says_why(name: str, file: str, told: str, good: 
     export(good, "trl-dpo", tmp_path / "pairs.jsonl")
     with pytest.raises(SpecError, match=told):
         validate(tmp_path / file, name)
+
+
+WRAPPINGS: dict[str, tuple[Callable[[list[Any]], bytes], str]] = {
+    "utf-16": (lambda rows: "\n".join(map(json.dumps, rows)).encode("utf-16"), "the file is UTF-16"),
+    "utf-16, no mark": (lambda rows: "\n".join(map(json.dumps, rows)).encode("utf-16-le"), "the file is UTF-16"),
+    "utf-16, the other way": (lambda rows: "\n".join(map(json.dumps, rows)).encode("utf-16-be"), "the file is UTF-16"),
+    "list": (lambda rows: json.dumps(rows).encode(), "the file is one JSON list"),
+    "list over lines": (lambda rows: json.dumps(rows, indent=1).encode(), "the file is one JSON list"),
+    "pretty": (lambda rows: "\n".join(json.dumps(row, indent=2) for row in rows).encode(), "pretty-printed"),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPINGS)
+def test_a_file_that_is_something_else_is_named_once(kind: str, good: list[Row], tmp_path: Path) -> None:
+    """A wrapping is told of in one sentence and not line by line, and --fix does not copy it."""
+    made, words = WRAPPINGS[kind]
+    path = written(good, "openai-dpo", tmp_path)
+    path.write_bytes(made([json.loads(line) for line in path.read_text().splitlines()]))
+    report = validate(path, "openai-dpo")
+    assert report.refused
+    assert [words in finding.words for finding in report.findings] == [True]
+    with pytest.raises(SpecError, match="the file is"):
+        validate(path, "openai-dpo", fixed=tmp_path / "fixed.jsonl")
+
+
+@pytest.mark.parametrize("cell", ["nan", "None", " NaN", "<NA>", "null"])
+@pytest.mark.parametrize("name", LINES)
+def test_empty_cells_as_answers_are_warned_of(name: str, cell: str, good: list[Row], tmp_path: Path) -> None:
+    """What an empty cell of a table becomes is no answer to learn."""
+    found = [*good, good[0] | {"prompt": good[3]["prompt"], "chosen": [{"role": "assistant", "content": cell}]}]
+    report = validate(written(found, name, tmp_path), name)
+    assert not report.refused
+    told = [finding.words for finding in report.findings]
+    assert (
+        name == "openai-rft" or f"an answer says {cell.strip()!r}, as an empty cell of a table becomes a text" in told
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in LINES if CONSUMERS[name].tools == "definitions"])
+def test_calls_of_tools_that_nobody_defined_are_warned_of(name: str, make: Any, tmp_path: Path) -> None:
+    """A call without definitions, or of another function, is told of; a sound one is not."""
+    sound = make.with_tools(30)
+    renamed = [{"type": "function", "function": sound["tools"][0]["function"] | {"name": "subtract"}}]
+    found = [*(make.plain(n) for n in range(1, 13)), sound]
+    assert validate(written(found, name, tmp_path), name).findings == ()
+    for tools in (None, renamed):
+        odd = make.with_tools(31) | {"tools": tools}
+        report = validate(written([*found, odd], name, tmp_path), name)
+        told = [finding.words for finding in report.findings]
+        assert any(words.startswith("a tool is called") for words in told) or name == "llama-factory"
+        assert not report.refused
