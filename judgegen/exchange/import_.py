@@ -6,6 +6,7 @@ Nothing vanishes: what is no preference comes back as a `Reject` with its line a
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import io
 import re
@@ -14,23 +15,28 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
 from judgegen.exchange.parts import Parts, line
 from judgegen.formats.format import Row, Unfit
-from judgegen.formats.origin import Origin, preference
-from judgegen.formats.origins import origin
+from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
+from judgegen.formats.origins import OWN, known_by, origin
 from judgegen.sources import files, memory
+from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.lines import opened, zipped
-from judgegen.sources.rows import Bad, ReadError
-from judgegen.sources.rows import Row as Read
+from judgegen.sources.readings import Names
+from judgegen.sources.rows import Bad, ReadError, RowError
+from judgegen.sources.rows import Row as Found
+from judgegen.sources.shapes import unsure
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.]+)?")
+_PROBE = 200  # rows looked at before the first is read
 _DATA = (".parquet", ".jsonl", ".json", ".csv")
 
 
@@ -45,36 +51,66 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What an import came to: `rows` written, rejects by reason, and every file written, the rejects' last."""
+    """What an import came to: `rows` written, rejects by reason, and every file written, the rejects' last.
+
+    `pairs` of the rows have both sides, the others one; `repeats` say what an earlier row says.
+    """
 
     paths: tuple[Path, ...]
     rows: int
+    pairs: int
+    repeats: int = 0
     rejects: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What one may say of how rows are read.
+
+    Attributes:
+        system: becomes the first message of every prompt.
+        mapping: what a column is that no list knows, as {"chosen": "resp_good"} or ["chosen=resp_good,prompt=q"].
+        pairs: of several rated answers "all" pairs, or the "best-worst" alone.
+        prompt_from_prefix: where two texts stand without a prompt, the words that both begin with are it.
+    """
+
+    system: str | None = None
+    mapping: Mapping[str, str] | Sequence[str] = ()
+    pairs: Pairs = "all"
+    prompt_from_prefix: bool = False
 
 
 def imported(
     source: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]],
-    name: str,
+    name: str | None = None,
     *,
     system: str | None = None,
     encoding: str = "utf-8",
+    wishes: Wishes | None = None,
 ) -> Iterator[Row | Reject]:
-    """Preferences of the shape `name`, in the order of the rows.
+    """Preferences of the shape `name`, or of whatever shape the rows' columns say, in the order of the rows.
 
     Args:
-        source: a JSONL, JSON, CSV, TSV or Parquet file, each also gzipped; a folder of such files; a hub data set as
+        source: a JSONL, JSON, CSV, TSV or Parquet file, each also packed; a folder of such files; a hub data set as
             "owner/name" or "owner/name:split" where `datasets` is installed; a DataFrame; or rows in memory.
         name: a key of `judgegen.formats.origins.ORIGINS`.
         system: becomes the first message of every prompt.
         encoding: of a text file that is not UTF-8, by Python's name for it ("cp1252").
+        wishes: what else is to be said of how rows are read.
 
     Raises:
         SpecError: no such shape, file or encoding, or a file that cannot be read on, after the rows before that.
     """
-    shape = origin(name)
+    shape = None if name is None else origin(name)
+    said = wishes or Wishes()
+    said = said if system is None else replace(said, system=system)
     try:
-        for row in _rows(source, encoding):
-            yield _taken(row, shape, system)
+        rows = _rows(source, encoding)
+        probe = list(islice(rows, _PROBE))
+        names = Names(mapped=parsed_mapping(said.mapping), unsure=unsure(probe))
+        yield from _Reader(shape=shape, names=names, wishes=said).read(chain(probe, rows))
+    except RowError as error:
+        raise SpecError(f"--map: {error}") from None
     except ReadError as error:
         place = "" if error.line is None else f"line {error.line}: "
         raise SpecError(f"{_where(source)}: {place}{error}") from None
@@ -86,11 +122,12 @@ def _where(source: Any) -> str:
 
 def import_file(
     source: str | Path | pd.DataFrame | Iterable[Mapping[str, Any]],
-    name: str,
+    name: str | None,
     out: Path,
     *,
     system: str | None = None,
     encoding: str = "utf-8",
+    wishes: Wishes | None = None,
 ) -> Imported:
     """Write the preferences of `source` to `out`, in the shape of preferences.jsonl, and the rejects beside it.
 
@@ -98,22 +135,46 @@ def import_file(
         SpecError: as `imported`; or nothing in it is a preference.
     """
     refused = out.with_name(f"{out.name.removesuffix('.jsonl')}.rejects.jsonl")
-    rejects: Counter[str] = Counter()
+    rejects, sides, repeats = Counter[str](), Counter[str](), _Repeats()
     with Parts({"rows": out, "rejects": refused}) as parts:
-        for row in imported(source, name, system=system, encoding=encoding):
+        for row in imported(source, name, system=system, encoding=encoding, wishes=wishes):
             if isinstance(row, Reject):
                 rejects[row.reason] += 1
                 parts["rejects"].add(_told(row))
             else:
-                parts["rows"].add(line(row))
+                sides["pairs" if row.get("chosen") and row.get("rejected") else "alone"] += 1
+                data = line(row)
+                repeats.add(data)
+                parts["rows"].add(data)
         rows = parts.rows["rows"]
         if not rows:
-            raise SpecError(f"{_where(source)}: nothing in it is a preference of the shape {name}{_reasons(rejects)}")
+            shape = f" of the shape {name}" if name else ""
+            raise SpecError(f"{_where(source)}: nothing in it is a preference{shape}{_reasons(rejects)}")
         parts.land(None)
     if not rejects:
         refused.unlink()
     paths = (out, refused) if rejects else (out,)
-    return Imported(paths=paths, rows=rows, rejects=dict(rejects.most_common()))
+    return Imported(
+        paths=paths,
+        rows=rows,
+        pairs=sides["pairs"],
+        repeats=repeats.count,
+        rejects=dict(rejects.most_common()),
+    )
+
+
+class _Repeats:
+    """How many lines were there before; keeps eight bytes of each."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self.count = 0
+
+    def add(self, data: bytes) -> None:
+        """Take a line."""
+        mark = int.from_bytes(hashlib.blake2b(data, digest_size=7).digest())
+        self.count += mark in self._seen
+        self._seen.add(mark)
 
 
 def _told(reject: Reject) -> bytes:
@@ -129,18 +190,99 @@ def _reasons(rejects: Counter[str]) -> str:
     return f" ({told})" if told else ""
 
 
-def _taken(row: Read | Bad, shape: Origin, system: str | None) -> Row | Reject:
-    if isinstance(row, Bad):
-        return Reject(line=row.line, reason=row.why)
-    if not isinstance(row.value, Mapping):
-        return Reject(line=row.line, reason="not an object with columns", raw=row.value)
-    try:
-        return preference(row.value, shape, system=system)
-    except Unfit as error:
-        return Reject(line=row.line, reason=str(error), raw=dict(row.value))
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    """Rows to preferences; rated answers to one prompt that stand in a row are one ranking."""
+
+    shape: Origin | None
+    names: Names
+    wishes: Wishes
+    _held: list[tuple[Read, int, Any]] = field(default_factory=list)
+
+    def read(self, rows: Iterable[Found | Bad]) -> Iterator[Row | Reject]:
+        for row in rows:
+            if isinstance(row, Bad):
+                yield Reject(line=row.line, reason=row.why)
+            elif not isinstance(row.value, Mapping):
+                yield Reject(line=row.line, reason="not an object with columns", raw=row.value)
+            else:
+                yield from self._row(row.value, row.line)
+        yield from self._flushed()
+
+    def _row(self, value: Mapping[str, Any], line: int) -> Iterator[Row | Reject]:
+        shape = self.shape or known_by(tuple(value))
+        given = _with_prompt(value) if self.wishes.prompt_from_prefix else value
+        try:
+            if shape.read is not None:
+                made = [self._own(given, shape)]
+            else:
+                found = read(given, shape, self.names)
+                if self._held and not _one_question(self._held[-1][0], found):
+                    yield from self._flushed()
+                if found.grouped:
+                    self._held.append((found, line, value))
+                    return
+                made = preferences(found, shape, system=self.wishes.system, pairs=self.wishes.pairs)
+        except Unfit as error:
+            yield from self._flushed()
+            other = self._another(given)
+            yield Reject(line=line, reason=str(error), raw=dict(value)) if other is None else other
+            return
+        yield from made
+
+    def _own(self, value: Mapping[str, Any], shape: Origin) -> Row:
+        assert shape.read is not None
+        row = shape.read(value)
+        if self.wishes.system is not None:
+            row["prompt"] = under(row["prompt"], self.wishes.system)
+        return checked(row)
+
+    def _another(self, value: Mapping[str, Any]) -> Row | None:
+        """The row as a consumer's that reads its own back, where no shape was named and one of them takes it."""
+        if self.shape is not None:
+            return None
+        for shape in OWN:
+            try:
+                return self._own(value, shape)
+            except (Unfit, KeyError, TypeError, ValueError, AttributeError, IndexError):
+                continue
+        return None
+
+    def _flushed(self) -> Iterator[Row | Reject]:
+        held, self._held = self._held, []
+        if not held:
+            return
+        group, value = [one for one, _, _ in held], held[0][2]
+        shape = self.shape or known_by(tuple(value))
+        try:
+            one = together(group) if len(group) > 1 else group[0]
+            yield from preferences(one, shape, system=self.wishes.system, pairs=self.wishes.pairs)
+        except Unfit as error:
+            yield from (Reject(line=number, reason=str(error), raw=dict(raw)) for _, number, raw in held)
 
 
-def _rows(source: Any, encoding: str) -> Iterator[Read | Bad]:
+def _one_question(first: Read, second: Read) -> bool:
+    return second.grouped and first.reading.asked.messages == second.reading.asked.messages
+
+
+def _alike(first: str, second: str) -> int:
+    """How many characters two texts begin with alike."""
+    pairs = zip(first, second, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+
+
+def _with_prompt(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row of two texts without a prompt, with the whole words that both begin with as its prompt."""
+    chosen, rejected = row.get("chosen"), row.get("rejected")
+    if "prompt" in row or not isinstance(chosen, str) or not isinstance(rejected, str):
+        return row
+    shared = chosen.rfind(" ", 0, _alike(chosen, rejected)) + 1
+    if not chosen[:shared].strip():
+        return row
+    return {**row, "prompt": chosen[:shared].rstrip(" "), "chosen": chosen[shared:], "rejected": rejected[shared:]}
+
+
+def _rows(source: Any, encoding: str) -> Iterator[Found | Bad]:
     if not isinstance(source, str | Path):
         return memory.rows(source, check=_any_columns)
     path = Path(source)
@@ -155,7 +297,7 @@ def _any_columns(_: Sequence[str]) -> None:
     """Every column will do: which are needed depends on the shape, row by row."""
 
 
-def _folder(folder: Path, encoding: str) -> Iterator[Read | Bad]:
+def _folder(folder: Path, encoding: str) -> Iterator[Found | Bad]:
     """The data files of a folder, or of its data/, one after the other; rows are numbered through."""
     found = sorted(p for p in (*folder.glob("*"), *folder.glob("data/*")) if p.suffix in _DATA)
     if not found:
@@ -167,7 +309,7 @@ def _folder(folder: Path, encoding: str) -> Iterator[Read | Bad]:
             yield replace(row, line=number)
 
 
-def _file(path: Path, encoding: str) -> Iterator[Read | Bad]:
+def _file(path: Path, encoding: str) -> Iterator[Found | Bad]:
     if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig") or files.suffix(path) in (
         ".parquet",
         ".pq",

@@ -154,7 +154,7 @@ def test_an_import_tells_what_it_kept_and_refused(command: Command, tmp_path: Pa
     done = command("import", path, "--from", "helpsteer3", "-o", "out.jsonl", "--system", "Be kind.")
     assert done.exit_code == 0, done.output
     assert "2 preferences in out.jsonl" in done.stdout
-    assert "1  overall_preference is 0: a tie, not a preference" in done.stdout
+    assert "1  both are called equal: a tie, not a preference" in done.stdout
     told = json.loads(command("import", path, "--from", "helpsteer3", "-o", "out.jsonl", "--json").stdout)
     assert (told["rows"], told["rejects"]["total"], told["paths"]) == (2, 1, ["out.jsonl", "out.rejects.jsonl"])
     done = command("export", "out.jsonl", "--to", "openai-dpo")

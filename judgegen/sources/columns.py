@@ -1,0 +1,221 @@
+"""What the columns of a table say, by their names: one table for prompts, preferences, labelled comparisons and frames.
+
+Names count without case, blanks, hyphens and dots: `Rejected Response` is `rejected_response`. A mapping of one's own
+goes before the table. Knows nothing of what stands in the cells.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from judgegen.sources.rows import RowError, quoted
+
+SCORES = (
+    *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
+    *("mean_score", "reward", "quality", "helpfulness"),
+)
+MEANINGS: dict[str, tuple[str, ...]] = {
+    "chat": ("messages", "conversations", "conversation", "dialogue", "dialog", "context", "contents", "turns"),
+    "prompt": (
+        *("prompt", "instruction", "question", "query", "problem", "user_query", "user_input", "user_prompt"),
+        *("user_message", "user", "input", "request", "text", "history", "post"),
+    ),
+    "system": ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt"),
+    "tools": ("tools", "functions"),
+    "chosen": (
+        *("chosen", "chosen_response", "chosen_answer", "chosen_output", "chosen_completion", "chosen_text"),
+        *("chosen_messages", "response_chosen", "answer_chosen", "preferred", "preferred_output", "preferred_response"),
+        *("preferred_answer", "better", "better_response", "better_answer", "good", "good_response", "good_answer"),
+        *("accepted", "accepted_response", "best_response", "winning_response", "positive", "positive_response"),
+    ),
+    "rejected": (
+        *("rejected", "rejected_response", "rejected_answer", "rejected_output", "rejected_completion"),
+        *("rejected_text", "rejected_messages", "response_rejected", "answer_rejected", "non_preferred"),
+        *("non_preferred_output", "nonpreferred_output", "dispreferred", "dispreferred_output", "unpreferred"),
+        *("dispreferred_response", "non_preferred_response", "non_preferred_answer", "worse", "worse_response"),
+        *("worse_answer", "bad", "bad_response", "bad_answer", "wrong", "wrong_answer", "worst_response"),
+        *("losing_response", "negative", "negative_response"),
+    ),
+    "answer": (
+        *("answer", "response", "output", "completion", "assistant", "assistant_response", "model_response"),
+        *("generated_response", "generated_text", "generation", "model_output", "reply"),
+    ),
+    "reference": ("reference", "reference_answer", "ground_truth", "gold_answer"),
+    "answers": ("completions", "responses", "answers", "generations", "candidates", "samples", "outputs", "summaries"),
+    "scores": ("scores", "ratings", "rewards", "rating", "overall_scores"),
+    "ranks": ("ranks", "ranking", "rankings", "rank"),
+    "winner": (
+        *("winner", "votes", "vote", "preference", "choice", "verdict", "label", "labels", "overall_preference"),
+        *("preference_strength", "better_response_id", "safer_response_id", "human_preference", "human_label"),
+        *("preferred", "preferred_response", "preferred_answer", "better", "better_response", "better_answer", "best"),
+        *("selected", "judgment", "majority_vote", "gold_label", "chosen", "comparison"),
+    ),
+    "label": (
+        *("label", "kto_tag", "is_correct", "correct", "is_chosen", "is_preferred", "desirable", "is_desirable"),
+        *("thumbs_up", "is_good", "is_accepted", "wanted"),
+    ),
+    "rating": ("helpfulness", *(name for name in SCORES if name != "helpfulness"), "stars"),
+    "turn": ("turn",),
+    "margin": ("margin",),
+    "p_chosen": ("p_chosen",),
+    "id": ("prompt_id",),
+}
+"""Meanings, each with the names of the columns that may have it, the likeliest first."""
+
+STRENGTHS = {"overall_preference": 3.0, "preference_strength": 3.0}
+"""Labels with a strength, negative where the first answer is better, and the strongest there is."""
+
+_STEMS = (
+    "response answer output completion conversation generation summary reply candidate human_ref assistant "
+    "assistant_response continuation model_output model_response result"
+).split()
+_TOKENS = ("a b", "0 1", "1 2", "left right", "first second", "one two")
+_TOKEN = "|".join(dict.fromkeys(" ".join(_TOKENS).split())) + "|[3-9]"
+_STEM = "|".join(sorted(_STEMS, key=len, reverse=True))
+_SIDE = re.compile(
+    rf"(?:(?P<stem>{_STEM})s?_?(?:model_)?(?P<token>{_TOKEN}))|(?:(?:model_)?(?P<t>{_TOKEN})_(?P<s>{_STEM}))"
+)
+_BLANKS = re.compile(r"[\s.\-]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+Mapped = tuple[tuple[str, str], ...]
+"""A mapping of one's own: (meaning, column), as it can be a key."""
+MAPPABLE = ("prompt", "system", "chosen", "rejected", "answer", "reference", "tools", "label", "rating", "winner")
+SIDES = ("response_a", "response_b")
+_VALUES = ("A", "B", "tie", "wanted", "unwanted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """Columns with answers to one prompt that are numbered or lettered: `tokens` are a, b or 0, 1 or 1, 2 and so on."""
+
+    columns: tuple[str, ...]
+    tokens: tuple[str, ...]
+    stem: str
+
+    @property
+    def numbered_from(self) -> int | None:
+        """The number of the first, None where they are lettered."""
+        return int(self.tokens[0]) if self.tokens[0].isdigit() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the columns of a row may say.
+
+    Attributes:
+        by: meaning to columns, the likeliest first.
+        plain: the column of each plain name ("rejected_response").
+        several: answers in lettered or numbered columns, None where there are none.
+        side_scores: columns with a score of the chosen and one of the rejected side, or of each of `several`.
+        side_models: the same for the names of models.
+        own: the columns that a mapping names.
+        values: what a value of the winner's or the label's column means, where a mapping says so.
+    """
+
+    by: Mapping[str, tuple[str, ...]]
+    plain: Mapping[str, str]
+    several: Several | None
+    side_scores: tuple[tuple[str, ...], ...] = ()
+    side_models: tuple[str | None, ...] = ()
+    own: frozenset[str] = frozenset()
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, meaning: str) -> tuple[str, ...]:
+        """The columns that may have a meaning."""
+        return self.by.get(meaning, ())
+
+
+def plain_name(name: str) -> str:
+    """A column's name without what does not count in it."""
+    return _BLANKS.sub("_", _HUMP.sub("_", name.strip())).lower()
+
+
+@lru_cache(maxsize=4096)
+def known(names: tuple[str, ...], mapped: Mapped = ()) -> Known:
+    """What the columns `names` may say."""
+    own = dict(mapped)
+    values = {value: key for key, value in own.items() if key in _VALUES}
+    taken = {column: meaning for meaning, column in own.items() if meaning not in _VALUES}
+    plain = {plain_name(name): name for name in reversed(names) if name not in taken}
+    by = {meaning: tuple(plain[n] for n in table if n in plain) for meaning, table in MEANINGS.items()}
+    by |= {meaning: (column,) for column, meaning in taken.items() if meaning not in SIDES}
+    several = _several(plain)
+    if set(SIDES) <= set(own):
+        several = Several(columns=(own["response_a"], own["response_b"]), tokens=("a", "b"), stem="response")
+    tokens = several.tokens if several else ("chosen", "rejected")
+    stem = several.stem if several else "response"
+    return Known(
+        by={meaning: columns for meaning, columns in by.items() if columns},
+        plain=plain,
+        several=several,
+        side_scores=tuple(_attributes(plain, SCORES, tokens, stem)),
+        side_models=next(iter(_attributes(plain, ("model", "model_name"), tokens, stem, most=True)), ()),
+        own=frozenset(taken),
+        values=values,
+    )
+
+
+def _several(plain: Mapping[str, str]) -> Several | None:
+    """The first stem that two or more columns have."""
+    found: dict[str, dict[str, str]] = {}
+    for name, column in plain.items():
+        if hit := _SIDE.fullmatch(name):
+            stem, token = hit["stem"] or hit["s"], hit["token"] or hit["t"]
+            found.setdefault(stem, {})[token] = column
+    for stem in _STEMS:
+        for pair in _TOKENS:
+            first, second = pair.split()
+            sides = found.get(stem, {})
+            if first in sides and second in sides:
+                tokens = _counted(sides, first) if first.isdigit() else (first, second)
+                return Several(columns=tuple(sides[token] for token in tokens), tokens=tokens, stem=stem)
+    return None
+
+
+def _counted(sides: Mapping[str, str], first: str) -> tuple[str, ...]:
+    """Numbers without a gap from the first on."""
+    number = int(first)
+    while str(number) in sides:
+        number += 1
+    return tuple(str(n) for n in range(int(first), number))
+
+
+def _attributes(
+    plain: Mapping[str, str], words: Sequence[str], tokens: Sequence[str], stem: str, *, most: bool = False
+) -> list[tuple[str, ...]]:
+    """For each word the columns that say it of every token; `most`: of any."""
+    found = []
+    for word in words:
+        spelled = [_spelled(word, token, stem) for token in tokens]
+        row = [next((plain[name] for name in names if name in plain), None) for names in spelled]
+        if all(row) or (most and any(row)):
+            found.append(tuple(row))
+    return found  # type: ignore[return-value]  # None only with `most`, which is said where it is kept
+
+
+def _spelled(word: str, token: str, stem: str) -> tuple[str, ...]:
+    forms = (f"{word}_{token}", f"{token}_{word}", f"{word}{token}", f"{stem}_{token}_{word}", f"{word}_{stem}_{token}")
+    return (*forms, f"{stem}{token}_{word}", f"{word}_model_{token}", f"{word}s_{token}")
+
+
+def parsed_mapping(given: Mapping[str, str] | Sequence[str]) -> Mapped:
+    """A mapping from `chosen=resp_good,prompt=q`, or from a table; what it may name is `MAPPABLE` and the sides.
+
+    Raises:
+        RowError: not of that shape, or a meaning that is none.
+    """
+    if isinstance(given, Mapping):
+        pairs = [(key, str(value)) for key, value in given.items()]
+    else:
+        parts = [part for text in given for part in text.split(",") if part.strip()]
+        if wrong := next((part for part in parts if "=" not in part), None):
+            raise RowError(f"{wrong!r} is no mapping; write it like chosen=resp_good,prompt=q")
+        pairs = [(key.strip(), value.strip()) for key, _, value in (part.partition("=") for part in parts)]
+    allowed = (*MAPPABLE, *SIDES, *_VALUES, "margin", "p_chosen", "id", "chat", "answers", "scores", "ranks")
+    if wrong := next((key for key, _ in pairs if key not in allowed), None):
+        raise RowError(f"{wrong!r} is nothing that a column can be mapped to; known are {quoted(allowed, 30)}")
+    return tuple(sorted(pairs))

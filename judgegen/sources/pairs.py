@@ -1,0 +1,152 @@
+"""Rows with a better and a worse answer, side by side or one of them at the end of a chat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any
+
+from judgegen.sources import spellings, verdicts
+from judgegen.sources.columns import Known
+from judgegen.sources.questions import folded, question
+from judgegen.sources.readings import (
+    Answer,
+    NoPreference,
+    Reading,
+    first,
+    models,
+    parted,
+    rated,
+    side,
+    side_columns,
+)
+from judgegen.sources.rows import RowError
+from judgegen.sources.spellings import Chat
+
+
+def pair(cells: Mapping[str, Any], table: Known) -> Reading | None:
+    """The pair in a row, None where it is of another kind.
+
+    Raises:
+        RowError: it contradicts itself, or cannot be told.
+    """
+    good, bad = first(cells, table, "chosen"), first(cells, table, "rejected")
+    if bad is None:
+        return None
+    if good is None:
+        good = first(cells, table, "answer") or _ended(cells, table)
+    if good is None:
+        if table.several is not None:
+            return None
+        raise RowError(f"{bad} has no better answer beside it")
+    _check_labels(cells, table, {good, bad})
+    chosen, rejected = _sides(cells[good], good), _sides(cells[bad], bad)
+    if good in table.of("chat") and rejected[0][0].get("role") == "assistant":
+        rejected = [[*chosen[0][:-1], *one] for one in rejected]
+    asked = question(_without_copies(cells, table, good, chosen), table, frozenset({good, bad}))
+    if _after_mark(cells, table):
+        chosen, rejected = ([_stripped(one) for one in each] for each in (chosen, rejected))
+    chats, asked = parted([*chosen, *rejected], asked)
+    if any(one in chats[len(chosen) :] for one in chats[: len(chosen)]):
+        raise RowError("chosen and rejected are the same")
+    answers = [Answer(messages=chat) for chat in chats]
+    if len(answers) == 2:
+        answers = _scored(cells, table, chats)
+    copies = {name for name in table.of("chat") if spellings.is_chat(cells.get(name)) and name not in asked.columns}
+    used = asked.columns | {good, bad} | side_columns(table) | copies
+    return Reading(kind="pair", asked=asked, answers=tuple(answers), better=len(chosen), used=used)
+
+
+def _ended(cells: Mapping[str, Any], table: Known) -> str | None:
+    """The column of a chat that ends with an answer."""
+    for name in table.of("chat"):
+        value = spellings.unwrapped(cells.get(name), name)
+        if spellings.is_chat(value) and spellings.chat(value, name)[-1].get("role") == "assistant":
+            return name
+    return None
+
+
+def _sides(value: Any, name: str) -> list[Chat]:
+    """A side's answers or whole chats: one, or several where the cell is a list of texts."""
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return [side(one, name) for one in value]
+    return [side(value, name)]
+
+
+def _after_mark(cells: Mapping[str, Any], table: Known) -> bool:
+    """Whether the prompt is a transcript, behind whose last mark answers begin with a blank."""
+    name = first(cells, table, "prompt")
+    return name is not None and isinstance(cells[name], str) and spellings.is_transcript(cells[name])
+
+
+def _stripped(chat: Chat) -> Chat:
+    return [{**m, "content": m["content"].strip()} if isinstance(m.get("content"), str) else m for m in chat]
+
+
+def _without_copies(cells: Mapping[str, Any], table: Known, good: str, chosen: list[Chat]) -> Mapping[str, Any]:
+    """The row without a chat that only repeats the chosen side."""
+    kept = dict(cells)
+    for name in table.of("chat"):
+        value = spellings.unwrapped(cells.get(name), name)
+        if name == good or not spellings.is_chat(value):
+            continue
+        chat = spellings.chat(value, name)
+        if chat[-1].get("role") != "assistant":
+            continue
+        if folded(chat[-1]) != folded(chosen[0][-1]):
+            raise RowError(f"{name} ends with an answer that is not the chosen one beside it")
+        kept[name] = chat[:-1]
+        if len(chosen[0]) > 1 or chosen[0][0].get("role") != "assistant":
+            del kept[name]
+    return kept
+
+
+def _scored(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -> list[Answer]:
+    """The two sides with their ratings and models.
+
+    Raises:
+        NoPreference: two ratings are the same.
+        RowError: the chosen side has the lower one.
+    """
+    ratings = [(a, b) for a, b in rated(cells, table)] if table.several is None else []
+    ratings = ratings or _of_generations(cells, table, chats)
+    for chosen, rejected in ratings:
+        if chosen == rejected:
+            raise NoPreference("both sides have the same score: a tie, not a preference")
+        if chosen < rejected:
+            raise RowError("the chosen side has the lower score")
+    scores = ratings[0] if ratings else (None, None)
+    named = models(cells, table) if table.several is None else []
+    return [
+        Answer(messages=chat, score=score, model=model)
+        for chat, score, model in zip_longest(chats, scores, named[:2], fillvalue=None)
+        if chat is not None
+    ]
+
+
+def _of_generations(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -> list[tuple[float, float]]:
+    """The ratings of the sides in a list of all answers that stands beside a list of their ratings."""
+    texts, numbers = (next((cells[n] for n in table.of(m) if n in cells), None) for m in ("answers", "scores"))
+    if not isinstance(texts, list) or not isinstance(numbers, list) or len(texts) != len(numbers):
+        return []
+    by_text = {text: verdicts.number(n) for text, n in zip(texts, numbers, strict=True) if isinstance(text, str)}
+    chosen, rejected = (by_text.get(chat[-1].get("content") or "") for chat in chats)
+    return [] if chosen is None or rejected is None else [(chosen, rejected)]
+
+
+def _check_labels(cells: Mapping[str, Any], table: Known, sides: set[str]) -> None:
+    """Refuse a row whose label says that its pair is none.
+
+    Raises:
+        NoPreference: a tie.
+        RowError: the rejected side is called the better one.
+    """
+    for known in ("status", "winner", "label", "preference", "is_tie", "tie"):
+        name = table.plain.get(known)
+        value = None if name is None or name in sides else cells.get(name)
+        if verdicts.is_tie(value) or (known in ("is_tie", "tie") and value is True):
+            raise NoPreference(f"{name} says that it is a tie, not a preference")
+        if value is False and known == "label":
+            raise RowError(f"{name} is false beside a chosen and a rejected answer: it contradicts them")
+        if isinstance(value, str) and verdicts.word(value) in ("rejected", "discarded"):
+            raise RowError(f"{name} is {value!r} beside a chosen and a rejected answer: it contradicts them")

@@ -1,0 +1,180 @@
+"""Rows with a list of answers, rated or ranked, and rows with one answer: wanted or not, rated, or just there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from judgegen.sources import spellings, verdicts
+from judgegen.sources.columns import Known, Several
+from judgegen.sources.questions import question
+from judgegen.sources.readings import Answer, Names, NoPreference, Reading, first, parted, rated, side
+from judgegen.sources.rows import RowError, quoted
+
+_TEXTS = ("response", "answer", "completion", "text", "output", "content", "messages")
+_RANKS = ("rank",)
+_SCORES = ("fine-grained_score", "score", "rating", "overall_score", "reward")
+
+
+def ranked(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | None:
+    """Several answers with their ratings or ranks, None where a row is of another kind.
+
+    Raises:
+        NoPreference: fewer than two answers, or all with one rating.
+        RowError: they have no ratings, or there are not as many as answers.
+    """
+    if table.several is not None and len(table.several.columns) > 2:
+        return _numbered(cells, table, table.several)
+    name = first(cells, table, "answers")
+    given = None if name is None else spellings.listed(cells[name])
+    if name is None or given is None or spellings.is_chat(given):
+        return None
+    chosen = first(cells, table, "winner")
+    if len(given) == 2 and chosen is not None and isinstance(cells[chosen], int):
+        return _chosen(cells, table, names, name, given, chosen)
+    scores, is_rank, used, doubts = _rates(cells, table, given)
+    if scores is None:
+        raise RowError(f"{name} is a list of answers, and nothing rates them: the columns are {quoted(list(cells))}")
+    return _several(cells, table, frozenset({name, *used}), given, scores, is_rank, doubts)
+
+
+def _several(
+    cells: Mapping[str, Any],
+    table: Known,
+    used: frozenset[str],
+    given: list[Any],
+    scores: list[float],
+    ranks: bool,
+    doubts: frozenset[tuple[int, int]] = frozenset(),
+) -> Reading:
+    name = next(iter(used))
+    asked = question(cells, table, used)
+    chats, asked = parted([side(one, name) for one in given], asked)
+    answers = tuple(
+        Answer(messages=chat, score=score, model=_model(one))
+        for chat, score, one in zip(chats, scores, given, strict=True)
+    )
+    if len(answers) < 2:
+        raise NoPreference("one answer alone: there is nothing to prefer it to")
+    if len(set(scores)) == 1:
+        raise NoPreference("all answers have the same score: a tie, not a preference")
+    return Reading(kind="ranked", asked=asked, answers=answers, ranks=ranks, doubts=doubts, used=asked.columns | used)
+
+
+def _model(one: Any) -> str | None:
+    model = one.get("model") if isinstance(one, Mapping) else None
+    return model if isinstance(model, str) else None
+
+
+def _rates(
+    cells: Mapping[str, Any], table: Known, given: list[Any]
+) -> tuple[list[float] | None, bool, frozenset[str], frozenset[tuple[int, int]]]:
+    """The ratings of listed answers, whether they are ranks, their columns, and what another rating contradicts."""
+    for meaning, is_rank in (("ranks", True), ("scores", False)):
+        name = first(cells, table, meaning)
+        numbers = _numbers(spellings.listed(cells[name])) if name is not None else None
+        if name is not None and numbers is not None:
+            if len(numbers) != len(given):
+                raise RowError(f"{name} has {len(numbers)} entries for {len(given)} answers")
+            return numbers, is_rank, frozenset({name}), frozenset()
+    for keys, is_rank in ((_RANKS, True), (_SCORES, False)):
+        sets = [numbers for key in keys if (numbers := _inside(given, key)) is not None]
+        if sets:
+            return sets[0], is_rank, frozenset(), _doubts(sets)
+    return None, False, frozenset(), frozenset()
+
+
+def _inside(given: list[Any], key: str) -> list[float] | None:
+    """The numbers that every answer has under a key, or in its `evals`."""
+    values = [one.get(key, (one.get("evals") or {}).get(key)) if isinstance(one, Mapping) else None for one in given]
+    return _numbers(values)
+
+
+def _numbers(values: list[Any] | None) -> list[float] | None:
+    numbers = [verdicts.number(value) for value in values or ()]
+    return [n for n in numbers if n is not None] if numbers and None not in numbers else None
+
+
+def _doubts(sets: list[list[float]]) -> frozenset[tuple[int, int]]:
+    """Pairs whose order by the first ratings is the reverse of their order by others."""
+    places = range(len(sets[0]))
+    return frozenset(
+        (i, j) for i in places for j in places for other in sets[1:] if sets[0][i] > sets[0][j] and other[i] < other[j]
+    )
+
+
+def _chosen(cells: Mapping[str, Any], table: Known, names: Names, name: str, given: list[Any], chosen: str) -> Reading:
+    """Two listed answers and which of them was chosen, counted from 0."""
+    two = Several(columns=(f"{name} 0", f"{name} 1"), tokens=("0", "1"), stem=name)
+    vote = verdicts.vote(cells[chosen], two, {**names.values, **table.values})
+    if vote is None:
+        raise RowError(f"{chosen} is {cells[chosen]!r}, neither 0 nor 1, and {name} has two answers")
+    asked = question(cells, table, frozenset({name, chosen}))
+    chats, asked = parted([side(one, name) for one in given], asked)
+    answers = tuple(Answer(messages=chat, model=_model(one)) for chat, one in zip(chats, given, strict=True))
+    used = asked.columns | {name, chosen}
+    return Reading(kind="comparison", asked=asked, answers=answers, votes=(vote,), used=used)
+
+
+def _numbered(cells: Mapping[str, Any], table: Known, several: Several) -> Reading:
+    """More than two answers in numbered columns, with a rating or rank in numbered columns of their own."""
+    scores = rated(cells, table)
+    if not scores or any(name not in cells for name in several.columns):
+        raise RowError(f"{quoted(several.columns)} are answers, and nothing rates each of them")
+    given = [cells[name] for name in several.columns]
+    return _several(cells, table, frozenset(several.columns), given, list(scores[0]), ranks=False)
+
+
+def single(cells: Mapping[str, Any], table: Known) -> Reading | None:
+    """One answer, None where there is none.
+
+    Raises:
+        RowError: its label is none.
+    """
+    name = first(cells, table, "chosen") or first(cells, table, "answer") or _chat(cells, table)
+    if name is None:
+        return None
+    wanted, label = _wanted(cells, table, name)
+    asked = question({k: v for k, v in cells.items() if k != name}, table, frozenset({name}))
+    (chat,), asked = parted([side(cells[name], name)], asked)
+    rating = next((n for n in table.of("rating") if verdicts.number(cells.get(n)) is not None and n != name), None)
+    used = asked.columns | {name} | ({label} if label else set())
+    if wanted is not None:
+        answer = (Answer(messages=chat),)
+        return Reading(kind="labelled", asked=asked, answers=answer, wanted=wanted, used=used)
+    if rating is None:
+        plain = name in (*table.of("chosen"), *table.of("answer"))
+        return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
+    score = verdicts.number(cells[rating])
+    return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
+
+
+def _chat(cells: Mapping[str, Any], table: Known) -> str | None:
+    """The column of a chat that ends with an answer, among chats' and prompts' columns."""
+    for name in (*table.of("chat"), *table.of("prompt")):
+        value = spellings.unwrapped(cells.get(name), name)
+        if spellings.is_chat(value) and spellings.chat(value, name)[-1].get("role") == "assistant":
+            return name
+        if isinstance(value, str) and spellings.is_transcript(value) and not value.rstrip().endswith("Assistant:"):
+            return name
+    return None
+
+
+def _wanted(cells: Mapping[str, Any], table: Known, answer: str) -> tuple[bool | None, str | None]:
+    """Whether a row says that its answer is wanted, and the column that says so."""
+    labels = [name for name in table.of("label") if name in cells and name != answer]
+    status = table.plain.get("status")
+    if status in cells and status is not None and verdicts.wanted(cells[status], table.values) is not None:
+        labels.append(status)
+    if not labels:
+        return None, None
+    said = [verdicts.wanted(cells[name], table.values) for name in labels]
+    if said[0] is None:
+        told = str(cells[labels[0]])[:20]
+        raise RowError(
+            f"{labels[0]} is {told!r}: whether the answer is wanted, cannot be told; "
+            f"say it: --map label={labels[0]},wanted={told}"
+        )
+    if any(other is not None and other != said[0] for other in said):
+        raise RowError(f"{quoted(labels)} contradict each other; say which counts: --map label={labels[0]}")
+    return said[0], labels[0]

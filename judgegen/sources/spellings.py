@@ -1,0 +1,187 @@
+r"""What is in a cell, however it is spelled: absent values, chats as lists, JSON, Python's repr or transcripts.
+
+Messages come out as the chat API has them, {role, content}. Read are also {from, value} with the roles of ShareGPT,
+Google's {role, parts}, and texts of "\n\nHuman: …\n\nAssistant: …". Knows nothing of columns.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from judgegen.sources.rows import RowError, kind
+
+Chat = list[dict[str, Any]]
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_ROLES = {
+    **dict.fromkeys(("human", "prompter", "person", "client"), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "bot", "model", "ai", "function_call", "chatbot"), "assistant"),
+    **dict.fromkeys(("observation", "function_response", "tool_response", "ipython"), "tool"),
+}
+EMPTY_WORDS = frozenset({"nan", "none", "null", "<na>", "nat", "n/a"})
+"""What an empty cell becomes when a table is written by way of `str`."""
+
+_TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+_SPEAKERS = {"Human": "user", "Assistant": "assistant"}
+_OPENED = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*['"]""")
+_PRINTED = re.compile(r"""\s*(?:array\()?[\[{]\s*\{?\s*['"](?:role|from|content|value)['"]\s*:""")
+
+
+def given(value: Any) -> bool:
+    """Whether a cell says anything: neither null nor NaN, a blank text nor an empty list."""
+    if value is None or value != value:  # noqa: PLR0124 - only NaN is not itself
+        return False
+    return not (isinstance(value, str) and not value.strip()) and value not in ([], {})
+
+
+def optional(value: Any) -> bool:
+    """Whether a cell that may be empty says anything; the words for nothing are none."""
+    return given(value) and not (isinstance(value, str) and value.strip().lower() in EMPTY_WORDS)
+
+
+def unwrapped(value: Any, name: str) -> Any:
+    """A chat out of a text that is one: JSON, or Python's repr of it. Any other text stays a text.
+
+    Raises:
+        RowError: printed like a chat, and not to be read back (NumPy's print, or cut off).
+    """
+    if not isinstance(value, str) or not _OPENED.match(value):
+        return value
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return found if is_chat(found) or is_message(found) else value
+    if not _PRINTED.match(value):
+        return value
+    raise RowError(f"{name} is printed like a chat and cannot be read back; save the table as JSONL or Parquet")
+
+
+def listed(value: Any) -> list[Any] | None:
+    """A list, or one that a text spells as JSON or as Python's repr; None for everything else."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return found if isinstance(found, list) else None
+    return None
+
+
+def is_message(value: Any) -> bool:
+    """Whether it is a message in one of the known spellings."""
+    if not isinstance(value, Mapping):
+        return False
+    if "role" in value:
+        return "content" in value or "parts" in value or "tool_calls" in value or "value" in value
+    return "from" in value and "value" in value
+
+
+def is_chat(value: Any) -> bool:
+    """Whether it is a list of messages."""
+    return isinstance(value, list) and bool(value) and all(map(is_message, value))
+
+
+def chat(value: list[Any], name: str) -> Chat:
+    """A list of messages as the chat API has them; keys that are null are left out, but for `content`.
+
+    Raises:
+        RowError: one of them is no message, with its place.
+    """
+    found: Chat = []
+    for place, one in enumerate(value, 1):
+        if not is_message(one):
+            raise RowError(f"{name}: message {place} is {kind(one)}, not an object with role and content")
+        found.append(_message(one, found))
+    return found
+
+
+def _message(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
+    role, content = one.get("role"), one.get("content")
+    if role in ROLES and isinstance(content, str) and len(one) == 2:
+        return dict(one)
+    if "from" in one and role is None:
+        return _tagged(one, before)
+    plain = {key: value for key, value in one.items() if value is not None or key == "content"}
+    plain["role"] = _ROLES.get(role, role) if isinstance(role, str) else role
+    if "parts" in plain:
+        plain["content"] = "".join(
+            str(part.get("text", "")) for part in plain.pop("parts") if isinstance(part, Mapping)
+        )
+    elif "content" not in plain and "value" in plain:
+        plain["content"] = plain.pop("value")
+    if isinstance(plain.get("content"), list):
+        plain["content"] = _parts(plain["content"])
+    return plain
+
+
+def _parts(parts: list[Any]) -> Any:
+    """Text parts as one text; others stay, without what is null in them."""
+    if all(
+        isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in parts
+    ):
+        return "".join(part["text"] for part in parts)
+    return [{k: v for k, v in p.items() if v is not None} if isinstance(p, Mapping) else p for p in parts]
+
+
+def _tagged(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
+    """A turn of {from, value}. A function call's value is JSON of name and arguments; its ids are counted."""
+    tag, said = one["from"], one["value"]
+    role = _ROLES.get(tag, tag) if isinstance(tag, str) else tag
+    called = [call["id"] for message in before for call in message.get("tool_calls", ())]
+    if tag == "function_call" and isinstance(said, str):
+        return {"role": "assistant", "content": None, "tool_calls": _calls(said, len(called))}
+    answered = sum(message["role"] == "tool" for message in before)
+    named = {"tool_call_id": called[answered]} if role == "tool" and answered < len(called) else {}
+    return {"role": role, "content": said} | named
+
+
+def _calls(said: str, before: int) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(said)
+        calls = found if isinstance(found, list) else [found]
+        named = [(call["name"], call.get("arguments", {})) for call in calls]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise RowError("a function_call is not JSON of name and arguments") from None
+    return [
+        {
+            "id": f"call_{before + place}",
+            "type": "function",
+            "function": {"name": name, "arguments": words if isinstance(words, str) else json.dumps(words)},
+        }
+        for place, (name, words) in enumerate(named, 1)
+    ]
+
+
+def is_transcript(words: str) -> bool:
+    """Whether a text begins with the mark of a speaker and holds the assistant's."""
+    return words.startswith(("\n\nHuman:", "\n\nAssistant:")) or (
+        words.startswith("Human:") and "\n\nAssistant:" in words
+    )
+
+
+def transcript(words: str, *, asks: bool = False) -> Chat:
+    """A transcript as messages; turns of one speaker in a row are one. A turn that quotes the marks is two.
+
+    Where it `asks`, a mark of the assistant's at the end, behind which an answer is to come, is no turn.
+
+    Raises:
+        RowError: it does not begin with a speaker.
+    """
+    before, *parts = _TURN.split(words)
+    if before.strip() or not parts:
+        raise RowError("a transcript does not begin with Human: or Assistant:")
+    spoken = list(zip(parts[::2], (said.strip() for said in parts[1::2]), strict=True))
+    joined = ((who, "\n\n".join(said for _, said in turn)) for who, turn in groupby(spoken, key=lambda turn: turn[0]))
+    turns = [{"role": _SPEAKERS[who], "content": said} for who, said in joined]
+    return turns[:-1] if asks and turns[-1] == {"role": "assistant", "content": ""} else turns

@@ -1,0 +1,126 @@
+"""Labels as people write them: which of two answers is better, and whether one answer is wanted.
+
+A word or number means what the answers are called: 1 is the first of `response_1` and the second of `response_0`. Where
+the names say neither (a 1 beside A and B), there is no telling, and nothing is guessed. Knows nothing of columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from judgegen.sources.columns import Several
+
+Vote = Literal["A", "B", "tie"]
+
+_TIES = frozenset(
+    "tie tied draw both equal equally_good same neither both_bad bothbad tie_bothbad tie_both_bad both_good a_b c "
+    "no_preference undecided similar none_is_better".split()
+)
+_NOUN = (
+    "(?:the_)?(?:model|response|assistant|answer|output|completion|conversation|candidate|option|system|summary"
+    "|human_ref)"
+)
+_SIDE = re.compile(rf"(?:{_NOUN}_?)?(a|b|left|right|first|second|one|two|\d)(?:_(?:is_better|wins|win|won|better))?")
+_ORDER = re.compile(r"(?:model_|response_)?(a|b|1|2)\s*(>+|<+|=+|≻|≺|~)\s*(?:model_|response_)?(a|b|1|2)")
+_FIRST = {"a": "A", "left": "A", "first": "A", "one": "A"}
+_SECOND = {"b": "B", "right": "B", "second": "B", "two": "B"}
+_YES = frozenset(
+    "true yes good correct desirable wanted chosen preferred accepted positive thumbs_up like right".split()
+)
+_NO = frozenset(
+    "false no bad incorrect wrong undesirable unwanted rejected dispreferred negative thumbs_down dislike".split()
+)
+
+
+def word(value: Any) -> str:
+    """A label as one word: without brackets, in lower case, blanks as underscores."""
+    return re.sub(r"[\s\-_()/]+", "_", str(value).strip().strip("[]").lower()).strip("_")
+
+
+def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, ...] = ()) -> Vote | None:
+    """Which of two answers a label prefers; None where it does not say so.
+
+    Args:
+        value: the label.
+        of: the answers' columns, whose numbers or letters the label uses.
+        values: what a value means, where a mapping or the shape says so.
+        models: the models' names, which a label may be.
+    """
+    if (told := _told(value, values)) is not None:
+        return told
+    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+        return None
+    if isinstance(value, str) and len(models) == 2 and models[0] != models[1] and value in models:
+        return "A" if value == models[0] else "B"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    said = word(value)
+    if said in _TIES:
+        return "tie"
+    if hit := _ORDER.fullmatch(str(value).strip().strip("[]").lower().replace(" ", "")):
+        return _ordered(*hit.groups())
+    hit = _SIDE.fullmatch(said)
+    return _side(hit[1], of) if hit else None
+
+
+def _told(value: Any, values: Mapping[str, str]) -> Vote | None:
+    for key in (str(value), str(value).lower()):
+        if (found := values.get(key)) in ("A", "B", "tie"):
+            return found  # type: ignore[return-value]  # just compared
+    return None
+
+
+def _ordered(first: str, sign: str, second: str) -> Vote | None:
+    if first == second:
+        return None
+    if sign[0] in "=~":
+        return "tie"
+    better = first if sign[0] in ">≻" else second
+    return "A" if better in ("a", "1") else "B"
+
+
+def _side(token: str, of: Several) -> Vote | None:
+    if token in _FIRST or token in _SECOND:
+        return "A" if token in _FIRST else "B"
+    start = of.numbered_from
+    if start is None:
+        return None
+    return {start: "A", start + 1: "B"}.get(int(token))  # type: ignore[return-value]  # the two values are votes
+
+
+def is_tie(value: Any) -> bool:
+    """Whether a label says that neither answer is better."""
+    return isinstance(value, str) and word(value) in _TIES
+
+
+def wanted(value: Any, values: Mapping[str, str]) -> bool | None:
+    """Whether a label says that an answer is wanted; None where it does not say."""
+    told = values.get(str(value), values.get(str(value).lower()))
+    if told in ("wanted", "unwanted"):
+        return told == "wanted"
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value == 1 if value in (1, 0, -1) else None
+    if not isinstance(value, str):
+        return None
+    said = word(value)
+    if said in _YES | {"1"}:
+        return True
+    return False if said in _NO | {"0"} else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number, or one that a text spells; None for everything else."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < float("inf") else None
