@@ -96,7 +96,7 @@ def read(found: Mapping[str, Any], origin: Origin, names: Names = Names()) -> Re
     """
     plain = {plain_name(name) for name in found}
     if origin.columns and not any(columns <= plain for columns in origin.columns):
-        lacking = sorted(min((columns - plain for columns in origin.columns), key=len))
+        lacking = min((sorted(columns - plain) for columns in origin.columns), key=len)
         raise Unfit(f"no row of {origin.name}: it has no {quoted(lacking)}; leave out --from")
     names = replace(names, values={**origin.values, **names.values})
     try:
