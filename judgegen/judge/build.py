@@ -18,8 +18,9 @@ from judgegen.templates import Aspect, Template
 
 Rationale = Literal["none", "before", "after"]
 
-WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature"})
-"""What a judge is asked for where it can: it is left out for a model that refuses it, unless the run file wrote it."""
+WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature", "max_tokens"})
+"""What a judge is asked for where it can: it is left out for a model that refuses it, unless the run file wrote it.
+The limit is never left out: it is raised for a model that thinks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Asking:
     max_tokens: int
     fixed: Mapping[str, Any] = field(default_factory=dict)
     wishes: frozenset[str] = WISHES
+    room: int = 0  # tokens beyond max_tokens, for thought
     name: str = ""
     weight: float = 1.0
     rationale: Rationale = "none"
@@ -122,6 +124,7 @@ def calling(
         draw=draw,
         tag=Tag(role="judge", prompt_id=prompt.id, variant=asking.template.kind.variant, route=asking.route),
         wishes=asking.wishes,
+        room=asking.room,
     )
 
 

@@ -13,18 +13,25 @@ import json
 import math
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from judgegen.errors import ProviderRefused, Unanswered
-from judgegen.llm import models
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Send, Usage
 from judgegen.llm.journal import Journal, Landing
+from judgegen.llm.learned import Known, Learned
+from judgegen.llm.manner import SystemRole, ways
 from judgegen.llm.outbox import Batch, Outbox, Size
 from judgegen.llm.persist import persist
-from judgegen.llm.providers import wire
+from judgegen.llm.providers import batchrows, refusals, wire
+from judgegen.llm.providers.body import body
+from judgegen.llm.providers.meaning import Meanings, spoken
+from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
+from judgegen.llm.trial import Trial
 
 METADATA_KEY = "judgegen_batch"
 API = "batch API"
@@ -48,18 +55,26 @@ def collected(journal: Journal, outbox: Outbox, size: Callable[[Call], Size]) ->
 
 @dataclass(slots=True)
 class Desk:
-    """One endpoint's files and batches, through an openai client whose retries are off."""
+    """One endpoint's files and batches, through an openai client whose retries are off.
+
+    `limit` is the token limit's name there, `system_role` the role of system messages where the run file says it.
+    """
 
     client: Any
-    base_url: str
-    refused: dict[str, frozenset[str]] = field(default_factory=dict)
+    limit: str
+    system_role: SystemRole | None = None
+    learned: Learned = field(default_factory=Learned)
+
+    def ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
+        """In which ways the call can be put."""
+        return ways(call, limit=self.limit, system_role=self.system_role)
 
     def line(self, call: Call) -> str:
-        """The call as a line of a batch file."""
-        known = models.refused(call.model, call.params.get("reasoning_effort"))
-        without = (known | self.refused.get(call.model, frozenset())) & call.wishes
-        body = wire.body(call, tokens_key=wire.tokens_key(self.base_url), without=without)
-        row = {"custom_id": call.id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        """The call as a line of a batch file, in the manner that its model is known to take."""
+        room = self.learned.room(call)
+        call = replace(call, room=max(call.room, room))
+        sent = body(call, self.learned.of(call).manner(self.ways(call)))
+        row = {"custom_id": call.id, "method": "POST", "url": "/v1/chat/completions", "body": sent}
         return json.dumps(row) + "\n"
 
     async def find(self, batch: Batch) -> str | None:
@@ -109,12 +124,13 @@ class Desk:
         """The provider's batch object."""
         return await persist(lambda: self.client.batches.retrieve(batch.provider_id), API)
 
-    async def rows(self, file_id: str) -> AsyncIterator[dict[str, Any]]:
+    async def rows(self, file_id: str) -> AsyncIterator[batchrows.Row]:
         """The rows of an output or error file."""
         response = await persist(lambda: self.client.files.content(file_id), API)
         for line in response.text.splitlines():
-            if line.strip():
-                yield json.loads(line)
+            with suppress(ValueError, RecursionError):  # a row that cannot be read is asked again
+                if (row := batchrows.read(json.loads(line))) is not None:
+                    yield row
 
 
 @dataclass(slots=True)
@@ -170,50 +186,80 @@ class Postman:
             self.outbox.withdrawn(batch)
             return
         answered: list[str] = []
-        errors: list[tuple[str, str]] = []
+        refused: list[tuple[Call, Refusal]] = []
         for file_id in (found.output_file_id, found.error_file_id):
             if file_id is not None:
-                await self._read(batch, file_id, answered, errors)
+                await self._read(batch, file_id, answered, refused)
+        errors = await self._mean(self.desks[batch.route], refused, answered)
         self.outbox.settled(batch, answered, errors)
         if found.status == "failed":
             said = "; ".join(str(error.message) for error in getattr(found.errors, "data", None) or ())
             raise ProviderRefused(f"{batch.route}: the batch was refused: {said or 'no reason given'}")
 
-    async def _read(self, batch: Batch, file_id: str, answered: list[str], errors: list[tuple[str, str]]) -> None:
-        """Journal a file's answers; note what went wrong with the other rows. Rows of strangers are passed over."""
-        landing: list[Awaitable[Outcome]] = []
-        async for row in self.desks[batch.route].rows(file_id):
-            call = self.outbox.call(row["custom_id"])
+    async def _read(self, batch: Batch, file_id: str, answered: list[str], refused: list[tuple[Call, Refusal]]) -> None:
+        """Journal a file's answers; note why the other rows have none. Rows of strangers are passed over."""
+        desk, landing = self.desks[batch.route], list[Awaitable[Outcome]]()
+        async for row in desk.rows(file_id):
+            call = self.outbox.call(row.custom_id)
             if call is None:
                 continue
-            outcome = self._outcome(self.desks[batch.route], call, row)
-            if isinstance(outcome, str):
-                errors.append((call.id, outcome))
+            reply = _reply(call, row)
+            if isinstance(reply, Refusal):
+                refused.append((call, reply))
                 continue
-            priced = replace(outcome, cost=self.price(call, outcome.usage))
-            landing.append(self.journal.append(call, priced, Landing(seconds=None, attempts=1)))
+            desk.learned.heard(call, reply, desk.learned.of(call).manner(desk.ways(call)))
+            landing.append(self._land(call, reply))
             answered.append(call.id)
             if len(landing) >= 500:
                 await asyncio.gather(*landing)
                 landing.clear()
         await asyncio.gather(*landing)
 
-    def _outcome(self, desk: Desk, call: Call, row: dict[str, Any]) -> Reply | Failure | str:
-        """A row's answer, or what went wrong with it, which is a reason to ask again."""
-        response, error = row.get("response"), row.get("error")
-        if not response:
-            return str((error or {}).get("code") or (error or {}).get("message") or "no response")
-        body = response.get("body") or {}
-        if response.get("status_code") == 200:
-            try:
-                return wire.reply(call, body)
-            except Transient as trouble:
-                return trouble.why
-        said = body.get("error") or error or {}
-        status = int(response.get("status_code") or 0)
-        name = wire.unsupported(call, status, said)
-        if name is not None and name in call.wishes:
-            desk.refused[call.model] = desk.refused.get(call.model, frozenset()) | {name}
-            return f"refuses {name}"
-        found = wire.problem(call, status, said, None)
-        return found if isinstance(found, Failure) else str(found)
+    async def _land(self, call: Call, outcome: Outcome) -> Outcome:
+        priced = replace(outcome, cost=self.price(call, outcome.usage))
+        return await self.journal.append(call, priced, Landing(seconds=None, attempts=1))
+
+    async def _mean(
+        self, desk: Desk, refused: list[tuple[Call, Refusal]], answered: list[str]
+    ) -> list[tuple[str, str]]:
+        """Journal what is final of the rows that were refused; the others' words, which are a reason to ask again."""
+        errors: list[tuple[str, str]] = []
+        before = {(call.endpoint, call.model): deepcopy(desk.learned.of(call)) for call, _ in refused}
+        for call, refusal in refused:
+            found = _meaning(desk, call, refusal, before[call.endpoint, call.model])
+            if isinstance(found, str):
+                errors.append((call.id, found))
+                continue
+            await self._land(call, found)
+            answered.append(call.id)
+        return errors
+
+
+def _reply(call: Call, row: batchrows.Row) -> Reply | Refusal:
+    if row.completion is None:
+        return row.refusal or Refusal(status=200, message="no answer")
+    try:
+        return wire.reply(call, row.completion)
+    except Transient as trouble:
+        return Refusal(status=500, message=trouble.why)
+
+
+def _meaning(desk: Desk, call: Call, refusal: Refusal, known: Known) -> Failure | str:
+    """What a refused row means: a final no, or words; `known` is what was known when it was sent.
+
+    What may be a wish is left out from now on, since a batch cannot be asked at once again.
+    """
+    what = refusals.kind(refusal)
+    said = f"{refusal.status} {refusal.message}"[:200]
+    if what in ("unclear", "request") and refusal.status != 200:
+        trial = Trial(desk.ways(call), known)
+        if trial.refused(spoken(refusal, trial), refusal.message):
+            for wish, way in trial.supposed():
+                desk.learned.of(call).instead[wish] = way
+                desk.learned.tell(call, wish, way)
+            desk.learned.keep(call)
+            return said
+        if known.answered:
+            return Failure(reason="rejected", detail=refusal.message)
+    found = Meanings(desk.learned).of(call, refusal, what) if what in ("flagged", "too_long") else said
+    return found if isinstance(found, Failure) else said

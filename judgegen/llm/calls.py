@@ -50,6 +50,7 @@ class Call:
             tools, n, extra_body …); a provider writes them in its own words.
         draw: 0 for the first time of asking; asking again for a readable answer is draw + 1, a new call.
         wishes: names in `params` that may be left out where an endpoint refuses them; no part of the identity.
+        room: tokens beyond `max_tokens` for a model that thinks before it answers; no part of the identity.
         id: "b2:" and 32 hex digits.
     """
 
@@ -60,6 +61,7 @@ class Call:
     draw: int = 0
     tag: Tag = field(compare=False)
     wishes: frozenset[str] = field(default=frozenset(), compare=False)
+    room: int = field(default=0, compare=False)
     id: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,8 +79,13 @@ class Call:
 
     @property
     def max_tokens(self) -> int | None:
-        """The most tokens one choice may have, None where the call sets no limit."""
+        """The most tokens one choice may have, thought aside, None where the call sets no limit."""
         return self.params.get("max_tokens")
+
+    @property
+    def most_tokens(self) -> int | None:
+        """The most tokens one choice may be billed for, thought included, None where the call sets no limit."""
+        return None if self.max_tokens is None else self.max_tokens + self.room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,21 @@ class Endpoint(Hashable, Protocol):
         ...
 
     @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Sent with every request, beside the key; a value of "env:NAME" is the environment variable's."""
+        ...
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """Behind the path of every request; a value of "env:NAME" is the environment variable's."""
+        ...
+
+    @property
+    def system_role(self) -> Literal["system", "developer", "user"] | None:
+        """The role in which system messages are sent; None where that is found out."""
+        ...
+
+    @property
     def max_concurrency(self) -> int:
         """Requests in flight at once."""
         ...

@@ -98,7 +98,7 @@ class Guess:
         length = self.lengths[key(call)]
         choices = int(call.params.get("n", 1))
         lot = random.Random(call.id)  # noqa: S311 - a guess that is the same every time
-        tokens = min(length.at(self.bound), call.max_tokens or math.inf)
+        tokens = min(length.at(self.bound), call.most_tokens or math.inf)
         asked = self._count(call)
         tally.input += asked
         tally.cached += asked * length.cached

@@ -61,6 +61,30 @@ def reasons(model: str, effort: str | None) -> bool:
     return bool(_REASONS_BY_DEFAULT.match(name)) if effort is None else effort != "none"
 
 
+_THINKS = re.compile(
+    r"^(?:gpt-(?:[5-9]|\d\d)(?!.*chat)|gpt-oss|o\d+(?:-|$)"
+    r"|claude-(?:[a-z]+-)*(?:4[-.](?:[7-9]|1\d)(?!\d)|[5-9](?!\d)|1\d(?!\d))"
+    r"|gemini-(?:2\.5-(?!flash-lite)|[3-9]|\d\d)|magistral|qwq|qvq|qwen-?3(?:\.\d+)?(?!.*(?:instruct|coder))"
+    r"|deepseek-(?:r\d|v(?:[4-9]|\d\d))|grok-(?:3-mini|4|[5-9])(?!.*non-reasoning)|kimi-k(?:[3-9]|2\.[5-9])"
+    r"|glm-(?:4\.[5-9]|[5-9])|minimax-m\d|seed-oss|doubao-seed|sonar-(?:reasoning|deep)|step-3|ernie-x|hunyuan-t1"
+    r"|nova-2|mimo|ring-)"
+    r"|(?<!non-)(?<!non)(?:thinking|reasoner|reasoning)|-think\b|-r1\b|-o1\b|deep-?think|exaone-deep",
+    re.IGNORECASE,
+)
+"""Names of models that think before they answer unless they are told not to, as families name theirs: what comes next
+in a family is taken to do as the last."""
+
+
+def thinks(model: str, effort: str | None) -> bool:
+    """Whether the model thinks, at a cost in tokens, before it answers, as far as its name tells."""
+    return effort != "none" and (reasons(model, effort) or _by_name(bare(model)))
+
+
+def _by_name(name: str) -> bool:
+    known = _ALWAYS.match(name) or _SWITCHED.match(name)
+    return not known and _THINKS.search(name) is not None
+
+
 def refused(model: str, effort: str | None) -> frozenset[str]:
     """Names of parameters this model is known to refuse at this effort; empty where nothing is known."""
     return SAMPLING if reasons(model, effort) else frozenset()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 
+from judgegen.errors import ProviderRefused
+
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 LONGEST_ASKED_S = 300.0
@@ -37,6 +39,17 @@ class Rejected(Exception):  # noqa: N818
     """
 
     billed: bool | None = False
+
+
+class Doubtful(Rejected):
+    """It is not known yet whether the request or the endpoint is at fault: what it answers to others will tell.
+
+    `means` is what ends the run where it answers nothing else; None where that says no more than this.
+    """
+
+    def __init__(self, why: str, means: ProviderRefused | None = None) -> None:
+        super().__init__(why)
+        self.means = means
 
 
 def wait_s(attempt: int, retry_after: float | None) -> float:

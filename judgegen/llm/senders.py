@@ -115,7 +115,7 @@ def limited(send: Send, gates: Mapping[str, Gate], stop: Stop) -> Send:
 def rough_tokens(call: Call) -> float:
     """About what a provider reserves for a call: four characters to a token, and all that may be answered."""
     asked = sum(len(str(message.get("content") or "")) for message in call.messages) / 4
-    return asked + (call.max_tokens or 0) * int(call.params.get("n", 1))
+    return asked + (call.most_tokens or 0) * int(call.params.get("n", 1))
 
 
 class Patience:

@@ -195,6 +195,7 @@ def _asking(
         "reasoning_effort": judge.reasoning_effort,
         "extra_body": judge.extra_body or None,
         "top_logprobs": JUDGE_TOP_LOGPROBS if judge.logprobs else None,
+        "schema_as": judge.schema_as,
     }
     wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
     fixed: dict[str, Any] = {**wished, **{key: value for key, value in written.items() if value is not None}}
@@ -211,9 +212,17 @@ def _asking(
         template=_template(file, kept, kind),
         max_tokens=judge.token_limit,
         fixed={key: value for key, value in fixed.items() if value is not None},
-        wishes=WISHES - {key for key, value in written.items() if value is not None},
+        wishes=_wishes(judge, written),
+        room=judge.room,
         rationale=judge.rationale,
     )
+
+
+def _wishes(judge: Judge, written: Mapping[str, Any]) -> frozenset[str]:
+    """What is ours to leave out or to change: what the run file does not say."""
+    said = {key for key, value in written.items() if value is not None}
+    said |= {name for name, value in (("max_tokens", judge.max_tokens), ("schema", judge.schema_as)) if value}
+    return WISHES - said
 
 
 def _template(template: str, kept: Mapping[str, str], kind: Kind) -> templates.Template:

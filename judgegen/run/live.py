@@ -19,8 +19,11 @@ from judgegen.llm.budget import Ledger, capped, doubted, in_doubt
 from judgegen.llm.calls import Call, Usage
 from judgegen.llm.counts import plausible
 from judgegen.llm.descriptors import fitting
+from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
+from judgegen.llm.learned import Learned, Learning
 from judgegen.llm.limits import Gate
+from judgegen.llm.scouting import Scouts
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import count_messages
 from judgegen.pipeline import Plan
@@ -66,7 +69,7 @@ def worst(known: Rates, call: Call) -> Decimal:
     tools = call.params.get("tools", ())
     text = json.dumps([*call.messages, *tools], ensure_ascii=False)
     asked = max(count_messages(call.messages, tools=tools), len(text.encode("utf-8", "replace")) // 2)
-    answered = (call.max_tokens or 0) * int(call.params.get("n", 1))
+    answered = (call.most_tokens or 0) * int(call.params.get("n", 1))
     return prices.worst(known[call.tag.route, call.model], asked, answered)
 
 
@@ -102,8 +105,14 @@ async def live(
     limited = senders.limited(within, gates, stop)
     before = journal.unheard()
     retries = {name: endpoint.max_retries for name, endpoint in used.items()}
+    facts = Facts(journal.path)
+    learned = Learned(facts, watch.warned)
+    learning = {name: provider for name, provider in providers.items() if isinstance(provider, Learning)}
+    for one in learning.values():
+        one.learns(learned)
+    scouts = Scouts(limited, learned, partial(_settled, learning), stop)
     try:
-        yield senders.Once(senders.retried(limited, retries, gates, stop, watch), journal, watch)
+        yield senders.Once(senders.retried(scouts, retries, gates, stop, watch), journal, watch)
     finally:
         await landings.drain()
         if (now := journal.unheard()) != before:
@@ -112,6 +121,13 @@ async def live(
             await gate.aclose()
         for provider in providers.values():
             await provider.aclose()
+        facts.close()
+
+
+def _settled(learning: Mapping[str, Learning], call: Call) -> bool:
+    """Whether nothing is left to find out about such a call; a provider that learns nothing is asked as it is."""
+    provider = learning.get(call.tag.route)
+    return provider is None or provider.settled(call)
 
 
 def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Gate:

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
-from judgegen.spec.tables import Frozen
+from judgegen.spec.tables import Frozen, Pairs
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -46,6 +46,9 @@ class Endpoint(Frozen):
     provider: str = "openai"
     base_url: str | None = None
     api_key_env: str | None = None
+    headers: Pairs = ()  # sent with every request, beside the key; "env:NAME" is the environment variable's value
+    query: Pairs = ()  # behind every path, as Azure's api-version; "env:NAME" likewise
+    system_role: Literal["system", "developer", "user"] | None = None  # of system messages; found out unless written
     max_concurrency: int = Field(default=64, gt=0)
     rpm: float | None = Field(default=None, gt=0)
     tpm: float | None = Field(default=None, gt=0)

@@ -17,6 +17,8 @@ from judgegen.spec.tables import Effort, Extra, Frozen
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
 
+SchemaAs = Literal["json_schema", "json_object", "off"]
+"""How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
 Weight = Annotated[float, Field(ge=0)]
 
 
@@ -47,6 +49,7 @@ class Member(Frozen):
     reasoning_effort: Effort | None = None
     temperature: float | None = Field(default=None, ge=0)
     logprobs: bool | None = None
+    schema_as: SchemaAs | None = Field(default=None, alias="schema")
     extra_body: Extra = Field(default_factory=dict)
 
 
@@ -107,6 +110,7 @@ class Judge(Frozen):
     reasoning_effort: Effort | None = None
     temperature: float | None = Field(default=None, ge=0)
     logprobs: bool | None = None
+    schema_as: SchemaAs | None = Field(default=None, alias="schema")
     extra_body: Extra = Field(default_factory=dict)
 
     @field_validator("method")
@@ -161,12 +165,12 @@ class Judge(Frozen):
 
     def like(self, member: Member | Third) -> Judge:
         """This judge as `member` changes it. A model of its own has its own limits, efforts and wishes."""
-        own = member.model_dump(exclude={"weight", "below"})
+        own = member.model_dump(exclude={"weight", "below"}, by_alias=False)
         if member.model is None:
             return self.model_copy(update={name: value for name, value in own.items() if value is not None})
         kept = {name: own[name] or getattr(self, name) for name in ("endpoint", "template")}
-        fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs")) | {"extra_body": {}}
-        return self.model_copy(update={**fresh, **own, **kept})
+        fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs", "schema_as"))
+        return self.model_copy(update={**fresh, "extra_body": {}, **own, **kept})
 
     @property
     def token_limit(self) -> int:
@@ -174,6 +178,12 @@ class Judge(Frozen):
         if self.max_tokens is not None:
             return self.max_tokens
         return JUDGE_TOKENS_REASONING if models.reasons(self.model, self.reasoning_effort) else JUDGE_TOKENS
+
+    @property
+    def room(self) -> int:
+        """Tokens beyond `token_limit` for a model that seems to think by its name, where the run file sets no limit."""
+        thinks = self.max_tokens is None and models.thinks(self.model, self.reasoning_effort)
+        return JUDGE_TOKENS_REASONING - self.token_limit if thinks else 0
 
 
 class Pairs(Frozen):

@@ -128,6 +128,9 @@ class Spec(Frozen):
             guessed.pop("expected_output_tokens")
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
+        for judge in (row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]):
+            if judge["schema"] is None:  # a key that is newer than many a run means nothing where it is not written
+                del judge["schema"]
         return row
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -26,7 +27,19 @@ def _only_extra(extra: dict[str, Any]) -> dict[str, Any]:
 Extra = Annotated[dict[str, Any], AfterValidator(_only_extra)]
 
 
+def _pairs(given: Any) -> Any:
+    return tuple((str(name), value) for name, value in given.items()) if isinstance(given, Mapping) else given
+
+
+Pairs = Annotated[
+    tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict[str, str])
+]
+"""A table of texts, kept as pairs so that what holds it can be compared and hashed."""
+
+
 class Frozen(BaseModel):
     """A closed, immutable table: what is not named here is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=False, serialize_by_alias=True
+    )

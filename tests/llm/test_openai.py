@@ -11,7 +11,8 @@ from aiohttp import web
 
 from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Failure, Reply, Tag, Usage
-from judgegen.llm.providers import wire
+from judgegen.llm.dialects import limit_name
+from judgegen.llm.providers.body import body as body_of
 from judgegen.llm.providers.openai import ChatProvider, connect
 from judgegen.llm.retry import Rejected, Transient
 from judgegen.spec import Endpoint
@@ -110,13 +111,13 @@ def test_missing_usage_is_counted_and_marked() -> None:
 
 def test_the_body_is_in_the_apis_words() -> None:
     """Neutral names become the API's: limit, schema, logprobs, extra_body at the top."""
-    body = wire.body(
+    body = body_of(
         call(temperature=0.5, top_k=40, schema={"type": "object"}, top_logprobs=5, extra_body={"min_p": 0.1})
     )
-    assert body["max_completion_tokens"] == 7
+    assert body["max_tokens"] == 7
     assert body["response_format"]["json_schema"]["strict"] is True
     assert (body["logprobs"], body["top_logprobs"], body["top_k"], body["min_p"]) == (True, 5, 40, 0.1)
-    assert "max_tokens" not in body
+    assert "max_completion_tokens" not in body
     assert "extra_body" not in body
 
 
@@ -131,7 +132,7 @@ def test_the_body_is_in_the_apis_words() -> None:
 )
 def test_the_limits_name_follows_the_address(url: str, key: str) -> None:
     """OpenAI and Azure refuse the older name, others may not know the newer."""
-    assert wire.tokens_key(url) == key
+    assert limit_name(url) == key
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])
@@ -154,7 +155,7 @@ def test_a_429_carries_the_servers_wish() -> None:
         (429, {"type": "insufficient_quota", "code": "credit_balance_exhausted"}),
         (429, {"code": "insufficient_quota"}),
         (401, {"code": "invalid_api_key"}),
-        (403, {}),
+        (403, {"code": "invalid_api_key"}),
         (404, {"code": "model_not_found"}),
     ],
 )

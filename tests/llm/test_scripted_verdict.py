@@ -10,6 +10,7 @@ import pytest
 from judgegen.judge import build, read
 from judgegen.llm.calls import Call
 from judgegen.llm.providers import wire
+from judgegen.llm.providers.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
 from judgegen.simulator.scripted import Refusal, World
 from judgegen.spec import Scripted
@@ -195,7 +196,7 @@ def verdict(settings: Scripted, comparison: Comparison, prompt: Prompt, draw: in
     template = parse(read_text(prompts_folder() / "judge" / "pairwise.md"), "pairwise", PAIRWISE)
     asking = build.Asking(route="r", endpoint="e", model="j", template=template, max_tokens=64, fixed=fixed)
     call: Call = build.call(prompt, comparison, asking, seed=0, draw=draw)
-    answer = World(settings).answer(wire.body(call))
+    answer = World(settings).answer(body_of_call(call))
     assert not isinstance(answer, Refusal), answer
     return read.verdict(call, wire.reply(call, answer), build.framed(prompt, comparison, seed=0, draw=draw))
 

@@ -9,6 +9,7 @@ import asyncio
 
 from judgegen.llm.calls import Call, Outcome
 from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.learned import Learned
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.llama import LocalServer, start
 from judgegen.llm.providers.openai import ChatProvider, connect
@@ -21,6 +22,15 @@ class Embedded:
         self._endpoint, self._name = endpoint, name
         self._running: dict[str, tuple[LocalServer, ChatProvider]] = {}
         self._starting = asyncio.Lock()
+        self._learned = Learned()
+
+    def learns(self, learned: Learned) -> None:
+        """Know and keep from now on what `learned` holds."""
+        self._learned = learned
+
+    def settled(self, call: Call) -> bool:
+        """Whether nothing is left to find out about such a call."""
+        return call.model in self._running and self._running[call.model][1].settled(call)
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Ask the server of the call's model."""
@@ -31,7 +41,9 @@ class Embedded:
 
     async def _start(self, model: str) -> tuple[LocalServer, ChatProvider]:
         server = await asyncio.to_thread(start, self._endpoint, model)
-        return server, connect(self._endpoint, self._name, base_url=server.base_url)
+        provider = connect(self._endpoint, self._name, base_url=server.base_url)
+        provider.learns(self._learned)
+        return server, provider
 
     async def aclose(self) -> None:
         """Close connections, then servers."""

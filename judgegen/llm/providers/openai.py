@@ -12,16 +12,22 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from judgegen.errors import ProviderRefused
-from judgegen.llm import models
+from judgegen.llm import dialects
 from judgegen.llm.batch import Desk
-from judgegen.llm.calls import Call, Outcome
+from judgegen.llm.calls import Call, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
-from judgegen.llm.providers import wire
+from judgegen.llm.learned import Learned
+from judgegen.llm.manner import Manner, SystemRole, ways
+from judgegen.llm.providers import refusals, wire
+from judgegen.llm.providers.body import body
 from judgegen.llm.providers.listing import Listing
+from judgegen.llm.providers.meaning import Meanings, spoken, users_own
+from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
+from judgegen.llm.trial import Trial
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -29,58 +35,83 @@ if TYPE_CHECKING:
 Answer = tuple[int, Mapping[str, str], bytes]
 Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 """Posts a chat-completions body; (HTTP status, headers, body). Raises ConnectionError or TimeoutError."""
+MOST_CHANCES = 4
+"""How often a request is sent that fails by chance, as constrained decoding does."""
 
 
 class ChatProvider:
-    """Asks one endpoint over `transport`, remembering which wishes each model refuses."""
+    """Asks one endpoint over `transport`, in the manner that each model takes; `learned` is what is known of that."""
 
-    def __init__(self, transport: Transport, *, tokens_key: str, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        tokens_key: str,
+        close: Callable[[], Awaitable[None]],
+        system_role: SystemRole | None = None,
+    ) -> None:
         self._transport, self._close = transport, close
-        self._tokens_key = tokens_key
-        self._refused: dict[str, frozenset[str]] = {}
+        self._tokens_key, self._system_role = tokens_key, system_role
+        self.learns(Learned())
+
+    def learns(self, learned: Learned) -> None:
+        """Know and keep from now on what `learned` holds."""
+        self._learned, self._meanings = learned, Meanings(learned)
+
+    def settled(self, call: Call) -> bool:
+        """Whether the manner of such a call is known to be taken, and a judge's answer to come to its end."""
+        known = self._learned.of(call)
+        return known.settled(self._ways(call)) and (known.whole or call.tag.role != "judge")
+
+    def _ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
+        return ways(call, limit=self._tokens_key, system_role=self._system_role)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._close()
 
     async def __call__(self, call: Call, /) -> Outcome:
-        """Send one request, and again at once without a wish that the model turns out to refuse."""
+        """Send one request, and again at once in another manner where that may be what is refused."""
+        known = self._learned.of(call)
+        trial = Trial(self._ways(call), known)
+        chances = MOST_CHANCES
         while True:
-            without = self._without(call)
-            key = self._tokens_key
-            status, headers, content = await self._post(wire.body(call, tokens_key=key, without=without))
-            if status == 200:
-                return wire.reply(call, _json(content))
-            error = _error(content)
-            if not self._adapt(call, wire.unsupported(call, status, error), key, error):
-                found = wire.problem(call, status, error, wire.retry_after(headers))
+            manner = dict(trial.manner)
+            status, headers, content = await self._post(body(call, manner))
+            answer: Any = _json(content) if status == 200 else None
+            refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
+            if refusal is None:
+                return self._answered(call, trial, manner, wire.reply(call, answer))
+            what = refusals.kind(refusal)
+            if what == "again" and (chances := chances - 1):
+                continue
+            if not self._tries(call, trial, refusal, what):
+                found = self._meanings.of(call, refusal, what)
                 if isinstance(found, Exception):
                     raise found
                 return found
 
-    def _without(self, call: Call) -> frozenset[str]:
-        known = models.refused(call.model, call.params.get("reasoning_effort"))
-        return (known | self._refused.get(call.model, frozenset())) & call.wishes
+    def _answered(self, call: Call, trial: Trial, manner: Manner, reply: Reply) -> Reply:
+        """The reply, after what it tells of the model is kept."""
+        for wish, way in trial.answered():
+            self._learned.tell(call, wish, way)
+        self._learned.heard(call, reply, manner)
+        return reply
 
-    def _adapt(self, call: Call, name: str | None, key: str, error: Mapping[str, Any]) -> bool:
-        """Whether leaving out or renaming `name` may help. What the user wrote is not ours to drop."""
-        if name is None:
+    def _tries(self, call: Call, trial: Trial, refusal: Refusal, what: refusals.What) -> bool:
+        """Whether another manner may help. What the user wrote is not ours to drop."""
+        if what == "too_long":
+            return trial.manner.get("room") is True and trial.refused(["room"], refusal.message)
+        if what not in ("unclear", "request"):
             return False
-        if name in call.wishes:  # it was in this request, whatever others have found out meanwhile
-            self._refused[call.model] = self._refused.get(call.model, frozenset()) | {name}
-            return True
-        other = "max_tokens" if key == "max_completion_tokens" else "max_completion_tokens"
-        if name == "max_tokens" and other in str(error.get("message")):
-            self._tokens_key = other
-            return True
-        raise ProviderRefused(
-            f"{call.endpoint}: {call.model} does not take {name!r}: {error.get('message')}; "
-            f"remove or change {_key_of(call, name)} in the run file"
-        )
+        spoken_of = spoken(refusal, trial)
+        if not spoken_of and (ends := users_own(call, refusal)):
+            raise ends
+        return trial.refused(spoken_of, refusal.message)
 
-    async def _post(self, body: Mapping[str, Any]) -> Answer:
+    async def _post(self, row: Mapping[str, Any]) -> Answer:
         try:
-            return await self._transport(body)
+            return await self._transport(row)
         except TimeoutError as error:
             raise Transient(str(error) or "timed out", billed=None) from None
         except ConnectionRefusedError as error:  # nobody was there to bill anything
@@ -105,9 +136,8 @@ def _lost(error: BaseException, late: str) -> OSError:
     return (ConnectionRefusedError if refused else ConnectionError)(str(root))
 
 
-def _key_of(call: Call, name: str) -> str:
-    place = f"sampler.variants.{call.tag.variant}" if call.tag.role == "sampler" else call.tag.role
-    return f"{place}.{'logprobs' if name == 'top_logprobs' else name}"
+def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
+    return refusals.read(status, content, wire.retry_after(headers))
 
 
 def _json(content: bytes) -> Any:
@@ -115,22 +145,6 @@ def _json(content: bytes) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         raise Transient("an answer that is not JSON", billed=None) from None
-
-
-def _error(content: bytes) -> Mapping[str, Any]:
-    """The error object of a refusal, however the server spells it."""
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return {"message": content[:300].decode("utf-8", "replace").strip()}
-    inner = found.get("error", found) if isinstance(found, dict) else found
-    if isinstance(inner, dict):
-        return {"message": inner.get("message") or inner.get("detail") or json.dumps(inner)[:300], **_named(inner)}
-    return {"message": str(inner)[:300]}
-
-
-def _named(inner: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: inner[key] for key in ("code", "type", "param") if inner.get(key) is not None}
 
 
 def api_key(endpoint: Endpoint, name: str) -> str:
@@ -160,17 +174,41 @@ def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounde
 
     from judgegen.llm.providers.transport import Bounded
 
+    url, asked = _split(base_url or endpoint.base_url or "")
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
     http = Bounded(within_s=endpoint.timeout_s, limits=limits) if bounded else DefaultAioHttpClient(limits=limits)
     return AsyncOpenAI(
-        base_url=base_url or endpoint.base_url,
+        base_url=url,
+        default_headers=_resolved(endpoint.headers, name),
+        default_query={**asked, **_resolved(endpoint.query, name)},
         api_key=api_key(endpoint, name),
         max_retries=0,
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(10.0, endpoint.timeout_s)),
         http_client=http,
     )
+
+
+def _resolved(pairs: tuple[tuple[str, str], ...], name: str) -> dict[str, str]:
+    """The pairs with the environment's values where they name a variable.
+
+    Raises:
+        ProviderRefused: a variable is not set.
+    """
+    found: dict[str, str] = {}
+    for key, value in pairs:
+        kind, _, variable = value.partition(":")
+        found[key] = os.environ.get(variable, "").strip() if kind == "env" else value
+        if not found[key]:
+            raise ProviderRefused(f"endpoint {name!r}: {key} has no value; set the environment variable {variable}")
+    return found
+
+
+def _split(base_url: str) -> tuple[str, dict[str, str]]:
+    """The address, and its query: what is asked of a path stands behind the path."""
+    parts = urlsplit(base_url)
+    return urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
@@ -185,9 +223,9 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
     late = f"timed out: no whole answer within timeout_s = {endpoint.timeout_s:g}"
     tier = {} if endpoint.service_tier is None else {"service_tier": endpoint.service_tier}
 
-    async def post(body: Mapping[str, Any]) -> Answer:
+    async def post(row: Mapping[str, Any]) -> Answer:
         try:
-            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**body, **tier})
+            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**row, **tier})
         except APIStatusError as error:
             return error.status_code, error.response.headers, error.response.content
         except (APIConnectionError, TimeoutError) as error:
@@ -199,14 +237,15 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
             ) from None
         return response.status_code, response.headers, response.content
 
-    return ChatProvider(post, tokens_key=wire.tokens_key(url), close=asking.close)
+    role = endpoint.system_role
+    return ChatProvider(post, tokens_key=dialects.limit_name(url), close=asking.close, system_role=role)
 
 
 @asynccontextmanager
 async def desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
     """The endpoint's files and batches, its connections closed with the block."""
     async with client(endpoint, name) as asking:
-        yield Desk(asking, endpoint.base_url or "")
+        yield Desk(asking, dialects.limit_name(endpoint.base_url or ""), endpoint.system_role)
 
 
 PROVIDER = Listing(name="openai", connect=connect, desk=desk)

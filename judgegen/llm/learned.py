@@ -1,0 +1,162 @@
+"""What each model at each endpoint takes, found out by asking it, kept in the journal, and said once.
+
+A way of asking is `taken` once an answer came to it. Of several wishes that were left out together each is `doubted`
+until a later call has tried it by itself. Knows nothing of HTTP or of what refusals say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from judgegen.llm import manner
+from judgegen.llm.calls import Call, Outcome, Reply
+from judgegen.llm.facts import Facts
+from judgegen.llm.manner import Manner
+
+ROOMS = (4096, 16384)
+"""Tokens of a whole answer, thought included, that a judge is given in turn where its answers are cut off."""
+_CUT = ("length", "max_tokens")
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one model at one endpoint.
+
+    Attributes:
+        answered: whether it ever answered; `answers` counts those of this process.
+        taken: (wish, way) pairs that were answered.
+        instead: by wish, the way that is used instead of the fullest.
+        doubted: by wish, the way used until it is known which of several it was.
+        whole: whether a judge's answer ever came to its own end; `cut` counts those in a row that did not.
+        most: tokens of a whole answer that a judge is given where the run file does not say; 0 while nothing is known.
+    """
+
+    answered: bool = False
+    answers: int = 0
+    taken: set[tuple[str, str]] = field(default_factory=set)
+    instead: dict[str, Any] = field(default_factory=dict)
+    doubted: dict[str, Any] = field(default_factory=dict)
+    whole: bool = False
+    cut: int = 0
+    most: int = 0
+
+    def usual(self, wish: str, ways: tuple[Any, ...]) -> Any:
+        """The way in which a wish is known to be best sent."""
+        return self.instead[wish] if self.instead.get(wish) in ways else ways[0]
+
+    def manner(self, ways: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+        """How a call with these ways is to be sent, as far as is known."""
+        usual = {wish: self.usual(wish, choice) for wish, choice in ways.items()}
+        return usual | {wish: way for wish, way in self.doubted.items() if way in ways.get(wish, ())}
+
+    def settled(self, ways: Mapping[str, tuple[Any, ...]]) -> bool:
+        """Whether everything about such a call was answered before."""
+        sure = all((wish, str(way)) in self.taken for wish, way in self.manner(ways).items())
+        return self.answered and not self.doubted.keys() & ways.keys() and sure
+
+    def row(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "answered": self.answered,
+            "taken": sorted(self.taken),
+            "instead": self.instead,
+            "doubted": self.doubted,
+            "whole": self.whole,
+            "most": self.most,
+        }
+
+
+class Learned:
+    """What is known of every model; `say` is told each thing once, in a sentence."""
+
+    def __init__(self, facts: Facts | None = None, say: Callable[[str], None] | None = None) -> None:
+        self._facts, self._say = facts, say or (lambda _: None)
+        self._known: dict[tuple[str, str], Known] = {}
+        self._told: set[str] = set()
+
+    def of(self, call: Call) -> Known:
+        """What is known of the call's model where it is asked."""
+        place = (call.endpoint, call.model)
+        if place not in self._known:
+            row = None if self._facts is None else self._facts.get(_key(call))
+            self._known[place] = _known(row) if isinstance(row, dict) else Known()
+        return self._known[place]
+
+    def keep(self, call: Call) -> None:
+        """Write down what is known of the call's model."""
+        if self._facts is not None:
+            self._facts.put(_key(call), self.of(call).row())
+
+    def tell(self, call: Call, wish: str, way: Any) -> None:
+        """Say that a model does not take a wish as it was."""
+        if wish != "limit":
+            self.say(f"{call.model} at {call.endpoint} {manner.said(wish, way)}")
+
+    def say(self, sentence: str) -> None:
+        """Tell the user, unless that was told before."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            self._say(sentence)
+
+    def doubt(self, call: Call, said: str) -> bool:
+        """Note that a call was refused and it is not known why; whether an earlier run noted the same."""
+        key = f"doubt/{call.id}"
+        before = self._facts is not None and self._facts.get(key) is not None
+        if self._facts is not None:
+            self._facts.put(key, said[:300])
+        return before
+
+    def heard(self, call: Call, outcome: Outcome, used: Manner) -> None:
+        """An answer came to a call that was sent in this manner."""
+        known = self.of(call)
+        known.answered, known.answers = True, known.answers + 1
+        known.taken |= {(wish, str(way)) for wish, way in used.items()}
+        if call.tag.role == "judge" and isinstance(outcome, Reply):
+            self._measured(call, known, outcome)
+        self.keep(call)
+
+    def _measured(self, call: Call, known: Known, outcome: Reply) -> None:
+        """Learn from how a judge's answer ended how much room this judge needs."""
+        if not all(choice.finish.lower() in _CUT for choice in outcome.choices):
+            known.whole, known.cut = True, 0
+            return
+        known.cut += 1
+        had = call.most_tokens or 0
+        more = next((room for room in ROOMS if room > had), 0)
+        if "max_tokens" in call.wishes and more > known.most:
+            known.most = more
+            self.say(
+                f"{call.model} at {call.endpoint} was cut off within {had} tokens, thought included, and is given "
+                f"{more} from now on; judge.max_tokens sets another limit"
+            )
+
+    def room(self, call: Call) -> int:
+        """Tokens beyond the call's own limit that its model is known to need."""
+        if "max_tokens" not in call.wishes or call.max_tokens is None:
+            return 0
+        return max(call.room, self.of(call).most - call.max_tokens)
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A provider that finds out how its models want to be asked."""
+
+    def learns(self, learned: Learned) -> None:
+        """Know and keep from now on what `learned` holds."""
+        ...
+
+    def settled(self, call: Call) -> bool:
+        """Whether nothing is left to find out about such a call."""
+        ...
+
+
+def _key(call: Call) -> str:
+    return f"takes/{call.endpoint}/{call.model}"
+
+
+def _known(row: Mapping[str, Any]) -> Known:
+    taken = {(str(wish), str(way)) for wish, way in row.get("taken", ())}
+    kept = {name: row[name] for name in ("answered", "instead", "doubted", "whole", "most") if name in row}
+    return Known(taken=taken, **kept)

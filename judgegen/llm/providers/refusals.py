@@ -1,0 +1,155 @@
+"""An error body of any shape, read into one: its status, codes, sentences and the parameters it names; and its kind.
+
+Fields are gathered wherever they stand: in an object, a list, a text that holds JSON, an object inside a 200. Pure;
+knows nothing of calls or of what the endpoint has answered before.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from judgegen.llm import signs
+
+What = signs.Kind | Literal["throttled", "forbidden", "unclear"]
+"""A refusal's kind; "forbidden" and "unclear" mean that the words do not tell."""
+
+_SENTENCES = (
+    "message msg detail error error_description title reason raw status_msg error_msg errormessage description "
+    "failed_generation cause"
+).split()
+_CODES = ("code", "type", "status", "error_code", "error_type", "reason", "__type", "errorcode", "status_code")
+_PARAMS = ("param", "parameter", "field", "loc", "parameters")
+_DEEPEST = 8
+_LONGEST = 600
+_WORD = re.compile(r"[\w.:\-]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why there is no answer. `words` are its codes in lower case, `params` the parameters that it names."""
+
+    status: int
+    message: str
+    words: frozenset[str] = frozenset()
+    params: tuple[str, ...] = ()
+    retry_after: float | None = None
+
+    @property
+    def said(self) -> str:
+        """All of its sentences and the parameters it names, as one text."""
+        return " ".join((*self.params, self.message))
+
+
+def read(status: int, content: bytes, retry_after: float | None = None) -> Refusal:
+    """The refusal that a response of this status holds."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        said = re.sub(r"<[^>]*>", " ", content[:2000].decode("utf-8", "replace"))
+        return Refusal(status=status, message=" ".join(said.split())[:300] or f"HTTP {status}", retry_after=retry_after)
+    return gathered(status, found, retry_after)
+
+
+def inside(answer: Any) -> Refusal | None:
+    """The refusal that stands in a 200 in place of an answer; None where there are choices, or no error either."""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    if not isinstance(first, Mapping) or first.get("choices"):
+        return None
+    told = any(first.get(name) for name in ("error", "errors", "detail", "error_code", "base_resp"))
+    return gathered(200, first) if told or first.get("object") == "error" else None
+
+
+def gathered(status: int, found: Any, retry_after: float | None = None) -> Refusal:
+    """The refusal that a JSON value holds; a status of 200 gives way to one that stands inside."""
+    pairs = list(_pairs(found, 0))
+    sentences = dict.fromkeys(text for name, text in pairs if name in _SENTENCES)
+    words = frozenset(text.lower() for name, text in pairs if name in _CODES and _WORD.match(text))
+    params = tuple(dict.fromkeys(text for name, text in pairs if name in _PARAMS and not text.isdigit()))
+    own = [int(text) for name, text in pairs if name in _CODES and text.isdigit() and 400 <= int(text) < 600]
+    message = _message(list(sentences)) or (str(found)[:300] if found else "") or f"HTTP {status}"
+    return Refusal(
+        status=own[0] if status == 200 and own else status,
+        message=message,
+        words=words,
+        params=params,
+        retry_after=retry_after,
+    )
+
+
+def _message(sentences: list[str]) -> str:
+    """The sentences that add something to those before them."""
+    kept: list[str] = []
+    for text in sentences:
+        if not any(text in before for before in kept):
+            kept.append(text)
+    return " ".join("; ".join(kept).split())[:_LONGEST]
+
+
+def _pairs(node: Any, depth: int) -> Iterator[tuple[str, str]]:
+    """(name in lower case, text) of every leaf, those nearest the top first; JSON in a text is read as well."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(node, str):
+        yield "message", node
+        return
+    items = list(node.items()) if isinstance(node, Mapping) else [("", one) for one in node[:20]]
+    deeper: list[Any] = []
+    for name, value in items:
+        key = str(name).lower()
+        if key == "loc" and isinstance(value, list):
+            yield from (("loc", str(part)) for part in value if part != "body")
+        elif isinstance(value, Mapping | list):
+            deeper.append(value)
+        elif isinstance(value, str) and value.lstrip()[:1] in ("{", "[") and (held := _held(value)) is not None:
+            deeper.append(held)
+        elif value is not None and not isinstance(value, bool):
+            yield key or "message", str(value)
+    for value in deeper:
+        yield from _pairs(value, depth + 1)
+
+
+def _held(text: str) -> Any:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict | list) else None
+
+
+def kind(refusal: Refusal) -> What:
+    """What a refusal is about, by its fields and then by its sentences; a status alone decides where it is clear."""
+    status, words, said = refusal.status, refusal.words, refusal.said
+    if status == 429:
+        final = signs.coded("money", words) or (signs.told("money", words, said) and not _waits(refusal))
+        return "money" if final else "throttled"
+    if status == 402 or signs.coded("money", words) or (status < 500 and signs.told("money", words, said)):
+        return "money"
+    if status >= 500:
+        return "request" if signs.told("request", words, said) else "passing"
+    return "passing" if status in (408, 409, 425) else _of_a_request(status, words, said)
+
+
+def _waits(refusal: Refusal) -> bool:
+    return refusal.retry_after is not None or re.search(r"\bretry|\bagain\b", refusal.said, re.IGNORECASE) is not None
+
+
+def _of_a_request(status: int, words: frozenset[str], said: str) -> What:
+    """Of the first line that holds: what is sure goes before what sentences hint at, and these before the status."""
+    wished = status != 403 and bool(signs.wishes(said))
+    rows: tuple[tuple[bool, What], ...] = (
+        (status == 498 or signs.told("flagged", words, said), "flagged"),
+        (status == 401 or signs.coded("key", words), "key"),
+        (status == 413 or signs.told("too_long", words, said), "too_long"),
+        (signs.told("again", words, said), "again"),
+        (signs.coded("model", words) or (signs.told("model", words, said) and not wished), "model"),
+        (wished, "unclear"),
+        (signs.told("path", words, said) or status in (404, 405), "path"),
+        (signs.told("key", words, said), "key"),
+        (status == 200 and signs.told("passing", words, said), "passing"),
+        (status == 403, "forbidden"),
+    )
+    return next((what for holds, what in rows if holds), "unclear")
