@@ -40,7 +40,7 @@ def found(call: Call, usage: Usage, *, count_input: bool) -> dict[str, str]:
     odd: dict[str, str] = {}
     if usage.estimated:
         return odd
-    most = None if call.max_tokens is None else call.max_tokens * int(call.params.get("n", 1))
+    most = None if call.most_tokens is None else call.most_tokens * int(call.params.get("n", 1))
     if most is not None and usage.output > most:
         odd["output"] = f"the server bills {usage.output:,} tokens of output where max_tokens allows {most:,}"
     if not count_input or not usage.input or any(not isinstance(m.get("content"), str) for m in call.messages):
