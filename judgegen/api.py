@@ -26,6 +26,7 @@ from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
 from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
+from judgegen.llm.secrets import bare
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import encoding_name
 from judgegen.plan import judge as judge_plan
@@ -243,6 +244,9 @@ def _toml(resolved: Spec, base: Path) -> str:
     import tomli_w
 
     row = resolved.model_dump(mode="json", exclude_none=True)
+    for endpoint in row["endpoints"].values():  # a password is for those who run it, not for those who read the folder
+        if "base_url" in endpoint:
+            endpoint["base_url"] = bare(endpoint["base_url"])
     return tomli_w.dumps({**row, "prompts": str(base / resolved.prompts)})
 
 

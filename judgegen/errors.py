@@ -4,6 +4,7 @@
     ├── SpecError         the run file, the prompts or a template is wrong: mend the file named      2
     ├── PriceUnknown      a model has no price: set the key named; unknown is never $0               2
     ├── JournalError      the journal is damaged or another run holds it                             2
+    ├── OutputError       a file cannot be written or read: the disk, a quota, a permission          2
     ├── ProviderRefused   key, quota, model name or parameter: nothing more is sent                  3
     ├── BudgetReached     the cap holds: the same command with a higher cap continues                4
     ├── Incomplete        calls still fail after their retries: the same command tries them again    5
@@ -46,6 +47,12 @@ class PriceUnknown(JudgegenError):  # noqa: N818 - the names of the tree are the
 
 class JournalError(JudgegenError):
     """The journal is damaged, of another version, or held by another run."""
+
+    exit_code = 2
+
+
+class OutputError(JudgegenError):
+    """A file cannot be written or read; what was answered is in the journal."""
 
     exit_code = 2
 

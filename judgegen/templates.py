@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2 import Template as JinjaTemplate
 
+_LARGEST = 100_000
+"""The largest factor in a template."""
 NOTES = frozenset({"fence", "reference", "criteria", "checklist", "rationale"})
 """What a template may show beside what it asks about."""
 
@@ -102,18 +104,39 @@ class Template:
     fields: frozenset[str] = frozenset()
 
     def messages(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
-        """The chat that asks, filled with `values` (names that the template does not use are allowed)."""
-        return tuple(
-            {"role": role, "content": _compiled(source).render(values).strip()} for role, source in self.sections
-        )
+        """The chat that asks, filled with `values` (names that the template does not use are allowed).
+
+        Raises:
+            SpecError: it cannot be filled.
+        """
+        return tuple({"role": role, "content": self._filled(role, source, values)} for role, source in self.sections)
+
+    def _filled(self, role: str, source: str, values: Mapping[str, Any]) -> str:
+        try:
+            return _compiled(source).render(values).strip()
+        except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
+            raise SpecError(f"{self.name}: # {role} cannot be filled: {type(error).__name__}: {error}") from None
 
 
 @functools.cache
 def _environment() -> Environment:
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import StrictUndefined
+    from jinja2.exceptions import SecurityError
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Bounded(SandboxedEnvironment):
+        """Reaches nothing of this program, and makes nothing large out of something small."""
+
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            sizes = [abs(side) if isinstance(side, int | float) else len(side) for side in (left, right)]
+            if max(sizes) > (64 if operator == "**" else _LARGEST):
+                raise SecurityError(f"{operator} makes too much of {max(sizes)}")
+            return super().call_binop(context, operator, left, right)
 
     # Not HTML: what is quoted must reach the judge as it stands. Values are never rendered as templates themselves.
-    return Environment(undefined=StrictUndefined, autoescape=False, trim_blocks=True)  # noqa: S701
+    return Bounded(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
 
 
 @functools.lru_cache(maxsize=64)
@@ -190,7 +213,23 @@ def parse(text: str, name: str, kind: Kind) -> Template:
     template = Template(name=name, kind=kind, sections=sections, aspects=_aspects(front, name, kind), fields=fields)
     _check_fields(template)
     _check_front(template, front)
+    _try(template)
     return template
+
+
+def _try(template: Template) -> None:
+    """Fill it with made-up values, all that may be there or only what must: one of the two has to do.
+
+    Raises:
+        SpecError: neither does.
+    """
+    made_up: dict[str, Any] = dict.fromkeys(template.kind.must, "made up") | {"aspects": template.aspects}
+    full = {**made_up, **dict.fromkeys(template.kind.may, "made up")}
+    bare = {**made_up, **dict.fromkeys(template.kind.may), "fence": "made up", "tie_label": "made up"}
+    try:
+        template.messages(full)
+    except SpecError:
+        template.messages(bare)
 
 
 def _check_front(template: Template, front: Mapping[str, Any]) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+_RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and newline, and those that turn the direction of what follows."""
 
 
 def clean(text: str) -> str:
@@ -15,6 +19,11 @@ def clean(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def harmless(text: str) -> str:
+    """Text that moves no cursor, renames no window and hides nothing: what would is shown by its escape."""
+    return _RAW.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def normal(text: str) -> str:

@@ -70,3 +70,39 @@ def test_a_template_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "own.md").write_bytes(b"caf\xe9")
     with pytest.raises(SpecError, match="not UTF-8 at byte 3"):
         templates.read_text(tmp_path / "own.md")
+
+
+HEAD = """+++
+kind = "pairwise"
++++
+# user
+{{ request }} {{ first }} {{ second }} {{ first_label }} {{ second_label }} """
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "{{ 1 / 0 }}",
+        "{% include 'x' %}",
+        "{{ request() }}",
+        "{{ request.nothing }}",
+        "{{ 'a' * 10 ** 10 }}",
+        "{{ [0] * 1000000000 }}",
+        "{{ 2 ** 100000 }}",
+        "{% for i in range(10 ** 9) %}{% endfor %}",
+        "{{ request.__class__.__mro__[1].__subclasses__() }}",
+        "{{ request | nothing }}",
+    ],
+)
+def test_a_template_is_tried_when_it_is_read(hostile: str) -> None:
+    """What fails when it is filled fails before anything is sent, by the template's name."""
+    with pytest.raises(SpecError, match=r"mine\.md"):
+        templates.parse(HEAD + hostile, "mine.md", templates.PAIRWISE)
+
+
+@pytest.mark.parametrize(
+    "fine", ["{% if criteria %}{{ criteria.strip() }}{% endif %}", "{{ criteria.strip() }}", "{{ request * 2 }}"]
+)
+def test_a_template_that_can_be_filled_is_taken(fine: str) -> None:
+    """With all that may be there, or without; what only a run can know is not held against it."""
+    assert templates.parse(HEAD + fine, "mine.md", templates.PAIRWISE).name == "mine.md"

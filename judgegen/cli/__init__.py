@@ -90,4 +90,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets an answer
-    typer.main.get_command(app)(arguments, prog_name="judgegen")
+    from judgegen.cli.outlet import outlets
+
+    with outlets():
+        typer.main.get_command(app)(arguments, prog_name="judgegen")

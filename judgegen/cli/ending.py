@@ -5,11 +5,13 @@ Reads a run's summary and the first rows of its preferences.jsonl. Knows nothing
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
 import shutil
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import Any, NoReturn
 
 import typer
 
-from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, SpecError
+from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, OutputError, SpecError
 from judgegen.run.result import Run
 from judgegen.show.words import figures, files, first_pairs, headline, said, shortened
+from judgegen.textual import harmless
 
 CONTINUES = {
     Interrupted: "to continue:",
@@ -30,21 +33,54 @@ POOR_JUDGE = """\
 SmolLM2-135M is a real language model and a poor judge: these labels are for looking, not for training.
 Name a stronger [judge] model in the run file before you use them."""
 
+_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
+"""What a disk says that is full, failing or closed to writing, and a system with no file left to give."""
+
 Show = Callable[[Any], Iterable[str]]
 """What a command came to, for people, line by line."""
 
 
 @contextmanager
 def told(*, as_json: bool = False, show: Show | None = None) -> Iterator[None]:
-    """What goes wrong inside is told in words, or as JSON too, and ends the process with the error's code."""
+    """What goes wrong inside is told in words, or as JSON too, and ends the process with the error's code.
+
+    The last resort for what is left: trouble of the disk is the user's to mend, anything else ours, and neither is a
+    reason to lose the word of what is kept.
+    """
     try:
         yield
     except JudgegenError as error:
         end(error.run, error, as_json=as_json, show=show)
     except OSError as error:
-        if error.filename is None:  # no file's trouble: a fault of ours, which deserves its traceback
+        end(None, _of_files(error), as_json=as_json)
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("click", "typer"):  # how these end a command
             raise
-        end(None, JudgegenError(f"{error.filename}: {error.strerror}"), as_json=as_json)
+        end(None, _of_ours(error), as_json=as_json)
+
+
+def _of_files(error: OSError) -> JudgegenError:
+    """A file or the disk is in the way."""
+    what = error.strerror or str(error) or type(error).__name__
+    if error.errno in _ROOM:
+        where = "" if error.filename is None else f"{error.filename}: "
+        return OutputError(
+            f"{where}cannot be written ({what}): the disk is full, a quota is reached, or it is failing; the outputs "
+            f"are as they were, every answer is in the journal; make room, then the same command goes on"
+        )
+    return OutputError(f"{error.filename}: {what}" if error.filename is not None else f"{what}; nothing is lost")
+
+
+def _of_ours(error: BaseException) -> JudgegenError:
+    """A fault of this program, where it happened, in one line; the whole of it goes to a file on request."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    if os.environ.get("JUDGEGEN_TRACEBACK"):
+        traceback.print_exception(error)
+    return JudgegenError(
+        f"a fault of judgegen's own: {type(error).__name__}: {str(error)[:300]} (at {where}); what was answered is in "
+        f"the journal; please report it with what JUDGEGEN_TRACEBACK=1 prints"
+    )
 
 
 def end(run: Any, error: JudgegenError | None = None, *, as_json: bool, show: Show | None = None) -> NoReturn:
@@ -55,7 +91,7 @@ def end(run: Any, error: JudgegenError | None = None, *, as_json: bool, show: Sh
         print("\n".join((show or text)(run)))
     if error is None:
         raise typer.Exit
-    print(f"{'stopped' if isinstance(error, Interrupted) else 'error'}: {error}", file=sys.stderr)
+    print(harmless(f"{'stopped' if isinstance(error, Interrupted) else 'error'}: {error}"), file=sys.stderr)
     if type(error) in CONTINUES:
         print(f"{CONTINUES[type(error)]} {same_command()}", file=sys.stderr)
     raise typer.Exit(error.exit_code)

@@ -31,6 +31,7 @@ from judgegen.llm.providers.body import body
 from judgegen.llm.providers.meaning import Meanings, spoken
 from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
+from judgegen.llm.secrets import masked
 from judgegen.llm.trial import Trial
 
 METADATA_KEY = "judgegen_batch"
@@ -127,7 +128,7 @@ class Desk:
     async def rows(self, file_id: str) -> AsyncIterator[batchrows.Row]:
         """The rows of an output or error file."""
         response = await persist(lambda: self.client.files.content(file_id), API)
-        for line in response.text.splitlines():
+        for line in masked(response.text).splitlines():
             with suppress(ValueError, RecursionError):  # a row that cannot be read is asked again
                 if (row := batchrows.read(json.loads(line))) is not None:
                     yield row

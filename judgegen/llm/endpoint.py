@@ -62,6 +62,11 @@ class Endpoint(Hashable, Protocol):
         ...
 
     @property
+    def plain_http(self) -> bool:
+        """Whether a key may go to a stranger over plain http."""
+        ...
+
+    @property
     def max_concurrency(self) -> int:
         """Requests in flight at once."""
         ...

@@ -21,6 +21,7 @@ from judgegen.errors import PriceUnknown
 from judgegen.llm.calls import Usage
 from judgegen.llm.endpoint import Endpoint, Price
 from judgegen.llm.providers.table import provider
+from judgegen.llm.secrets import bare
 from judgegen.llm.training_prices import table
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def rate(
         return found
     how = "" if processing == "standard" else f" under {processing} processing"
     raise PriceUnknown(
-        f"no price is known for {model!r}{how} at {endpoint.base_url or endpoint.address}; "
+        f"no price is known for {model!r}{how} at {bare(endpoint.base_url or endpoint.address)}; "
         f"set endpoints.{name}.price = {{ input = …, output = … }} in the run file, in USD per million tokens"
     )
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
 from judgegen.show.words import duration, money, quantity, shortened
+from judgegen.textual import harmless
 from judgegen.watch import Watch
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Tally(Watch):
         """Not in flight while it waits."""
         self._flying.pop(call.id, None)
         self.retries += 1
-        self.last_reason = why
+        self.last_reason = harmless(why)
 
     def finished(self, result: Result) -> None:
         """A prompt is done; one that is whole says how many calls a prompt takes."""
@@ -229,7 +230,7 @@ class Live(Shown):
         from rich.text import Text
 
         # A Text, since a style given to print would colour the bar as well.
-        self.console.print(Text(f"warning: {message}", style="yellow"))
+        self.console.print(Text(harmless(f"warning: {message}"), style="yellow"))
 
     def close(self) -> None:
         """Take the bar away and give the cursor back."""

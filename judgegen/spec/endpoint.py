@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
 from judgegen.spec.tables import Frozen, Pairs
+from judgegen.spec.values import url_problem
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -46,6 +47,7 @@ class Endpoint(Frozen):
     provider: str = "openai"
     base_url: str | None = None
     api_key_env: str | None = None
+    plain_http: bool = False  # a key may go to a stranger over http://
     headers: Pairs = ()  # sent with every request, beside the key; "env:NAME" is the environment variable's value
     query: Pairs = ()  # behind every path, as Azure's api-version; "env:NAME" likewise
     system_role: Literal["system", "developer", "user"] | None = None  # of system messages; found out unless written
@@ -68,6 +70,13 @@ class Endpoint(Frozen):
         if name not in PROVIDERS:
             raise ValueError(f"{name!r} is not one of: {', '.join(PROVIDERS)}")
         return name
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, url: str | None) -> str | None:
+        if url and (problem := url_problem(url)):
+            raise ValueError(problem)
+        return url
 
     @model_validator(mode="before")
     @classmethod

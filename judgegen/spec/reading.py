@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from judgegen.errors import SpecError
+from judgegen.spec import values
 from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Escalation, Grade, Judge, Pairs, Panelist, Third
 from judgegen.spec.runfile import Budget, Output, Spec
 from judgegen.spec.sampler import Range, Sampler, Variant
+
+_MOST_TOLD = 20
 
 
 def read(path: Path) -> Spec:
@@ -34,6 +38,8 @@ def read(path: Path) -> Spec:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: not TOML: {error}") from None
+    except (RecursionError, ValueError) as error:  # nested without end; digits without end
+        raise SpecError(f"{path}: not a run file: {error}") from None
     return parse(table, where=str(path))
 
 
@@ -43,6 +49,8 @@ def parse(table: Mapping[str, Any], *, where: str = "run file") -> Spec:
     Raises:
         SpecError: every problem found, one a line.
     """
+    if wrong := list(itertools.islice(values.problems(table), _MOST_TOLD)):
+        raise SpecError("\n".join(f"{where}: {problem}" for problem in wrong))
     try:
         return Spec.model_validate(dict(table))
     except ValidationError as error:

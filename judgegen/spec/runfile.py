@@ -18,6 +18,7 @@ from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Judge, Pairs
 from judgegen.spec.sampler import Sampler
 from judgegen.spec.tables import Frozen
+from judgegen.spec.values import url_problem
 
 
 class Budget(Frozen):
@@ -51,7 +52,10 @@ class Spec(Frozen):
         """OpenAI is there without being written; the environment gives its address."""
         openai = endpoints.get("openai", Endpoint(api_key_env="OPENAI_API_KEY"))
         if openai.provider == "openai" and openai.base_url is None:
-            openai = openai.model_copy(update={"base_url": os.environ.get("OPENAI_BASE_URL") or OPENAI_URL})
+            url = os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+            if problem := url_problem(url):
+                raise ValueError(f"the environment variable OPENAI_BASE_URL {problem}")
+            openai = openai.model_copy(update={"base_url": url})
         if openai.provider == "openai" and openai.api_key_env is None:
             openai = openai.model_copy(update={"api_key_env": "OPENAI_API_KEY"})
         return {**endpoints, "openai": openai}

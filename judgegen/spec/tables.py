@@ -40,6 +40,4 @@ Pairs = Annotated[
 class Frozen(BaseModel):
     """A closed, immutable table: what is not named here is an error."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=False, serialize_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, serialize_by_alias=True, allow_inf_nan=False)

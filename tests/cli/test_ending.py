@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -91,3 +93,28 @@ def test_a_console_script_on_the_path_goes_by_its_name(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "argv", [str(script), "run", "x.toml"])
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ending.same_command() == "judgegen run x.toml"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "the disk is full"),
+        (OSError(errno.EIO, "Input/output error", "out/x.parquet"), 2, "out/x.parquet"),
+        (OSError(errno.EACCES, "Permission denied", "out/x"), 2, "out/x: Permission denied"),
+        (OSError("an error of pyarrow's"), 2, "pyarrow"),
+        (ZeroDivisionError("division by zero"), 1, "ZeroDivisionError: division by zero"),
+        (KeyError("choices"), 1, "fault of judgegen's own"),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"), 1, "fault of judgegen's own"),
+    ],
+)
+def test_whatever_is_left_is_a_sentence_and_a_code(
+    error: Exception, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback: trouble of the disk says its mend, a fault of ours where it happened and that nothing is lost."""
+    with pytest.raises(typer.Exit) as caught, ending.told():
+        raise error
+    said = capsys.readouterr().err
+    assert caught.value.exit_code == code
+    assert words in said
+    assert "journal" in said or "out/x:" in said or "nothing is lost" in said
+    assert "Traceback" not in said

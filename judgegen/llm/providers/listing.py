@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from judgegen.llm.batch import Desk
 from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.secrets import bare
 from judgegen.llm.senders import Provider
 
 
 def by_url(endpoint: Endpoint) -> str:
     """The identity of what stands at an address: the address."""
-    return (endpoint.base_url or "").rstrip("/")
+    return bare(endpoint.base_url or "").rstrip("/")
 
 
 def every_place(endpoint: Endpoint) -> int:

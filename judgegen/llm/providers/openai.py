@@ -23,10 +23,12 @@ from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
 from judgegen.llm.providers import refusals, wire
 from judgegen.llm.providers.body import body
+from judgegen.llm.providers.keys import api_key, login
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.meaning import Meanings, spoken, users_own
 from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
+from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
 
 if TYPE_CHECKING:
@@ -147,23 +149,6 @@ def _json(content: bytes) -> Any:
         raise Transient("an answer that is not JSON", billed=None) from None
 
 
-def api_key(endpoint: Endpoint, name: str) -> str:
-    """The key from the environment; a local server needs none.
-
-    Raises:
-        ProviderRefused: the variable that should hold it is not set.
-    """
-    variable = endpoint.api_key_env
-    if variable is None:
-        return "none"
-    if key := os.environ.get(variable):
-        return key
-    host = urlsplit(endpoint.base_url or "").hostname or ""
-    if name == "openai" and host in ("127.0.0.1", "localhost", "::1"):
-        return "none"
-    raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
-
-
 def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounded: bool = False) -> AsyncOpenAI:
     """The SDK's client for `endpoint`, its retries off: the loop of retries is ours.
 
@@ -174,14 +159,15 @@ def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounde
 
     from judgegen.llm.providers.transport import Bounded
 
-    url, asked = _split(base_url or endpoint.base_url or "")
+    opened, login_header = login(endpoint, name, base_url or endpoint.base_url or "")
+    url, asked = _split(opened)
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
     http = Bounded(within_s=endpoint.timeout_s, limits=limits) if bounded else DefaultAioHttpClient(limits=limits)
     return AsyncOpenAI(
         base_url=url,
-        default_headers=_resolved(endpoint.headers, name),
+        default_headers={**login_header, **_resolved(endpoint.headers, name)},
         default_query={**asked, **_resolved(endpoint.query, name)},
         api_key=api_key(endpoint, name),
         max_retries=0,
@@ -202,6 +188,8 @@ def _resolved(pairs: tuple[tuple[str, str], ...], name: str) -> dict[str, str]:
         found[key] = os.environ.get(variable, "").strip() if kind == "env" else value
         if not found[key]:
             raise ProviderRefused(f"endpoint {name!r}: {key} has no value; set the environment variable {variable}")
+        if kind == "env" or secret_name(key):
+            remember(found[key])
     return found
 
 
@@ -227,15 +215,15 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
         try:
             response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**row, **tier})
         except APIStatusError as error:
-            return error.status_code, error.response.headers, error.response.content
+            return error.status_code, error.response.headers, masked_bytes(error.response.content)
         except (APIConnectionError, TimeoutError) as error:
             raise _lost(error, late) from None
         except ElsewhereError as error:
             raise ProviderRefused(
-                f"{url} sends requests on to {error.where}, and prompts are not sent to another host; "
+                f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host; "
                 f"set base_url of endpoint {name!r} to the address that is meant"
             ) from None
-        return response.status_code, response.headers, response.content
+        return response.status_code, response.headers, masked_bytes(response.content)
 
     role = endpoint.system_role
     return ChatProvider(post, tokens_key=dialects.limit_name(url), close=asking.close, system_role=role)

@@ -1,0 +1,58 @@
+"""The one way out to a terminal: whatever a command prints leaves without secrets and without control characters.
+
+A terminal is still driven by our own displays: colours and cursor movements pass to it, and to nothing else. Knows
+nothing of what is said.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
+
+from judgegen.llm.secrets import masked
+from judgegen.textual import harmless
+
+_DRIVING = re.compile(r"(\x1b\[[0-9;?]*[A-Za-z])")
+
+
+class Outlet:
+    """A text stream like `stream`, for everything but what must not be seen."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write `text` as it may be seen; the number of characters that were taken."""
+        shown = masked(text)
+        driven = self._stream.isatty()
+        parts = _DRIVING.split(shown) if driven else [shown]
+        passing = (part if driven and _DRIVING.fullmatch(part) else _still(part, driven) for part in parts)
+        self._stream.write("".join(passing))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write each of `lines`."""
+        for line in lines:
+            self.write(line)
+
+
+def _still(text: str, driven: bool) -> str:
+    """A terminal is returned to the line's beginning by our displays; a file is not."""
+    return "\r".join(map(harmless, text.split("\r"))) if driven else harmless(text)
+
+
+@contextmanager
+def outlets() -> Iterator[None]:
+    """Within, standard output and error are outlets."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("TextIO", Outlet(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
