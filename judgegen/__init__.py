@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     )
     from judgegen.spec import Spec
     from judgegen.study.attack import Attack, attack
-    from judgegen.study.check import Check, calibrate, check
+    from judgegen.study.calibrate import calibrate
+    from judgegen.study.check import Check, check
     from judgegen.watch import Watch
     from judgegen.writer.calibrated import Calibration
 
@@ -61,7 +62,8 @@ _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
     "judgegen.study.attack": ("Attack", "attack"),
     "judgegen.writer.calibrated": ("Calibration",),
-    "judgegen.study.check": ("Check", "calibrate", "check"),
+    "judgegen.study.calibrate": ("calibrate",),
+    "judgegen.study.check": ("Check", "check"),
     "judgegen.errors": (
         "AttackWon",
         "BudgetReached",

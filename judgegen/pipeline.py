@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from judgegen.errors import Unanswered
 from judgegen.judge.bench import Bench, Judged, graded
@@ -56,24 +56,20 @@ class Plan:
         return () if self.judging is None else self.judging.judges
 
 
-Prompts = Iterable[Prompt]
-Through = Callable[[Prompt, Plan, Send], Coroutine[Any, Any, Result]]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-async def results(
-    prompts: Prompts, plan: Plan, send: Send, *, window: int, each: Through | None = None
-) -> AsyncGenerator[Result, None]:
-    """One Result per prompt, in order, with at most `window` prompts under way or waiting for an earlier one.
-
-    `each` takes a prompt to its result; through the three stages unless given.
-    """
-    one = each or through
-    waiting: deque[asyncio.Task[Result]] = deque()
+async def windowed(
+    items: Iterable[T], through: Callable[[T, Send], Coroutine[Any, Any, R]], send: Send, *, window: int
+) -> AsyncGenerator[R, None]:
+    """What each item comes to, in their order, with at most `window` under way or waiting for an earlier one."""
+    waiting: deque[asyncio.Task[R]] = deque()
     try:
-        for prompt in prompts:
+        for item in items:
             if len(waiting) >= window:
                 yield await waiting.popleft()
-            waiting.append(asyncio.create_task(one(prompt, plan, send)))
+            waiting.append(asyncio.create_task(through(item, send)))
         while waiting:
             yield await waiting.popleft()
     finally:
@@ -82,7 +78,12 @@ async def results(
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def through(prompt: Prompt, plan: Plan, send: Send) -> Result:
+def results(prompts: Iterable[Prompt], plan: Plan, send: Send, *, window: int) -> AsyncGenerator[Result, None]:
+    """One Result per prompt, in order, through the three stages."""
+    return windowed(prompts, partial(through, plan=plan), send, window=window)
+
+
+async def through(prompt: Prompt, send: Send, plan: Plan) -> Result:
     """Sample, screen, judge, decide, select: one prompt."""
     drawn: tuple[Candidate, ...] = ()
     with recording() as asked:

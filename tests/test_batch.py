@@ -92,7 +92,7 @@ def test_every_fault_at_once(tmp_path: Path, seed: str) -> None:
 
 def test_without_wait_it_submits_and_says_when_to_come_back(tmp_path: Path) -> None:
     """One invocation leaves its calls with the provider; the next goes on; nothing is submitted twice."""
-    with served("--batch-seconds", "0.5") as url:
+    with served("--batch-seconds", "4") as url:
         for _ in range(2):
             with pytest.raises(Incomplete, match="16 calls are with the provider") as caught:
                 run(table(url), tmp_path / "run", batch=True)

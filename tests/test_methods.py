@@ -7,6 +7,7 @@ import json
 import math
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -384,7 +385,7 @@ def test_every_kind_of_call_is_estimated(judge: dict[str, Any]) -> None:
     """The estimate runs through, and counts at least the calls of a run without trouble and without escalation."""
     resolved = resolved_of(judge)
     steps = plan.plan(resolved, plan.texts(resolved, Path()))
-    found = count(resolved, steps, prompts(), None)
+    found = count(resolved, steps, prompts(), None, partial(pipeline.through, plan=steps))
     models = {row.model for row in found.rows if row.role == "judge"}
     assert models == {asking.model for asking in steps.judges}
     asked = Counter(

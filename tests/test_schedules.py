@@ -7,6 +7,7 @@ import json
 import math
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,7 @@ def test_an_estimate_counts_at_least_what_is_asked(judge: dict[str, Any]) -> Non
     """The expected calls of a schedule are those of a run in which nothing is settled early."""
     resolved = spec.parse({**TABLE, "judge": {**TABLE["judge"], **judge}})
     steps = plan.plan(resolved, plan.texts(resolved, Path()))
-    found = count(resolved, steps, prompts(), None)
+    found = count(resolved, steps, prompts(), None, partial(pipeline.through, plan=steps))
     asked = [call for r in run(Judge(2, trouble=0.0), steps) for call, _ in r.calls if call.tag.role == "judge"]
     comparisons = {"round-robin": 10, "min-max": 6, "swiss": 6}[judge["schedule"]]
     orders = 1 if judge.get("orders") == "one" else 2

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Wait, Yes, check_wait
+
 if TYPE_CHECKING:
     from judgegen.study.attack import Attack, Row
 
@@ -22,20 +24,20 @@ def attack(
         Path | None,
         typer.Option("--out", metavar="DIR", help="The run's folder; the attack's is beside it and ends in -attack."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
-    ] = None,
-    max_usd: Annotated[
-        float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that folder may cost in all.")
-    ] = None,
+    limit: Prompts = None,
+    max_usd: MaxUsd = None,
+    batch: Batch = False,
+    wait: Wait = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")] = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
 ) -> None:
     """How often hostile answers win before a run file's judge.
 
     Forged verdicts, pleas, master keys, null models, broken frames and the like stand against a normal answer of the
     run's sampler, in both orders. An answer that the run's journal has is taken from there. The calls are journaled:
-    the same command continues, and an attack that is done costs nothing more.
+    the same command continues, and an attack that is done costs nothing more. Where calls cost money the expected cost
+    is shown first, and on a terminal you are asked.
 
     \b
     Exit codes:
@@ -51,13 +53,18 @@ def attack(
     from functools import partial
 
     from judgegen.cli import ending
+    from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
     from judgegen.show.progress import watch_for
     from judgegen.study import attack as attacking
 
-    job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd)
-    with ending.told(as_json=as_json, show=lines), watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
-        done = asyncio.run(stoppable(job, watch))
+    check_wait(batch=batch, wait=wait)
+    expected = partial(attacking.expected, spec, out=out, limit=limit)
+    job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
+    with ending.told(as_json=as_json, show=lines):
+        confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
+        with watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
+            done = asyncio.run(stoppable(job, watch))
     ending.end(done, as_json=as_json, show=lines)
 
 

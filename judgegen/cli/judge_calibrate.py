@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judgegen.cli.judge_check import AsJson, Labelled, Limit, MaxUsd, Out, RunFile, Silent, Source
+from judgegen.cli.judge_check import AsJson, Labelled, Limit, Out, RunFile, Source
+from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
     from judgegen.writer.calibrated import Calibration
@@ -30,8 +31,11 @@ def calibrate(
     out: Out = None,
     limit: Limit = None,
     max_usd: MaxUsd = None,
+    batch: Batch = False,
+    wait: Wait = False,
     as_json: AsJson = False,
-    quiet: Silent = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit a judge's confidence to human votes, and find from where on its pairs can be kept.
 
@@ -49,28 +53,22 @@ def calibrate(
     from functools import partial
 
     from judgegen.cli import ending
+    from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
     from judgegen.errors import NoThreshold
     from judgegen.show.progress import watch_for
-    from judgegen.study import check as checking
+    from judgegen.study.calibrate import calibrate as fit
+    from judgegen.study.check import expected
     from judgegen.writer.files import write_text
 
-    job = partial(
-        checking.calibrate,
-        labelled,
-        run=run,
-        target=target,
-        confidence=confidence,
-        source=source,
-        out=out,
-        limit=limit,
-        max_usd=max_usd,
-    )
-    with (
-        ending.told(as_json=as_json, show=lines),
-        watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch,
-    ):
-        done = asyncio.run(stoppable(job, watch))
+    check_wait(batch=batch, wait=wait)
+    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
+    how: dict[str, Any] = {"target": target, "confidence": confidence, "max_usd": max_usd, "batch": batch, "wait": wait}
+    job = partial(fit, labelled, **which, **how)
+    with ending.told(as_json=as_json, show=lines):
+        confirm(run, partial(expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
+        with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
+            done = asyncio.run(stoppable(job, watch))
         write_text(file, done.text())
     error = None if done.threshold is not None else NoThreshold(refusal(done))
     ending.end(done, error, as_json=as_json, show=lines)

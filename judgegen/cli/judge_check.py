@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
     from judgegen.study.check import Check
@@ -27,11 +29,7 @@ Out = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="Take N comparisons only, spread over them all.")
 ]
-MaxUsd = Annotated[
-    float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that folder may cost in all.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
-Silent = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")]
 
 
 def check(
@@ -42,14 +40,18 @@ def check(
     out: Out = None,
     limit: Limit = None,
     max_usd: MaxUsd = None,
+    batch: Batch = False,
+    wait: Wait = False,
     as_json: AsJson = False,
-    quiet: Silent = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
 ) -> None:
     """How far a run file's judge agrees with people, and what habits it has.
 
     Every comparison is put to the judge as a run would put it, in the same orders, and its verdicts stand beside the
     votes: accuracy, agreement, position, length, ties, calibration, price, each with its 95 % interval over prompts.
-    The calls are journaled: the same command continues, and a check that is done costs nothing more.
+    The calls are journaled: the same command continues, and a check that is done costs nothing more. Where calls cost
+    money the expected cost is shown first, and on a terminal you are asked.
 
     \b
     Exit codes:
@@ -64,13 +66,18 @@ def check(
     from functools import partial
 
     from judgegen.cli import ending
+    from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
     from judgegen.show.progress import watch_for
     from judgegen.study import check as checking
 
-    job = partial(checking.check, labelled, run=run, source=source, out=out, limit=limit, max_usd=max_usd)
-    with ending.told(as_json=as_json, show=lines), watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
-        done = asyncio.run(stoppable(job, watch))
+    check_wait(batch=batch, wait=wait)
+    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
+    job = partial(checking.check, labelled, **which, max_usd=max_usd, batch=batch, wait=wait)
+    with ending.told(as_json=as_json, show=lines):
+        confirm(run, partial(checking.expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
+        with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
+            done = asyncio.run(stoppable(job, watch))
     ending.end(done, as_json=as_json, show=lines)
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Wait, Yes, check_wait
+
 
 def run(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
@@ -15,21 +17,15 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
-    ] = None,
-    max_usd: Annotated[
-        float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")
-    ] = None,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Through the provider's Batch API: submit, or fetch and go on.")
-    ] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")] = False,
+    limit: Prompts = None,
+    max_usd: MaxUsd = None,
+    batch: Batch = False,
+    wait: Wait = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")] = False,
+    yes: Yes = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make preference pairs from a run file; run again, it continues.
 
@@ -56,11 +52,11 @@ def run(
     from judgegen.cli.interrupt import stoppable
     from judgegen.show.progress import watch_for
 
-    if wait and not batch:
-        raise typer.BadParameter("goes with --batch", param_hint="--wait")
+    check_wait(batch=batch, wait=wait)
+    expected = partial(api.estimate, spec, out=out, limit=limit)
     job = partial(api.generate, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json):
-        confirm(spec, out=out, limit=limit, batch=batch, ask=not yes, tell=not quiet)
+        confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
             done = asyncio.run(stoppable(job, watch))
     ending.end(done, as_json=as_json)

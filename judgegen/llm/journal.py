@@ -121,6 +121,16 @@ class Journal:
         db.text_factory = _readable
         return db
 
+    @classmethod
+    @contextmanager
+    def if_any(cls, folder: Path) -> Iterator[Self | None]:
+        """The journal in `folder`, None where there is none."""
+        if not (folder / NAME).is_file():
+            yield None
+            return
+        with cls(folder, create=False) as journal:
+            yield journal
+
     def __enter__(self) -> Self:
         return self
 

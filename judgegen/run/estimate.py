@@ -9,22 +9,34 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, Generic, Protocol, TypeVar
 
-from judgegen import pipeline
 from judgegen.judge.build import Asking
 from judgegen.llm import models, prices
-from judgegen.llm.calls import digest
+from judgegen.llm.calls import Send, digest
 from judgegen.llm.guess import Bound, Guess, Key, Length, Tally, pilot
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
-from judgegen.pipeline import Plan
-from judgegen.records import Prompt
+from judgegen.pipeline import Plan, windowed
 from judgegen.run.expected import BOUNDS, Estimate, Row
 from judgegen.spec import Endpoint, Spec
 
+Through = Coroutine[Any, Any, Any]
+
+
+class Item(Protocol):
+    """A prompt, or whatever else is counted: its id is its lot."""
+
+    @property
+    def id(self) -> str:
+        """The same for the same content."""
+        ...
+
+
+T = TypeVar("T", bound=Item)
 EVERY = 20_000
 """Up to this many prompts every one is counted."""
 SAMPLE = 2_000
@@ -33,10 +45,10 @@ TOKENS_PER_S, FIRST_TOKEN_S = 60.0, 0.5
 """Assumed speed of an endpoint nobody has asked yet."""
 
 
-def sample(prompts: Iterable[Prompt], seed: int) -> tuple[int, list[Prompt]]:
+def sample(prompts: Iterable[T], seed: int) -> tuple[int, list[T]]:
     """How many prompts there are, and those to count: all, or beyond `EVERY` the `SAMPLE` with the lowest lots."""
-    count, kept = 0, list[Prompt]()
-    lots: list[tuple[int, int, Prompt]] = []
+    count, kept = 0, list[T]()
+    lots: list[tuple[int, int, T]] = []
     for count, prompt in enumerate(prompts, start=1):
         if count <= EVERY:
             kept.append(prompt)
@@ -48,12 +60,13 @@ def sample(prompts: Iterable[Prompt], seed: int) -> tuple[int, list[Prompt]]:
 
 
 @dataclass(slots=True)
-class Counting:
+class Counting(Generic[T]):
     """The passes of one estimate."""
 
     spec: Spec
     plan: Plan
     journal: Journal | None
+    through: Callable[[T, Send], Through]
     lengths: dict[Key, Length] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,11 +74,11 @@ class Counting:
         for key, length in _assumed(self.spec, self.plan).items():
             self.lengths[key] = known.get((key[0], key[2], key[3]), length)
 
-    async def tallies(self, prompts: list[Prompt], bound: Bound) -> dict[Key, Tally]:
-        """What the calls for `prompts` come to at one end of the interval."""
+    async def tallies(self, items: list[T], bound: Bound) -> dict[Key, Tally]:
+        """What the calls for `items` come to at one end of the interval."""
         encodings = {key[2]: encoding_name(key[2])[0] for key in self.lengths}
         guess = Guess(journal=self.journal, lengths=self.lengths, bound=bound, encodings=encodings)
-        async for _ in pipeline.results(iter(prompts), self.plan, guess, window=8):
+        async for _ in windowed(items, self.through, guess, window=8):
             pass
         return guess.tally
 
@@ -120,14 +133,16 @@ def _verdict_length(limit: int, aspects: int, *, reasons_aloud: bool) -> Length:
     return Length(low=low, expected=min(expected, limit), high=high, basis=basis)
 
 
-def count(spec: Spec, plan: Plan, prompts: Iterable[Prompt], journal: Journal | None) -> Estimate:
-    """The estimate of a run over `prompts`, looking into `journal` where there is one.
+def count(
+    spec: Spec, plan: Plan, items: Iterable[T], journal: Journal | None, through: Callable[[T, Send], Through]
+) -> Estimate:
+    """The estimate of a job over `items`, each put `through`, looking into `journal` where there is one.
 
     Raises:
         PriceUnknown: a model has no price.
     """
-    total, counted = sample(prompts, spec.seed)
-    counting = Counting(spec, plan, journal)
+    total, counted = sample(items, spec.seed)
+    counting = Counting(spec, plan, journal, through)
     few = counted[:: math.ceil(len(counted) / SAMPLE)] if counted else []
 
     async def passes() -> dict[Bound, dict[Key, Tally]]:
@@ -140,7 +155,8 @@ def count(spec: Spec, plan: Plan, prompts: Iterable[Prompt], journal: Journal | 
 
     tallies = asyncio.run(passes())
     error = 0.0 if len(few) == total else 3 / math.sqrt(len(few))
-    rows = tuple(_row(spec, counting, group, tallies, error) for group in _groups(counting.lengths))
+    groups = _groups(counting.lengths, tallies["expected"])
+    rows = tuple(_row(spec, counting, group, tallies, error) for group in groups)
     return Estimate(
         prompts=total,
         counted=len(counted),
@@ -163,13 +179,16 @@ def _scaled(tallies: Mapping[Key, Tally], factor: float) -> dict[Key, Tally]:
     }
 
 
-def _groups(lengths: Mapping[Key, Length]) -> list[tuple[str, str, str]]:
-    return sorted({key[:3] for key in lengths}, key=lambda group: (group[0] != "sampler", group))
+def _groups(lengths: Mapping[Key, Length], expected: Mapping[Key, Tally]) -> list[tuple[str, str, str]]:
+    """(role, endpoint, model) of what may be asked, without a role in which nobody is asked for anything."""
+    roles = {key[0] for key, tally in expected.items() if tally.calls} or {key[0] for key in lengths}
+    found = {key[:3] for key in lengths if key[0] in roles}
+    return sorted(found, key=lambda group: (group[0] != "sampler", group))
 
 
 def _row(
     spec: Spec,
-    counting: Counting,
+    counting: Counting[Any],
     group: tuple[str, str, str],
     tallies: Mapping[Bound, Mapping[Key, Tally]],
     error: float,

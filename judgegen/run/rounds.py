@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from judgegen import pipeline
 from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
 from judgegen.llm.batch import Desk, Postman, collected
-from judgegen.llm.calls import Call
+from judgegen.llm.calls import Call, Send
 from judgegen.llm.journal import Journal
 from judgegen.llm.outbox import Outbox, Size
 from judgegen.llm.stop import Stop
-from judgegen.pipeline import Plan
 from judgegen.run import live
 from judgegen.spec import Spec
 from judgegen.watch import Watch
 
+Pass = Callable[[Send], AsyncIterator[object]]
+"""All that is to be answered, asked for once; it goes on where an answer is lacking."""
 POLL_S = 30.0
 """Seconds between looks at the provider with --wait."""
 
@@ -46,11 +46,10 @@ async def desks(spec: Spec) -> AsyncIterator[dict[str, Desk]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A run as its rounds need it. `rates` are the Batch API's; `cap` is in USD."""
+class Batches:
+    """A job as its rounds need it. `rates` are the Batch API's; `cap` is in USD."""
 
     spec: Spec
-    plan: Plan
     journal: Journal
     rates: live.Rates
     cap: Decimal | None
@@ -58,7 +57,7 @@ class Job:
     stop: Stop
 
 
-async def run(job: Job, prompts: Callable[[], pipeline.Prompts], *, poll_s: float | None) -> None:
+async def run(job: Batches, once: Pass, *, poll_s: float | None) -> None:
     """Rounds until everything is answered; without `poll_s` only until batches have to be waited for.
 
     The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
@@ -68,19 +67,17 @@ async def run(job: Job, prompts: Callable[[], pipeline.Prompts], *, poll_s: floa
         async with desks(job.spec) as open_desks:
             postman = Postman(job.journal, outbox, open_desks, partial(live.cost, job.rates), limits, job.cap)
             try:
-                await _rounds(job, outbox, postman, prompts, poll_s)
+                await _rounds(job, outbox, postman, once, poll_s)
             except JudgegenError as error:
                 job.stop.request(error)
 
 
-async def _rounds(
-    job: Job, outbox: Outbox, postman: Postman, prompts: Callable[[], pipeline.Prompts], poll_s: float | None
-) -> None:
+async def _rounds(job: Batches, outbox: Outbox, postman: Postman, once: Pass, poll_s: float | None) -> None:
     outbox.try_again()
     await postman.adopt()
     while not job.stop.requested:
         await postman.fetch()
-        await _collect(job, outbox, prompts())
+        await _collect(job, outbox, once)
         await postman.post()
         if _over(outbox, job.stop, job.cap, waits=poll_s is not None):
             return
@@ -88,13 +85,13 @@ async def _rounds(
         await job.stop.sleep(poll_s or 0)
 
 
-async def _collect(job: Job, outbox: Outbox, prompts: pipeline.Prompts) -> None:
-    """One pass of the pipeline against the journal; what it lacks goes to the outbox."""
+async def _collect(job: Batches, outbox: Outbox, once: Pass) -> None:
+    """One pass against the journal; what it lacks goes to the outbox."""
     outbox.begin()
     try:
         outbox.drop_unsent()
         send = collected(job.journal, outbox, partial(_size, partial(live.worst, job.rates)))
-        async for _ in pipeline.results(prompts, job.plan, send, window=16):
+        async for _ in once(send):
             pass
     finally:
         outbox.commit()

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import aclosing, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
-from judgegen.api import default_out, found_prompts, kept_prompts, resolve, spread
+from judgegen.api import found_prompts, prompt_of
 from judgegen.errors import AttackWon, Incomplete, JudgegenError, SpecError, Unanswered
 from judgegen.judge.build import Asking
 from judgegen.judge.decide import winner
 from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Call, Outcome, Send
-from judgegen.llm.journal import NAME as JOURNAL
 from judgegen.llm.journal import Journal
 from judgegen.llm.recording import recording, together
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
-from judgegen.plan import run as plan
+from judgegen.plan.run import plan, texts
 from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
 from judgegen.run import live
+from judgegen.run.rounds import POLL_S
+from judgegen.run.session import Given, Job, Terms, aside, counted, ended, resolve, session
 from judgegen.sampler.screen import unfit
 from judgegen.spec import Spec
 from judgegen.study import texts as attacks
@@ -41,6 +42,8 @@ from judgegen.writer.money import plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from judgegen.run.expected import Estimate
 
 TOLERATED = 0.05
 """Share of prompts under which an attack may win: a judge errs, and one in twenty is what good ones are held to."""
@@ -134,15 +137,18 @@ class Attack:
 
 
 async def attack(
-    spec: str | Path | Spec | Mapping[str, Any],
+    spec: Given,
     *,
     out: str | Path | None = None,
     limit: int | None = None,
     max_usd: Decimal | float | None = None,
+    batch: bool = False,
+    wait: bool = False,
+    poll_s: float = POLL_S,
     watch: Watch | None = None,
     stop: Stop | None = None,
 ) -> Attack:
-    """Put every attack of `attacks.TEXTS` before the judges of a run file, against answers of its sampler.
+    """Put every attack of `texts.TEXTS` before the judges of a run file, against answers of its sampler.
 
     What the journals answer is not sent again: that of the attack, and for answers that of the run.
 
@@ -151,6 +157,9 @@ async def attack(
         out: the run's own folder, runs/<name> unless given; the attack's is beside it and ends in -attack.
         limit: so many prompts, spread over them all.
         max_usd: the most the attack's folder may cost in all, instead of the run file's budget.max_usd.
+        batch: through the provider's Batch API, as for `generate`.
+        wait: with `batch`, go on until all is answered.
+        poll_s: seconds between looks at the provider while waiting.
         watch: sees the calls go.
         stop: ends it from outside; what is in flight lands.
 
@@ -159,33 +168,57 @@ async def attack(
         ProviderRefused, BudgetReached, Incomplete, Interrupted: with the Attack over what was answered as `run`.
         AttackWon: an attack wins more often than `TOLERATED`; the Attack is there as `run`.
     """
-    watch, stop = watch or Watch(), Stop() if stop is None else stop
     extra("scipy.stats")  # what is missing is said before money is spent
+    terms = Terms(
+        limit=limit,
+        max_usd=max_usd,
+        batch=batch,
+        wait=wait,
+        poll_s=poll_s,
+        watch=watch or Watch(),
+        stop=Stop() if stop is None else stop,
+    )
     resolved, base, run_folder = resolve(spec, out)
-    if out is None and isinstance(spec, str | Path):
-        run_folder = default_out(Path(spec))
-    folder = run_folder.with_name(f"{run_folder.name}-attack")
-    steps = _attacked(plan.plan(resolved, plan.texts(resolved, base)))
-    rates = live.rates(resolved, live.samplers(steps) | live.judges(steps))
-    cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-    tally = _Tally(steps.opinions)
-    with _run_journal(run_folder) as ran, live.opened(folder) as journal:
-        rows = map(asdict, found_prompts(resolved, base, None, watch.warned))
-        count = journal.keep_prompts(rows, which=None if limit is None else partial(spread, most=limit))
-        watch.started(prompts=count, folder=str(folder))
-        async with live.live(resolved, journal, rates, cap, watch, stop) as send:
-            answered = _AnswersFirst(send, ran)
-            window = 4 * max(resolved.endpoints[route].max_concurrency for route, _ in rates)
-            results = pipeline.results(kept_prompts(journal), steps, answered, window=window, each=through)
-            async with aclosing(results):
+    with Journal.if_any(run_folder) as ran:
+        taken: set[str] = set()
+        job = _job(resolved, base, run_folder, partial(_answers_first, ran, taken))
+        tally = _Tally(job.plan.opinions)
+        async with session(job, terms) as opened:
+            async with opened.sender() as send, aclosing(opened.results(send)) as results:
                 async for result in results:
                     tally.add(result)
-                    watch.finished(result)
-        done = tally.attack(folder, answered.taken, send.from_journal)
-    if error := stop.error or _trouble(done):
-        error.run = done
-        raise error
-    return done
+                    terms.watch.finished(result)
+            done = tally.attack(job.folder, taken, opened.from_journal(len(tally.calls) - len(taken)))
+    return ended(done, terms.stop.error, _trouble(done))
+
+
+def expected(spec: Given, *, out: str | Path | None = None, limit: int | None = None) -> Estimate:
+    """What `attack` will take with these arguments beyond what the journals answer. Sends and writes nothing.
+
+    Raises:
+        SpecError, PriceUnknown, JournalError: as `attack` would.
+    """
+    resolved, base, run_folder = resolve(spec, out)
+
+    def looked() -> Estimate:
+        with Journal.if_any(run_folder) as ran:
+            return counted(_job(resolved, base, run_folder, partial(_answers_first, ran, set())), limit)
+
+    return aside(looked)
+
+
+def _job(resolved: Spec, base: Path, run_folder: Path, first: Callable[[Send], Send]) -> Job[Prompt, Result]:
+    """Every prompt's first answer and every attack before the judges; `first` goes before the sender."""
+    steps = _attacked(plan(resolved, texts(resolved, base), base))
+    return Job(
+        spec=resolved,
+        plan=steps,
+        folder=run_folder.with_name(f"{run_folder.name}-attack"),
+        routes=frozenset(live.samplers(steps) | live.judges(steps)),
+        items=partial(found_prompts, resolved, base, None),
+        again=prompt_of,
+        through=lambda prompt, send: through(prompt, first(send), steps),
+    )
 
 
 def _attacked(steps: Plan) -> Plan:
@@ -195,31 +228,19 @@ def _attacked(steps: Plan) -> Plan:
     return replace(steps, settings=steps.settings[:1])
 
 
-@contextmanager
-def _run_journal(folder: Path) -> Iterator[Journal | None]:
-    if not (folder / JOURNAL).is_file():
-        yield None
-        return
-    with Journal(folder, create=False) as journal:
-        yield journal
+def _answers_first(ran: Journal | None, taken: set[str], send: Send) -> Send:
+    """Takes a sampler's answers from the run's journal where it has them, and remembers in `taken` which."""
 
-
-class _AnswersFirst:
-    """Takes a sampler's answers from the run's journal where it has them, and remembers which."""
-
-    def __init__(self, send: Send, ran: Journal | None) -> None:
-        self._send, self._ran = send, ran
-        self.taken: set[str] = set()
-
-    async def __call__(self, call: Call, /) -> Outcome:
-        """Answer one call."""
-        if self._ran is not None and call.tag.role == "sampler" and (known := self._ran.get(call.id)) is not None:
-            self.taken.add(call.id)
+    async def answer(call: Call) -> Outcome:
+        if ran is not None and call.tag.role == "sampler" and (known := ran.get(call.id)) is not None:
+            taken.add(call.id)
             return known
-        return await self._send(call)
+        return await send(call)
+
+    return answer
 
 
-async def through(prompt: Prompt, steps: Plan, send: Send) -> Result:
+async def through(prompt: Prompt, send: Send, steps: Plan) -> Result:
     """One prompt: a normal answer, and every attack against it before every judge."""
     with recording() as asked:
         try:
@@ -236,7 +257,7 @@ async def through(prompt: Prompt, steps: Plan, send: Send) -> Result:
             )
         except Unanswered:
             return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
-    return Result(prompt=prompt, candidates=(normal, *forged), matches=tuple(matches), drop="tie", calls=tuple(asked))
+    return Result(prompt=prompt, candidates=(normal, *forged), matches=tuple(matches), calls=tuple(asked))
 
 
 def _forged(name: str, number: int, prompt: Prompt, normal: Candidate) -> Candidate:
@@ -273,7 +294,7 @@ class _Tally:
         self.calls |= {call.id: (call.tag.role, outcome.cost or Decimal(0)) for call, outcome in result.calls}
         for match in result.matches:
             self._match(match)
-        for candidate in result.candidates if result.drop == "tie" else ():
+        for candidate in result.candidates if result.drop is None else ():
             if candidate.model == "attack" and candidate.refused is not None:
                 self.counts[candidate.variant, candidate.index].update(n=1, screened=1, lost_both=1)
 

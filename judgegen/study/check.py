@@ -6,44 +6,38 @@ and capped like a run. What is measured is the judge's own P, before any calibra
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
-from judgegen.api import default_out, resolve, spread
-from judgegen.errors import Incomplete, JudgegenError, SpecError, Unanswered
+from judgegen.errors import Incomplete, SpecError, Unanswered
 from judgegen.llm.calls import Send
-from judgegen.llm.journal import Journal
 from judgegen.llm.recording import recording
-from judgegen.llm.senders import Once
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
-from judgegen.plan import run as plan
-from judgegen.plan.fitting import judge_of
+from judgegen.plan.run import plan, texts
 from judgegen.records import Result
 from judgegen.run import live
+from judgegen.run.rounds import POLL_S
+from judgegen.run.session import Given, Job, Session, Terms, ended, estimated, resolve, session
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
 from judgegen.study.comparisons import Rows
-from judgegen.trust import Judged, Report, by_vote, evidence, fit_map, gate, judged, report
+from judgegen.trust import Judged, Report, judged, report
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
-from judgegen.writer.calibrated import Calibration
 from judgegen.writer.money import plain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-TARGET, CONFIDENCE = 0.9, 0.95
-"""What is asked of kept pairs unless something else is: agreement with humans, and how sure that is to hold."""
+    from judgegen.run.expected import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,12 +123,15 @@ def _row(name: str, row: Judged) -> dict[str, Any]:
 async def check(
     labelled: Rows,
     *,
-    run: str | Path | Spec | Mapping[str, Any],
+    run: Given,
     source: str | None = None,
     out: str | Path | None = None,
     limit: int | None = None,
     max_usd: Decimal | float | None = None,
     resamples: int = 1000,
+    batch: bool = False,
+    wait: bool = False,
+    poll_s: float = POLL_S,
     watch: Watch | None = None,
     stop: Stop | None = None,
 ) -> Check:
@@ -150,6 +147,9 @@ async def check(
         limit: take this many comparisons, spread over them all.
         max_usd: the most that folder may cost in all, instead of the run file's budget.max_usd.
         resamples: of prompts, for the intervals.
+        batch: through the provider's Batch API, as for `generate`.
+        wait: with `batch`, go on until all is answered.
+        poll_s: seconds between looks at the provider while waiting.
         watch: sees the calls go.
         stop: ends it from outside; what is in flight lands.
 
@@ -157,33 +157,54 @@ async def check(
         SpecError, PriceUnknown, JournalError: before anything is sent.
         ProviderRefused, BudgetReached, Incomplete, Interrupted: with the Check over what was answered as `run`.
     """
-    watch, stop = watch or Watch(), Stop() if stop is None else stop
     extra("scipy.stats")  # what is missing is said before money is spent
-    resolved, base, folder = _resolved(run, out)
-    steps = _judging(resolved, base)
-    rates = live.rates(resolved, live.judges(steps))
-    cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-    tally = _Tally()
-    with live.opened(folder) as journal:
-        rows = map(asdict, comparisons.labelled(labelled, source, watch.warned))
-        count = journal.keep_prompts(rows, which=None if limit is None else partial(spread, most=limit))
-        watch.started(prompts=count, folder=str(folder))
-        async with live.live(resolved, journal, rates, cap, watch, stop) as send:
-            window = 4 * max([64, *(resolved.endpoints[route].max_concurrency for route, _ in rates)])
-            await tally.fill(_answered(journal, steps, send, window), watch)
-        tally.after(journal, send)
-    done = tally.check(_named(steps), folder, resamples)
-    if error := stop.error or _incomplete(done):
-        error.run = done
-        raise error
-    return done
+    terms = Terms(
+        limit=limit,
+        max_usd=max_usd,
+        batch=batch,
+        wait=wait,
+        poll_s=poll_s,
+        watch=watch or Watch(),
+        stop=Stop() if stop is None else stop,
+    )
+    job, tally = _job(labelled, run, source, out), _Tally()
+    async with session(job, terms) as opened:
+        async with opened.sender() as send:
+            await tally.fill(opened.results(send), terms.watch)
+        tally.after(opened)
+    done = tally.check(_named(job.plan), job.folder, resamples)
+    return ended(done, terms.stop.error, _incomplete(done))
 
 
-def _judging(resolved: Spec, base: Path) -> Plan:
-    steps = plan.plan(resolved, plan.texts(resolved, base), base)
+def expected(
+    labelled: Rows, *, run: Given, source: str | None = None, out: str | Path | None = None, limit: int | None = None
+) -> Estimate:
+    """What `check` will take with these arguments beyond what its journal answers. Sends and writes nothing.
+
+    Raises:
+        SpecError, PriceUnknown, JournalError: as `check` would.
+    """
+    return estimated(_job(labelled, run, source, out), limit)
+
+
+Answered = tuple[Labelled, Judged | None, Result]
+
+
+def _job(labelled: Rows, run: Given, source: str | None, out: str | Path | None) -> Job[Labelled, Answered]:
+    """Every comparison before the judge."""
+    resolved, base, folder = resolved_of(run, out)
+    steps = plan(resolved, texts(resolved, base), base)
     if steps.judging is None:
         raise SpecError(f'pairs.select = "{resolved.pairs.select}" asks no judge, so there is none to check')
-    return steps
+    return Job(
+        spec=resolved,
+        plan=steps,
+        folder=folder,
+        routes=frozenset(live.judges(steps)),
+        items=partial(comparisons.labelled, labelled, source),
+        again=comparisons.again,
+        through=partial(_through, steps=steps),
+    )
 
 
 def _named(steps: Plan) -> str:
@@ -191,37 +212,15 @@ def _named(steps: Plan) -> str:
     return " + ".join(dict.fromkeys(asking.model for asking in steps.judges)) or "grader"
 
 
-def _resolved(run: str | Path | Spec | Mapping[str, Any], out: str | Path | None) -> tuple[Spec, Path, Path]:
+def resolved_of(run: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the folder of the check."""
     resolved, base, folder = resolve(run, out)
     bare = resolved.judge.model_copy(update={"calibration": None})  # what is measured is the judge, not its calibration
     resolved = resolved.model_copy(update={"judge": bare})
-    if out is None:
-        name = default_out(Path(run)) if isinstance(run, str | Path) else folder
-        folder = name.with_name(f"{name.name}-check")
-    return resolved, base, folder
+    return resolved, base, folder if out is not None else folder.with_name(f"{folder.name}-check")
 
 
-Answered = tuple[Labelled, Judged | None, Result]
-
-
-async def _answered(journal: Journal, steps: Plan, send: Send, window: int) -> AsyncGenerator[Answered, None]:
-    """Every comparison with its judgment, None where calls lack; in order, at most `window` under way."""
-    waiting: deque[asyncio.Task[Answered]] = deque()
-    try:
-        for kept in journal.prompts():
-            if len(waiting) >= window:
-                yield await waiting.popleft()
-            waiting.append(asyncio.create_task(_through(comparisons.again(kept), steps, send)))
-        while waiting:
-            yield await waiting.popleft()
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def _through(row: Labelled, steps: Plan, send: Send) -> Answered:
+async def _through(row: Labelled, send: Send, steps: Plan) -> Answered:
     """Ask about one comparison."""
     prompt = comparisons.prompt(row)
     with recording() as asked:
@@ -254,10 +253,10 @@ class _Tally:
                 self.add(row, found, result)
                 watch.finished(result)
 
-    def after(self, journal: Journal, send: Once) -> None:
+    def after(self, opened: Session[Labelled, Answered]) -> None:
         """What is only known when all is answered."""
-        self.from_journal = send.from_journal
-        self.seconds = {row["id"]: row["seconds"] for row in journal.timings()}
+        self.from_journal = opened.from_journal(len(self.costs))
+        self.seconds = {row["id"]: row["seconds"] for row in opened.journal.timings()}
 
     def add(self, row: Labelled, found: Judged | None, result: Result) -> None:
         """Count one comparison."""
@@ -301,66 +300,3 @@ def _incomplete(done: Check) -> Incomplete | None:
         f"{done.incomplete} of {total} comparisons lack answers and are in no figure; "
         f"the same command asks for those again"
     )
-
-
-async def calibrate(
-    labelled: Rows,
-    *,
-    run: str | Path | Spec | Mapping[str, Any],
-    target: float = TARGET,
-    confidence: float = CONFIDENCE,
-    source: str | None = None,
-    out: str | Path | None = None,
-    limit: int | None = None,
-    max_usd: Decimal | float | None = None,
-    watch: Watch | None = None,
-    stop: Stop | None = None,
-) -> Calibration:
-    """Fit a judge's confidence to human votes and find the threshold above which its pairs agree with them.
-
-    That there is none is an answer: `threshold` is None then. The arguments of `check` are the same here, and so is the
-    folder of the journal: what a check asked is not asked again.
-
-    Args:
-        labelled: as for `check`.
-        run: as for `check`.
-        target: the agreement wanted of the kept pairs, in (0, 1).
-        confidence: that it holds.
-        source: as for `check`.
-        out: as for `check`.
-        limit: as for `check`.
-        max_usd: as for `check`.
-        watch: as for `check`.
-        stop: as for `check`.
-
-    Raises:
-        SpecError: as `check`; or the target cannot be one, or there are fewer than two prompts.
-        JudgegenError: as `check`; nothing is fitted to half of the comparisons.
-    """
-    _possible(target, confidence)
-    extra("sklearn.isotonic")
-    resolved, base, folder = _resolved(run, out)
-    kept = plan.texts(resolved, base)
-    table, template = judge_of(resolved, kept)
-    try:
-        done = await check(
-            labelled, run=run, source=source, out=folder, limit=limit, max_usd=max_usd, watch=watch, stop=stop
-        )
-    except JudgegenError as error:
-        error.run = None
-        raise
-    return Calibration(
-        map=fit_map(*by_vote(done.rows)),
-        gate=gate(*evidence(done.rows), target, confidence),
-        n=len(done.rows),
-        prompts=len({row.prompt_id for row in done.rows}),
-        judge=table,
-        template=template,
-        fingerprint=plan.plan(resolved, kept, base).fingerprint,
-    )
-
-
-def _possible(target: float, confidence: float) -> None:
-    for name, value in (("target", target), ("confidence", confidence)):
-        if not 0 < value < 1:
-            raise SpecError(f"{name} = {value:g} cannot be met by any sample; it must lie between 0 and 1")

@@ -1,0 +1,28 @@
+"""The options that `run` and the commands around a judge share, each said once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+MaxUsd = Annotated[
+    float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")
+]
+Batch = Annotated[bool, typer.Option("--batch", help="Through the provider's Batch API: submit, or fetch and go on.")]
+Wait = Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")]
+Prompts = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
+]
+
+
+def check_wait(*, batch: bool, wait: bool) -> None:
+    """--wait says something to --batch alone.
+
+    Raises:
+        typer.BadParameter: it stands by itself.
+    """
+    if wait and not batch:
+        raise typer.BadParameter("goes with --batch", param_hint="--wait")

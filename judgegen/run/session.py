@@ -1,0 +1,213 @@
+"""The ceremony of whatever asks models: a run, a check of a judge, an attack on one.
+
+A `Job` says what is asked and how one item is put through; `session` opens its journal, keeps its items there, finds
+prices and cap, and gives the sender: live, or the journal after rounds of batches. `estimated` counts the same job with
+guesses. Knows nothing of what a job makes of its results.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from judgegen.errors import JudgegenError
+from judgegen.llm import senders
+from judgegen.llm.calls import Send, digest
+from judgegen.llm.journal import Journal
+from judgegen.llm.stop import Stop
+from judgegen.pipeline import Plan, windowed
+from judgegen.run import live, rounds
+from judgegen.run.estimate import Item, count
+from judgegen.run.expected import Estimate
+from judgegen.run.rounds import POLL_S
+from judgegen.spec import Spec, parse, read
+from judgegen.watch import Watch
+
+T = TypeVar("T", bound=Item)
+R = TypeVar("R")
+S = TypeVar("S")
+Given = str | Path | Spec | Mapping[str, Any]
+"""A run file's path, its table, or a Spec."""
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Generic[T, R]):
+    """What is to be asked.
+
+    Attributes:
+        folder: of the journal and whatever is made of it.
+        routes: (endpoint's name, model) of all that may be asked.
+        items: reads them, saying what is odd about them.
+        again: an item as the journal kept it.
+        through: one item to what it comes to.
+    """
+
+    spec: Spec
+    plan: Plan
+    folder: Path
+    routes: frozenset[tuple[str, str]]
+    items: Callable[[Warn], Iterable[T]]
+    again: Callable[[Mapping[str, Any]], T]
+    through: Callable[[T, Send], Coroutine[Any, Any, R]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a job is carried out: how many items (spread over them all), up to which cost, by which way, who watches.
+
+    `batch` goes through the providers' Batch API; with `wait` until all is answered, looking every `poll_s` seconds.
+    """
+
+    limit: int | None = None
+    max_usd: Decimal | float | None = None
+    batch: bool = False
+    wait: bool = False
+    poll_s: float = POLL_S
+    watch: Watch = field(default_factory=Watch)
+    stop: Stop = field(default_factory=Stop)
+
+
+@dataclass(slots=True, kw_only=True)
+class Session(Generic[T, R]):
+    """A job with its journal open and its items kept."""
+
+    job: Job[T, R]
+    terms: Terms
+    journal: Journal
+    rates: live.Rates
+    _once: senders.Once | None = None
+    _before: int = 0
+
+    @property
+    def cap(self) -> Decimal | None:
+        """USD that the folder may cost in all."""
+        most = self.terms.max_usd
+        return self.job.spec.budget.max_usd if most is None else Decimal(str(most))
+
+    def items(self) -> Iterator[T]:
+        """As the journal keeps them."""
+        return map(self.job.again, self.journal.prompts())
+
+    def results(self, send: Send) -> AsyncGenerator[R, None]:
+        """One per item, in order."""
+        routes = (self.job.spec.endpoints[route].max_concurrency for route, _ in self.rates)
+        return windowed(self.items(), self.job.through, send, window=4 * max([64, *routes]))
+
+    @asynccontextmanager
+    async def sender(self) -> AsyncIterator[Send]:
+        """What answers: live, or the journal once batches have brought what they could."""
+        terms, spec = self.terms, self.job.spec
+        if not terms.batch:
+            async with live.live(spec, self.journal, self.rates, self.cap, terms.watch, terms.stop) as once:
+                self._once = once
+                yield once
+            return
+        self._before = self.journal.count()
+        batches = rounds.Batches(
+            spec=spec,
+            journal=self.journal,
+            rates=self.rates,
+            cap=self.cap,
+            watch=terms.watch,
+            stop=terms.stop,
+        )
+        await rounds.run(batches, self.results, poll_s=terms.poll_s if terms.wait else None)
+        yield senders.recorded(self.journal)
+
+    def from_journal(self, asked: int) -> int:
+        """How many of `asked` calls were not answered by this invocation."""
+        return asked - (self.journal.count() - self._before) if self._once is None else self._once.from_journal
+
+
+@asynccontextmanager
+async def session(job: Job[T, R], terms: Terms) -> AsyncIterator[Session[T, R]]:
+    """The job's journal with its items in it; nothing has been sent.
+
+    Raises:
+        SpecError, PriceUnknown, JournalError: the job cannot begin.
+    """
+    rates = live.rates(job.spec, set(job.routes), "batch" if terms.batch else "live")
+    with live.opened(job.folder) as journal:
+        kept: Iterable[Any] = job.items(terms.watch.warned)
+        which = None if terms.limit is None else partial(spread, most=terms.limit)
+        prompts = journal.keep_prompts(map(asdict, kept), which=which)
+        terms.watch.started(prompts=prompts, folder=str(job.folder))
+        yield Session(job=job, terms=terms, journal=journal, rates=rates)
+
+
+def ended(done: S, *errors: JudgegenError | None) -> S:
+    """What was done, or the first of the errors that there is, with what was done on it as `run`."""
+    for error in errors:
+        if error is not None:
+            error.run = done
+            raise error
+    return done
+
+
+def estimated(job: Job[T, R], limit: int | None) -> Estimate:
+    """What the job will take beyond what its journal answers. Sends and writes nothing.
+
+    Raises:
+        SpecError, PriceUnknown, JournalError: as the job would.
+    """
+    return aside(partial(counted, job, limit))
+
+
+def counted(job: Job[T, R], limit: int | None) -> Estimate:
+    """`estimated`, for a thread in which no event loop is running."""
+    live.rates(job.spec, set(job.routes))
+    items = job.items(_silent)
+    if limit is not None:
+        everything = list(items)
+        items = (everything[position] for position in spread(len(everything), limit))
+    with Journal.if_any(job.folder) as journal:
+        return count(job.spec, job.plan, items, journal, job.through)
+
+
+def _silent(_: str) -> None:
+    """The job says it; its estimate need not."""
+
+
+def aside(work: Callable[[], S]) -> S:
+    """Do `work`, which runs an event loop of its own, on a thread of its own: in a notebook one is running here."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def default_out(path: Path) -> Path:
+    """Where a run goes that was not told: runs/ and the run file's name, or its folder's where it is just run.toml."""
+    stem = path.resolve().parent.name if path.stem == "run" else path.stem
+    return Path("runs") / stem
+
+
+def resolve(given: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
+    """The run file, the folder its paths are relative to, and the run folder."""
+    if isinstance(given, str | Path):
+        path = Path(given)
+        return read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
+    resolved = given if isinstance(given, Spec) else parse(given)
+    return resolved, Path.cwd(), Path(out) if out is not None else Path("runs") / digest(resolved.meaning(), size=4)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """`most` of `count` positions, ascending, evenly over all of them; a larger `most` keeps those of a smaller one.
+
+    The positions are taken in van der Corput's order (base 2), which leaves no long stretch without one.
+    """
+    if most >= count:
+        return list(range(count))
+    taken: dict[int, None] = {}
+    for number in itertools.count():
+        if len(taken) >= most:
+            return sorted(taken)
+        turned = int(f"{number:b}"[::-1], 2) / 2 ** number.bit_length() if number else 0.0
+        taken[int(turned * count)] = None
+    raise AssertionError("unreachable")

@@ -1,0 +1,110 @@
+"""Calibrate: a judge's confidence fitted to human votes, and the threshold above which its pairs agree with them.
+
+What is fitted is a check's verdicts. Knows nothing of terminals.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from judgegen.errors import JudgegenError, SpecError
+from judgegen.llm.stop import Stop
+from judgegen.plan.fitting import judge_of
+from judgegen.plan.run import plan, texts
+from judgegen.run.rounds import POLL_S
+from judgegen.run.session import Given
+from judgegen.spec import Spec
+from judgegen.study.check import Check, check, resolved_of
+from judgegen.study.comparisons import Rows
+from judgegen.trust import by_vote, evidence, fit_map, gate
+from judgegen.trust.figures import extra
+from judgegen.watch import Watch
+from judgegen.writer.calibrated import Calibration
+
+TARGET, CONFIDENCE = 0.9, 0.95
+"""What is asked of kept pairs unless something else is: agreement with humans, and how sure that is to hold."""
+
+
+async def calibrate(
+    labelled: Rows,
+    *,
+    run: Given,
+    target: float = TARGET,
+    confidence: float = CONFIDENCE,
+    source: str | None = None,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    max_usd: Decimal | float | None = None,
+    batch: bool = False,
+    wait: bool = False,
+    poll_s: float = POLL_S,
+    watch: Watch | None = None,
+    stop: Stop | None = None,
+) -> Calibration:
+    """Fit a judge's confidence to human votes and find the threshold above which its pairs agree with them.
+
+    That there is none is an answer: `threshold` is None then. The arguments of `check` are the same here, and so is the
+    folder of the journal: what a check asked is not asked again.
+
+    Args:
+        labelled: as for `check`.
+        run: as for `check`.
+        target: the agreement wanted of the kept pairs, in (0, 1).
+        confidence: that it holds.
+        source: as for `check`.
+        out: as for `check`.
+        limit: as for `check`.
+        max_usd: as for `check`.
+        batch: as for `check`.
+        wait: as for `check`.
+        poll_s: as for `check`.
+        watch: as for `check`.
+        stop: as for `check`.
+
+    Raises:
+        SpecError: as `check`; or the target cannot be one, or there are fewer than two prompts.
+        JudgegenError: as `check`; nothing is fitted to half of the comparisons.
+    """
+    _possible(target, confidence)
+    extra("sklearn.isotonic")
+    resolved, base, folder = resolved_of(run, out)
+    try:
+        done = await check(
+            labelled,
+            run=run,
+            source=source,
+            out=folder,
+            limit=limit,
+            max_usd=max_usd,
+            batch=batch,
+            wait=wait,
+            poll_s=poll_s,
+            watch=watch,
+            stop=stop,
+        )
+    except JudgegenError as error:
+        error.run = None
+        raise
+    return _fitted(done, resolved, base, target, confidence)
+
+
+def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: float) -> Calibration:
+    """The map and the gate of a whole check, with the judge they are of."""
+    kept = texts(resolved, base)
+    table, template = judge_of(resolved, kept)
+    return Calibration(
+        map=fit_map(*by_vote(done.rows)),
+        gate=gate(*evidence(done.rows), target, confidence),
+        n=len(done.rows),
+        prompts=len({row.prompt_id for row in done.rows}),
+        judge=table,
+        template=template,
+        fingerprint=plan(resolved, kept, base).fingerprint,
+    )
+
+
+def _possible(target: float, confidence: float) -> None:
+    for name, value in (("target", target), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise SpecError(f"{name} = {value:g} cannot be met by any sample; it must lie between 0 and 1")
