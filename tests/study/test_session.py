@@ -74,7 +74,7 @@ def test_a_check_and_an_attack_go_through_the_batch_api(tmp_path: Path) -> None:
     with world() as url:
         run = table(tmp_path, {"base_url": url, "identity": "sim"})
         live = asyncio.run(judgegen.check(LABELLED, run=run, out=tmp_path / "live"))
-        batch = {"batch": True, "wait": True, "poll_s": 0.1}
+        batch: dict[str, Any] = {"batch": True, "wait": True, "poll_s": 0.1}
         done = asyncio.run(judgegen.check(LABELLED, run=run, out=tmp_path / "batch", **batch))
         assert stats(url)["batch_rows"] == done.calls == live.calls
         assert done.summary["accuracy"] == live.summary["accuracy"]
