@@ -44,8 +44,7 @@ async def calibrate(
 ) -> Calibration:
     """Fit a judge's confidence to human votes and find the threshold above which its pairs agree with them.
 
-    That there is none is an answer: `threshold` is None then. The arguments of `check` are the same here, and so is the
-    folder of the journal: what a check asked is not asked again.
+    That there is none is an answer: `threshold` is None then. What a check asked is not asked again.
 
     Args:
         labelled: as for `check`.
