@@ -221,7 +221,7 @@ def test_what_cannot_be_checked_is_said_at_once(tmp_path: Path, change: Row, err
 def test_a_bad_row_is_named_and_nothing_is_left_behind(tmp_path: Path) -> None:
     """As strict as any other file of rows."""
     rows = [*labelled(2), {"prompt": "p", "response_a": "a", "response_b": "b", "winner": "C"}]
-    with pytest.raises(SpecError, match="row 3: winner: 'C'"):
+    with pytest.raises(SpecError, match="row 3: winner is 'C'"):
         checked(rows, table(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

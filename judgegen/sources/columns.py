@@ -43,7 +43,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("answer", "response", "output", "completion", "assistant", "assistant_response", "model_response"),
         *("generated_response", "generated_text", "generation", "model_output", "reply"),
     ),
-    "reference": ("reference", "reference_answer", "ground_truth", "gold_answer"),
+    "reference": ("reference", "reference_answer"),
     "answers": ("completions", "responses", "answers", "generations", "candidates", "samples", "outputs", "summaries"),
     "scores": ("scores", "ratings", "rewards", "rating", "overall_scores"),
     "ranks": ("ranks", "ranking", "rankings", "rank"),

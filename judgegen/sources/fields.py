@@ -5,7 +5,9 @@ The rules, the same for every format:
 - `messages` (a chat) or `prompt` (text, or a chat) is what is asked. A row with neither is asked by the first of
   `instruction`, `question`, `input`, `text` that it has; `instruction` is followed by a blank line and `input` where
   both are there, as in Alpaca's files.
-- `system` becomes the leading system message. `reference` is the known answer, `tools` the tool definitions.
+- Where none of these is there, the other names count that `judgegen.sources.columns` knows, in any spelling.
+- `system` (or `system_prompt`, …) becomes the leading system message. `reference` is the known answer, `tools` the
+  tool definitions.
 - `messages`, `tools` and `metadata` may be JSON in a text, since a CSV cell has no other way.
 - Null is absent, and so is a blank text, except as `prompt` and as `id`, where it is an error.
 - Every other column is kept in the prompt's metadata under its own name, beside what `metadata` holds.
@@ -22,8 +24,11 @@ from typing import Any, Generic, TypeVar
 from judgegen.llm.calls import digest
 from judgegen.records import Prompt
 from judgegen.sources import chat, jsonrows
+from judgegen.sources.columns import known
 from judgegen.sources.plain import check, columns, without_nulls
 from judgegen.sources.rows import RowError, kind, quoted
+from judgegen.sources.spellings import chat as spelled
+from judgegen.sources.spellings import is_chat, is_transcript, optional, transcript, unwrapped
 
 NAMES = ("id", "prompt", "messages", "system", "reference", "tools", "metadata")
 TEXTS = ("instruction", "question", "input", "text")
@@ -93,8 +98,10 @@ def asked(cells: Mapping[str, Any]) -> Asked:
         RowError: what is wrong with them.
     """
     messages, used = _messages(cells)
+    system = _system(cells)
+    used = used if system is None else (*used, system)
     return Asked(
-        messages=chat.under_system(messages, _optional_text(cells, "system")),
+        messages=chat.under_system(messages, None if system is None else text(cells, system)),
         reference=_name(cells, "reference") if _given(cells, "reference") else None,
         tools=chat.tools(from_json(cells, "tools")) if _given(cells, "tools") else [],
         columns=frozenset(used),
@@ -129,19 +136,24 @@ def metadata(cells: Mapping[str, Any], others: tuple[str, ...]) -> dict[str, Any
 
 def check_columns(names: Sequence[str]) -> None:
     """Raise RowError when none of a table's columns, or of a row's keys, can hold what is asked."""
-    known = ("prompt", "messages", *TEXTS)
-    if any(name in known for name in names):
-        return
-    hits = [(name, difflib.get_close_matches(name.lower(), known, n=1)) for name in names]
+    table = known(tuple(names))
+    if not table.of("prompt") and not table.of("chat"):
+        raise _no_prompt(names)
+
+
+def _no_prompt(names: Sequence[str]) -> RowError:
+    wanted = ("prompt", "messages", *TEXTS)
+    hits = [(name, difflib.get_close_matches(name.lower(), wanted, n=1)) for name in names]
     hint = next((f"; is {near[0]!r} meant by {name!r}?" for name, near in hits if near), "")
-    raise RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(known)}{hint}")
+    return RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(wanted)}{hint}")
 
 
 def remark(name: str, cells: Mapping[str, Any], fields: Sequence[str] = NAMES) -> str | None:
     """What to tell the user of a column that is no field, None where nothing seems amiss."""
     if name in TEXTS:
-        source = next(n for n in ("messages", "prompt", *TEXTS) if _given(cells, n))
-        return f"the column {name!r} is kept as metadata; what is asked stands in {source!r}"
+        source = next((n for n in ("messages", "prompt", *TEXTS) if _given(cells, n)), None)
+        if source is not None:
+            return f"the column {name!r} is kept as metadata; what is asked stands in {source!r}"
     missing = [field for field in fields if cells.get(field) is None]
     if near := difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.8):
         return f"the column {name!r} is kept as metadata; if {near[0]!r} is meant, rename it"
@@ -184,11 +196,31 @@ def _messages(cells: Mapping[str, Any]) -> tuple[list[dict[str, Any]], tuple[str
     if "messages" in cells and "prompt" in cells:
         raise RowError("has both prompt and messages; keep one")
     if "messages" in cells:
-        return chat.messages(from_json(cells, "messages")), ()
-    if isinstance(cells.get("prompt"), list):
-        return chat.messages(cells["prompt"], "prompt"), ()
+        return chat.messages(_spelled(from_json(cells, "messages"))), ()
+    asked = unwrapped(cells.get("prompt"), "prompt")
+    if isinstance(asked, list):
+        return chat.messages(_spelled(asked), "prompt"), ()
+    name = None if "prompt" in cells else _conversation(cells)
+    if name is not None:
+        return chat.messages(_spelled(unwrapped(cells[name], name)), name), (name,)
     written, used = _text(cells)
+    if is_transcript(written) and written.rstrip().endswith("Assistant:"):
+        return transcript(written, asks=True), used
     return [{"role": "user", "content": written}], used
+
+
+def _spelled(value: Any) -> Any:
+    """A chat of {from, value} as the chat API has it; anything else untouched."""
+    tagged = is_chat(value) and any("from" in message for message in value)
+    return spelled(value, "messages") if tagged else value
+
+
+def _conversation(cells: Mapping[str, Any]) -> str | None:
+    """The column of a chat by another name than messages, where no column of texts is known."""
+    if any(name in cells for name in TEXTS):
+        return None
+    names = (name for name in known(tuple(cells)).of("chat") if name != "messages")
+    return next((name for name in names if is_chat(unwrapped(cells[name], name))), None)
 
 
 def _text(cells: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
@@ -196,14 +228,24 @@ def _text(cells: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     if "prompt" in cells:
         return text(cells, "prompt"), ()
     filled = [name for name in TEXTS if _given(cells, name)]
+    if not filled and (other := _other(cells)) is not None:
+        return text(cells, other), (other,)
     if not filled:
-        check_columns(list(cells))
-        raise RowError(f"{next(name for name in TEXTS if name in cells)} is empty")
+        empty = next((name for name in TEXTS if name in cells), None)
+        raise _no_prompt(list(cells)) if empty is None else RowError(f"{empty} is empty")
     blank = tuple(name for name in TEXTS if name in cells and name not in filled)
     if filled[0] == "instruction" and "input" in filled:
         both = f"{text(cells, 'instruction')}\n\n{text(cells, 'input')}"
         return both, ("instruction", "input", *blank)
     return text(cells, filled[0]), (filled[0], *blank)
+
+
+def _other(cells: Mapping[str, Any]) -> str | None:
+    """A column of texts under one of the prompt's other names, or spelled in another way."""
+    if any(name in cells for name in TEXTS):
+        return None
+    names = known(tuple(cells)).of("prompt")
+    return next((name for name in names if isinstance(cells[name], str) and optional(cells[name])), None)
 
 
 def _given(cells: Mapping[str, Any], name: str) -> bool:
@@ -212,8 +254,9 @@ def _given(cells: Mapping[str, Any], name: str) -> bool:
     return value is not None and not (isinstance(value, str) and not value.strip())
 
 
-def _optional_text(cells: Mapping[str, Any], name: str) -> str | None:
-    return text(cells, name) if _given(cells, name) else None
+def _system(cells: Mapping[str, Any]) -> str | None:
+    """The column of the system message, under any of its names; a word that an empty cell became is none."""
+    return next((name for name in known(tuple(cells)).of("system") if optional(cells[name])), None)
 
 
 def _name(cells: Mapping[str, Any], name: str) -> str | None:

@@ -7,12 +7,13 @@ Knows nothing of formats or of what a row holds.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from judgegen.errors import SpecError
 from judgegen.sources.fields import Taken
-from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows
+from judgegen.sources.rows import Bad, NoPreference, ReadError, Row, RowError, Rows
 
 SHOWN = 20
 """How many bad rows, and how many repeated ones, are named before the rest is counted."""
@@ -31,6 +32,7 @@ class Intake:
         self._wrong = self._repeated = self._taken = 0
         self._lines: dict[bytes, int] = {}
         self._remarked: set[str] = set()
+        self._passed: Counter[str] = Counter()
 
     @property
     def sound(self) -> bool:
@@ -43,6 +45,10 @@ class Intake:
         if self._wrong <= SHOWN:
             place = "" if line is None else f"{unit or self._unit} {line}: "
             self._problems.append(f"{self._where}: {place}{why}")
+
+    def passed(self, why: str) -> None:
+        """Note a sound row that is not what is looked for."""
+        self._passed[why] += 1
 
     def new(self, taken: Taken[Any], line: int) -> bool:
         """Whether what was taken at `line` is asked for the first time.
@@ -78,6 +84,8 @@ class Intake:
         """Raise SpecError when anything was wrong, or when there was nothing."""
         if self._repeated > SHOWN:
             self._tell(f"… and {self._repeated - SHOWN} more {self._unit}s repeat earlier ones")
+        for why, count in self._passed.most_common(SHOWN):
+            self._tell(f"{count:,} {self._unit}s are left out: {why}")
         if self._wrong > SHOWN:
             self._problems.append(f"{self._where}: … and {self._wrong - SHOWN} more")
         if self._problems:
@@ -115,6 +123,8 @@ def _item(row: Row | Bad, take: Take[Item], remark: Remark, intake: Intake) -> I
         taken = take(row.value, row.line)
         intake.remark(taken.others, row.value, remark)
         return taken.item if intake.new(taken, row.line) else None
+    except NoPreference as error:
+        intake.passed(str(error))
     except RowError as error:
         intake.wrong(row.line, str(error))
-        return None
+    return None

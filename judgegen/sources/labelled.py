@@ -1,31 +1,38 @@
 """Labelled comparisons: two answers to one prompt, and which of them people preferred. What a judge is checked against.
 
-A row has what a prompt's row has (`judgegen.sources.fields`), and `response_a`, `response_b`, and `winner` ("A", "B" or
-"tie") or `votes`, a list of those, in CSV as JSON in a text. Knows nothing of judges.
+A row is read as `judgegen.sources.shapes` reads it: two answers with a winner or votes, under any of their names, or a
+chosen and a rejected one. A tie is a vote. Knows nothing of judges.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from judgegen.llm.calls import Message, digest
 from judgegen.records import Prompt
-from judgegen.sources import fields, files, memory
+from judgegen.sources import chat, fields, files, memory, shapes
+from judgegen.sources.columns import known
 from judgegen.sources.fields import Taken
 from judgegen.sources.intake import Intake, items
 from judgegen.sources.plain import columns
-from judgegen.sources.rows import RowError, kind, quoted
+from judgegen.sources.readings import Names, Reading
+from judgegen.sources.rows import NoPreference, RowError, quoted
+from judgegen.sources.verdicts import Vote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Vote = Literal["A", "B", "tie"]
-VOTES: tuple[Vote, ...] = ("A", "B", "tie")
-RESPONSES = ("response_a", "response_b")
-NAMES = (*fields.NAMES, *RESPONSES, "winner", "votes")
+NAMES = (*fields.NAMES, "response_a", "response_b", "winner", "votes")
+NamesOf = Callable[[tuple[str, ...]], Names]
+"""How a source names things, beyond the table of columns, told by its columns."""
+
+
+def _common(_: tuple[str, ...]) -> Names:
+    return Names()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,22 +62,28 @@ class Labelled:
         )
 
 
-def labelled(path: Path, *, warn: Callable[[str], None]) -> Iterator[Labelled]:
+def labelled(path: Path, *, warn: Callable[[str], None], names: NamesOf = _common) -> Iterator[Labelled]:
     """The labelled comparisons of a JSONL, JSON, CSV, TSV or Parquet file, or of such a file gzipped, as they are read.
 
     As strict as `judgegen.sources.prompts`, and in the same order: nothing follows a bad row but the error at the end.
     A comparison without an id is named "c-" and 16 hex digits of what was compared and voted. One that repeats an
-    earlier one, votes and all, is left out with a warning; the same comparison with other votes stands for itself.
+    earlier one, votes and all, is left out with a warning; the same comparison with other votes stands for itself. Of a
+    chosen and a rejected answer a lot, their content's, says which is A. Rows that compare nothing (ratings that tie,
+    chats that part before their last turn) are left out and counted.
 
     Raises:
         SpecError: no such file, not readable as what it is named, no comparisons, or rows that are wrong.
     """
     intake = Intake(where=str(path), unit=files.unit(path), noun="comparison", warn=warn)
-    return items(files.rows(path, check=_check_columns), _taken, _remark, intake)
+    return items(files.rows(path, check=_check(names)), partial(_taken, names=names), _remark, intake)
 
 
 def labelled_from_rows(
-    rows: Iterable[Mapping[Any, Any]] | pd.DataFrame, *, where: str, warn: Callable[[str], None]
+    rows: Iterable[Mapping[Any, Any]] | pd.DataFrame,
+    *,
+    where: str,
+    warn: Callable[[str], None],
+    names: NamesOf = _common,
 ) -> Iterator[Labelled]:
     """Labelled comparisons from mappings or a pandas DataFrame, by the rules of `labelled`; `where` names them.
 
@@ -78,71 +91,71 @@ def labelled_from_rows(
         SpecError: as `labelled`.
     """
     intake = Intake(where=where, unit="row", noun="comparison", warn=warn)
-    return items(memory.rows(rows, check=_check_columns), _taken, _remark, intake)
+    return items(memory.rows(rows, check=_check(names)), partial(_taken, names=names), _remark, intake)
 
 
-def _taken(row: Mapping[str, Any] | str, line: int) -> Taken[Labelled]:
+def _taken(row: Mapping[str, Any] | str, line: int, *, names: NamesOf) -> Taken[Labelled]:
     if isinstance(row, str):
         raise RowError("is text, and a comparison has columns; use JSONL, CSV or Parquet")
-    cells = dict(columns(row))
-    found, name = fields.asked(cells), fields.identifier(cells)
-    others = tuple(n for n in cells if n not in NAMES and n not in found.columns)
-    responses, votes = [_response(cells, n) for n in RESPONSES], _votes(cells)
-    content = {**found.content(), "responses": responses, "votes": votes}
+    given = dict(columns(row))
+    found, cells = shapes.read(given, names(tuple(given)))
+    responses, votes = _compared(found)
+    name = fields.identifier(given)
+    asked = fields.Asked(
+        messages=found.asked.messages,
+        reference=found.asked.reference,
+        tools=[dict(tool) for tool in found.asked.tools],
+        columns=found.used,
+    )
+    others = tuple(n for n in cells if n not in NAMES and n not in found.used)
+    content = {**asked.content(), "responses": responses, "votes": votes}
     made = Labelled(
         id="c-" + digest(content, size=8) if name is None else name,
-        messages=tuple(found.messages),
+        messages=tuple(chat.messages(asked.messages)),
         response_a=responses[0],
         response_b=responses[1],
         votes=votes,
-        reference=found.reference,
-        tools=tuple(found.tools),
-        metadata=fields.metadata(cells, others),
+        reference=asked.reference,
+        tools=tuple(asked.tools),
+        metadata=fields.metadata(given, others),
         line=line,
     )
     named = name is not None
     return Taken(item=made, id=made.id, named=named, content=bytes.fromhex(digest(content)), others=others)
 
 
-def _response(cells: Mapping[str, Any], name: str) -> str:
-    """An answer; an empty text is one that says nothing, and a missing one is an error."""
-    if name not in cells:
-        raise RowError(f"has no {name}; an answer that is empty is written as an empty text, in JSONL or Parquet")
-    value = cells[name]
-    if not isinstance(value, str):
-        raise RowError(f"{name} is {kind(value)}, not text")
-    return value
+def _compared(found: Reading) -> tuple[list[str], tuple[Vote, ...]]:
+    """The two answers and the votes; of a pair a lot says which is A.
+
+    Raises:
+        RowError: the row compares no two answers.
+    """
+    if found.kind not in ("comparison", "pair") or len(found.answers) != 2:
+        raise RowError("compares no two answers; a comparison has two, and a winner or votes")
+    responses = [_said(answer.messages) for answer in found.answers]
+    if found.kind == "comparison":
+        return responses, found.votes
+    if int(digest([found.asked.messages, *responses], size=8), 16) % 2 == 0:
+        return responses, ("A",)
+    return responses[::-1], ("B",)
 
 
-def _votes(cells: Mapping[str, Any]) -> tuple[Vote, ...]:
-    if "winner" in cells and "votes" in cells:
-        raise RowError("has both winner and votes; keep one")
-    if "winner" in cells:
-        return (_vote(cells["winner"], "winner"),)
-    if "votes" not in cells:
-        raise RowError("has neither winner nor votes")
-    votes = fields.from_json(cells, "votes")
-    if not isinstance(votes, list):
-        raise RowError(f"votes is {kind(votes)}, not a list")
-    if not votes:
-        raise RowError("votes is empty")
-    return tuple(_vote(vote, "votes") for vote in votes)
+def _said(answer: Sequence[Message]) -> str:
+    content = answer[-1].get("content")
+    if len(answer) > 1 or not isinstance(content, str) or answer[-1].get("tool_calls"):
+        raise NoPreference("an answer is more than one text, and a judge is checked on texts")
+    return content
 
 
-def _vote(value: object, name: str) -> Vote:
-    for vote in VOTES:
-        if value == vote:
-            return vote
-    raise RowError(f"{name}: {value!r} is not one of {quoted(VOTES)}")
+def _check(names: NamesOf) -> Callable[[Sequence[str]], None]:
+    """A check of a table's columns before its first row."""
 
+    def check(found: Sequence[str]) -> None:
+        table = known(tuple(found), names(tuple(found)).mapped)
+        if table.several is None and not (table.of("rejected") or table.of("answers")) and "annotations" not in found:
+            raise RowError(f"no two answers: the columns are {quoted(found)}; name them, like --map response_a=x")
 
-def _check_columns(names: Sequence[str]) -> None:
-    fields.check_columns(names)
-    missing = [name for name in RESPONSES if name not in names]
-    if "winner" not in names and "votes" not in names:
-        missing.append("winner")
-    if missing:
-        raise RowError(f"no column {quoted(missing)}; the columns are {quoted(names)}")
+    return check
 
 
 def _remark(name: str, cells: Mapping[str, Any]) -> str | None:

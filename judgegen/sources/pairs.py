@@ -11,7 +11,6 @@ from judgegen.sources.columns import Known
 from judgegen.sources.questions import folded, question
 from judgegen.sources.readings import (
     Answer,
-    NoPreference,
     Reading,
     first,
     models,
@@ -20,7 +19,7 @@ from judgegen.sources.readings import (
     side,
     side_columns,
 )
-from judgegen.sources.rows import RowError
+from judgegen.sources.rows import NoPreference, RowError
 from judgegen.sources.spellings import Chat
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from judgegen.sources import spellings, verdicts
 from judgegen.sources.columns import Known
 from judgegen.sources.questions import Question
-from judgegen.sources.rows import RowError, kind
+from judgegen.sources.rows import NoPreference, RowError, kind
 from judgegen.sources.spellings import Chat
 from judgegen.sources.verdicts import Vote
 
@@ -17,10 +17,6 @@ Kind = Literal["pair", "comparison", "ranked", "labelled", "rated", "answer", "c
 _ANSWERED = ("user", "tool", "function")
 _EMPTIED = frozenset({"nan", "NaN", "None", "<NA>", "NaT"})
 _TEXTS = ("response", "answer", "text", "completion", "output", "content")
-
-
-class NoPreference(RowError):  # noqa: N818 - a finding about a row, no fault of it
-    """A sound row that prefers nothing: a tie, or two answers to different prompts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ class RowError(Exception):
     """What is wrong with one row, as a phrase without its place; the rows after it can still be read."""
 
 
+class NoPreference(RowError):  # noqa: N818 - a finding about a row, no fault of it
+    """A sound row that prefers nothing: a tie, or two answers to different prompts."""
+
+
 class ReadError(Exception):
     """Reading cannot go on. `line` is where it ended, None where the file as a whole is at fault."""
 

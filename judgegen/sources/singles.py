@@ -8,8 +8,8 @@ from typing import Any
 from judgegen.sources import spellings, verdicts
 from judgegen.sources.columns import Known, Several
 from judgegen.sources.questions import question
-from judgegen.sources.readings import Answer, Names, NoPreference, Reading, first, parted, rated, side
-from judgegen.sources.rows import RowError, quoted
+from judgegen.sources.readings import Answer, Names, Reading, first, parted, rated, side
+from judgegen.sources.rows import NoPreference, RowError, quoted
 
 _TEXTS = ("response", "answer", "completion", "text", "output", "content", "messages")
 _RANKS = ("rank",)

@@ -15,7 +15,7 @@ from judgegen.sources.columns import Several
 Vote = Literal["A", "B", "tie"]
 
 _TIES = frozenset(
-    "tie tied draw both equal equally_good same neither both_bad bothbad tie_bothbad tie_both_bad both_good a_b c "
+    "tie tied draw both equal equally_good same neither both_bad bothbad tie_bothbad tie_both_bad both_good a_b "
     "no_preference undecided similar none_is_better".split()
 )
 _NOUN = (
@@ -57,7 +57,7 @@ def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, 
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     said = word(value)
-    if said in _TIES:
+    if said in _TIES or str(value).strip() == "[[C]]":
         return "tie"
     if hit := _ORDER.fullmatch(str(value).strip().strip("[]").lower().replace(" ", "")):
         return _ordered(*hit.groups())

@@ -5,22 +5,28 @@ Knows nothing of judges or journals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from judgegen.errors import SpecError
+from judgegen.formats.origins import known_by
 from judgegen.judge.build import content
 from judgegen.llm.calls import digest
 from judgegen.records import Candidate, Prompt
+from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.labelled import Labelled, labelled_from_rows
 from judgegen.sources.labelled import labelled as labelled_from_file
+from judgegen.sources.readings import Names
+from judgegen.sources.rows import RowError
 
 Rows = str | Path | Iterable[Mapping[str, Any]]
 
 
-def labelled(given: Rows, source: str | None, warn: Callable[[str], None]) -> Iterator[Labelled]:
+def labelled(
+    given: Rows, source: str | None, warn: Callable[[str], None], mapping: Mapping[str, str] | Sequence[str] = ()
+) -> Iterator[Labelled]:
     """Comparisons from a file or from rows; of the shape `source` where it is one that is imported.
 
     Raises:
@@ -28,9 +34,17 @@ def labelled(given: Rows, source: str | None, warn: Callable[[str], None]) -> It
     """
     if source is not None:
         return _imported(given, source, warn)
+    try:
+        mapped = parsed_mapping(mapping)
+    except RowError as error:
+        raise SpecError(f"--map: {error}") from None
+
+    def names(columns: tuple[str, ...]) -> Names:
+        return Names(values=known_by(columns).values, mapped=mapped)
+
     if isinstance(given, str | Path):
-        return labelled_from_file(Path(given), warn=warn)
-    return labelled_from_rows(given, where="labelled", warn=warn)
+        return labelled_from_file(Path(given), warn=warn, names=names)
+    return labelled_from_rows(given, where="labelled", warn=warn, names=names)
 
 
 def _imported(given: Rows, source: str, warn: Callable[[str], None]) -> Iterator[Labelled]:

@@ -99,24 +99,20 @@ def test_a_row_becomes_a_comparison(tmp_path: Path) -> None:
 
 
 BAD = {
-    without(
-        "response_a"
-    ): "has no response_a; an answer that is empty is written as an empty text, in JSONL or Parquet",
-    without("response_b", response_b=None): "has no response_b",
-    without("response_a", response_a=7): "response_a is a number, not text",
-    without("response_a", response_a=["x"]): "response_a is a list, not text",
-    without("winner"): "has neither winner nor votes",
-    without("winner", winner=None): "has neither winner nor votes",
-    without(votes=["A"]): "has both winner and votes; keep one",
-    without("winner", winner="a"): "winner: 'a' is not one of 'A', 'B', 'tie'",
-    without("winner", winner=1): "winner: 1 is not one of 'A', 'B', 'tie'",
-    without("winner", winner=["A"]): "winner: ['A'] is not one of 'A', 'B', 'tie'",
-    without("winner", votes=[]): "votes is empty",
-    without("winner", votes="A"): "votes: not JSON: Expecting value at column 1",
-    without("winner", votes='"A"'): "votes is text, not a list",
-    without("winner", votes=["A", None]): "votes: None is not one of 'A', 'B', 'tie'",
-    without("prompt"): "no prompt: the columns are 'response_a', 'response_b', 'winner', known are prompt",
-    without("prompt", prompt=" "): "prompt is empty",
+    without("response_a"): "no answer beside its prompt: the columns are 'prompt', 'response_b', 'winner'",
+    without("response_b", response_b=None): "no answer beside its prompt",
+    without("response_a", response_a=7): "response_a is a number, neither a text nor messages",
+    without("response_a", response_a=["x"]): "response_a: message 1 is text, not an object",
+    without("winner"): "nothing says which of 'response_a', 'response_b' is better: the columns are",
+    without("winner", winner=None): "nothing says which of 'response_a', 'response_b' is better",
+    without(votes=["B"]): "winner and votes prefer different answers; say which counts",
+    without("winner", winner="C"): "winner is 'C': which of 'response_a', 'response_b' that is, cannot be told",
+    without("winner", winner=1): "winner is '1': which of 'response_a', 'response_b' that is, cannot be told",
+    without("winner", votes=[]): "nothing says which of",
+    without("winner", votes='"A"'): "votes is '\"A\"': which of",
+    without("winner", votes=["A", None]): "votes is",
+    without("prompt"): "no prompt in it; name its column",
+    without("prompt", prompt=" "): "no prompt in it",
     without(id=""): "id is empty",
     without("response_a", response_a="\ud800"): "response_a holds \\ud800",
     "{": "not JSON",
@@ -144,10 +140,10 @@ def test_the_columns_of_a_table_are_checked_first(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("prompt,response_a,label\na,x,A\na,y,B\n")
     assert refusal(path) == [
-        "line 1: no column 'response_b', 'winner'; the columns are 'prompt', 'response_a', 'label'",
+        "line 1: no two answers: the columns are 'prompt', 'response_a', 'label'; name them, like --map response_a=x",
     ]
     path.write_text("prompts,response_a,response_b,winner\na,x,y,A\n")
-    assert refusal(path)[0].startswith("line 1: no prompt: the columns are 'prompts', ")
+    assert refusal(path)[0].startswith("line 2: no prompt in it; name its column")
 
 
 def test_text_is_no_comparison(tmp_path: Path) -> None:
@@ -194,3 +190,33 @@ def test_a_real_labelled_file(tmp_path: Path) -> None:
     assert len(found) == len(written) > 100
     assert Counter(x.votes[0] for x in found) == Counter(r["winner"] for r in written)
     assert said == []
+
+
+SPELLINGS = {
+    "A": ["a", "model_a", "A>B", "[[A]]", "left"],
+    "B": ["b", "B >> A", "response_b"],
+    "tie": ["tie (bothbad)", "both_bad"],
+}
+
+
+@pytest.mark.parametrize(("vote", "spelled"), [(vote, word) for vote, words in SPELLINGS.items() for word in words])
+def test_a_winner_is_read_in_every_spelling(tmp_path: Path, vote: str, spelled: str) -> None:
+    """What people publish for A, B and neither."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(without("winner", winner=spelled))
+    assert [found.votes for found in labelled(path, warn=silent)] == [(vote,)]
+
+
+def test_a_pair_is_a_comparison_whose_letters_a_lot_gives(tmp_path: Path) -> None:
+    """Chosen and rejected: the chosen one won, and is not always A; what compares nothing is left out and told."""
+    path, said = tmp_path / "a.jsonl", list[str]()
+    rows: list[dict[str, Any]] = [{"prompt": f"Is it {i}?", "chosen": "Yes.", "rejected": "No."} for i in range(20)]
+    rows.append(rows[0] | {"score_chosen": 3, "score_rejected": 3})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = list(labelled(path, warn=said.append))
+    assert {one.response_a if one.votes == ("A",) else one.response_b for one in found} == {"Yes."}
+    assert {one.votes for one in found} == {("A",), ("B",)}
+    assert (len(found), [line.split(": ", 1)[1] for line in said]) == (
+        20,
+        ["1 lines are left out: both sides have the same score: a tie, not a preference"],
+    )
