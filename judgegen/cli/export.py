@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from judgegen.exchange.export import Exported
+    from judgegen.formats.format import Format
 
 _ROWS_NAMED = 5  # row numbers printed per reason
 
@@ -67,7 +68,7 @@ def export(
         if (unpaired or ties) and not (run and unpaired):
             raise SpecError("--unpaired takes a run folder, and --ties goes with it")
         done = exporting.export(
-            _rows(source, shape, run=run),
+            _rows(source, shape, form, run=run),
             to,
             out or _beside(source, to, form.suffix, folder=form.folder),
             split=split,
@@ -87,14 +88,22 @@ def _wanted(ties: Ties | None) -> bool | None:
     return None if ties is None else ties is Ties.wanted
 
 
-def _rows(source: str, shape: str, *, run: bool) -> Iterator[Any]:
-    """Preferences, and in the place of a row that is none the reason, so that rows keep their numbers."""
+def _rows(source: str, shape: str, form: Format, *, run: bool) -> Iterator[Any]:
+    """Preferences, and in the place of a row that is none the reason, so that rows keep their numbers.
+
+    Of a run a consumer of prompts gets every prompt, and one that takes ties gets them behind the pairs.
+    """
     from judgegen.exchange import handover
     from judgegen.exchange.import_ import Reject, imported
     from judgegen.formats.format import Unfit
 
+    if run and shape == "preferences" and form.unit == "prompt":
+        yield from handover.prompts(Path(source))
+        return
     found = handover.preferences(Path(source)) if run and shape == "preferences" else imported(source, shape)
-    return (Unfit(row.reason) if isinstance(row, Reject) else row for row in found)
+    yield from (Unfit(row.reason) if isinstance(row, Reject) else row for row in found)
+    if run and shape == "preferences" and form.ties:
+        yield from handover.ties(Path(source))
 
 
 def _beside(source: str, to: str, suffix: str, *, folder: bool) -> Path:

@@ -6,6 +6,7 @@ Knows the run folder's files. Knows nothing of consumers.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -15,9 +16,15 @@ from typing import Any
 from judgegen.errors import SpecError
 from judgegen.exchange.import_ import Reject, imported
 from judgegen.llm.journal import Journal
+from judgegen.templates import CHECKLIST, RUBRIC, parse
+
+_MARK = re.compile(r"^(?:[-*•]|\(?\d+[.)])\s*")  # what numbers or marks a line of a list
 
 NO_EVIDENCE = ("flip", "unreadable")
 """Outcomes of prompts whose candidates the judge said nothing of that could be believed."""
+
+
+_JUDGED = ["prompt_id", "candidate", "model", "score", "rank", "text", "tool_calls"]
 
 
 def is_run(path: Path) -> bool:
@@ -54,6 +61,107 @@ def calibrated(folder: Path) -> bool:
     """Whether the run's probabilities went through a calibration on people's labels."""
     run = tomllib.loads(_there(folder, "run.toml").read_text(encoding="utf-8"))
     return bool(run.get("judge", {}).get("calibration"))
+
+
+def ties(folder: Path) -> Iterator[dict[str, Any]]:
+    """Each two answers that every verdict on them called a tie, as a pair with `tie`, in prompt order.
+
+    Raises:
+        SpecError: the run has no audit.
+        JournalError: another process holds the journal.
+    """
+    tied = _tied(folder)
+    for row in prompts(folder):
+        answers = {each["candidate"]: each["completion"] for each in row["candidates"]}
+        asked = {key: row[key] for key in ("prompt_id", "prompt", "tools") if key in row}
+        for first, second in tied.get(row["prompt_id"], ()):
+            if first in answers and second in answers:
+                yield asked | {"chosen": answers[first], "rejected": answers[second], "tie": True}
+
+
+def _tied(folder: Path) -> dict[str, list[tuple[str, str]]]:
+    """By prompt the candidates of each comparison whose counted verdicts are all ties."""
+    columns = ["prompt_id", "match", "first", "second", "label", "counted"]
+    found: dict[str, list[tuple[str, str]]] = {}
+    matches = groupby(_table(folder, "verdicts", columns), key=lambda row: (row["prompt_id"], row["match"]))
+    for (name, _), shown in matches:
+        counted = [row for row in shown if row["counted"]]
+        if counted and all(row["label"] == "tie" for row in counted):
+            found.setdefault(name, []).append((counted[0]["first"], counted[0]["second"]))
+    return found
+
+
+def prompts(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every prompt, with all that is known of its answers, in prompt order.
+
+    Each has `prompt_id`, `prompt`, `outcome`, `candidates` (`completion`, `score`, `rank`, `model`, those that were
+    judged), `absolute` (whether scores are each answer's own, and not a share of wins), and where there is one `tools`,
+    `reference` and `rubric`. Candidates whose verdicts flipped or could not be read are no evidence and have no score.
+
+    Raises:
+        SpecError: the run has no audit.
+        JournalError: another process holds the journal.
+    """
+    told = facts(folder)
+    absolute = told["run"].get("judge", {}).get("method") in ("rubric", "python", "reward")
+    aspects, lists = _aspects(told), _checklists(folder)
+    judged = _judged(folder)
+    for asked in _table(folder, "prompts", ["prompt_id", "outcome", "messages", "reference", "tools"]):
+        name = asked["prompt_id"]
+        evident = asked["outcome"] not in NO_EVIDENCE
+        row = {"prompt_id": name, "prompt": json.loads(asked["messages"]), "outcome": asked["outcome"]}
+        row |= {"candidates": judged.get(name, []) if evident else [], "absolute": absolute}
+        row |= {"tools": json.loads(asked["tools"])} if asked["tools"] else {}
+        row |= {"reference": asked["reference"]} if asked["reference"] is not None else {}
+        rubric = _criteria(lists[name]) if name in lists else aspects
+        yield row | ({"rubric": rubric} if rubric else {})
+
+
+def _judged(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The answers that have a score, by prompt."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in _table(folder, "candidates", _JUDGED):
+        if each["score"] is not None:
+            message: dict[str, Any] = {"role": "assistant", "content": each["text"]}
+            if each["tool_calls"]:
+                message["tool_calls"] = json.loads(each["tool_calls"])
+            worth = {key: each[key] for key in ("candidate", "score", "rank", "model")}
+            found.setdefault(each["prompt_id"], []).append(worth | {"completion": [message]})
+    return found
+
+
+def _checklists(folder: Path) -> dict[str, str]:
+    """The last checklist that the judge wrote for each prompt."""
+    calls = _table(folder, "calls", ["prompt_id", "variant", "outcome", "text"])
+    return {
+        call["prompt_id"]: call["text"]
+        for call in calls
+        if call["variant"] == CHECKLIST.variant and call["outcome"] == "reply" and call["text"]
+    }
+
+
+def _criteria(checklist: str) -> list[dict[str, Any]]:
+    """A checklist's questions, one a line, as criteria of equal weight."""
+    lines = (_MARK.sub("", line.strip()) for line in checklist.splitlines())
+    questions = [line for line in lines if line]
+    return [{"name": f"question {n}", "description": text, "weight": 1.0} for n, text in enumerate(questions, 1)]
+
+
+def _aspects(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The aspects of the run's rubric, with the weights that it gave them and their scale as choices."""
+    judge, text = told["run"].get("judge", {}), told["judge_template"]
+    if text is None or judge.get("method") != "rubric":
+        return []
+    weights = judge.get("weights") or {}
+    return [
+        {
+            "name": aspect.name,
+            "description": aspect.question,
+            "weight": weights.get(aspect.name, aspect.weight),
+            "choices": list(aspect.anchors),
+        }
+        for aspect in parse(text, "the run's rubric", RUBRIC).aspects
+    ]
 
 
 def unpaired(folder: Path, *, ties: bool | None = None) -> Iterator[dict[str, Any]]:

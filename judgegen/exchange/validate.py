@@ -257,6 +257,8 @@ class _Check:
         key = messages.prompt_key(prompt)
         asked = sum([len(messages.text(message)) for message in prompt])
         good, bad = _side(chosen, key), _side(rejected, key)
+        if not chosen and not rejected:
+            good = (int.from_bytes(key[8:]) | 1, 0)  # a row that holds a prompt alone is that prompt
         self._numbers.append(number)
         self.prompts.append(int.from_bytes(key[:8]))
         self._chosen.append(good[0])

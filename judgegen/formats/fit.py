@@ -37,6 +37,8 @@ def check(preference: Preference, form: Format) -> None:
 
 
 def _reasons(preference: Preference, form: Format) -> Iterator[str]:
+    if preference.get("tie") and not form.ties:
+        yield f"a tie: {form.name} takes pairs of which one side is the better one"
     yield from _optional(preference, form)
     yield from _sides(preference, form)
     prompt = preference.get("prompt")

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 Preference = Mapping[str, Any]
-"""A row of preferences.jsonl, or what an importer made of a row from outside: `prompt` is a list of messages,
-`chosen` and `rejected` lists with one assistant message, everything else is optional."""
+"""A row of preferences.jsonl, or what an importer made of a row from outside.
+
+`prompt` is a list of messages, `chosen` and `rejected` lists with the assistant's message (or its steps), everything
+else is optional. `tie` is true where neither is better. `candidates` are all answers to the prompt, each with
+`completion`, `score` and `rank`; `rubric` is what they are judged by, each with `name`, `description` and `weight`."""
 Row = dict[str, Any]
 
 SYSTEM_USER_ASSISTANT = frozenset({"system", "user", "assistant"})
@@ -101,6 +105,7 @@ class Format:
         name: as the command line says it.
         about: what it is, in a few words.
         source: where its rules stand.
+        as_of: the day of the sources that its rules were last compared with.
         rules: what it documents or does that a reader of the file should know; a sentence each.
         rows: the rows that one preference becomes, after `fit.check` has passed it.
         back: the inverse, None where a row does not hold the whole preference.
@@ -114,6 +119,8 @@ class Format:
         suffix, bom: of the files.
         folder: whether an export is a folder with its data in data/, and not a file.
         sides: which of chosen and rejected it needs and reads; where none, it reads what there is.
+        unit: what a row is about: a "pair", or a "prompt" with all that is known of its answers.
+        ties: whether a pair of which neither side is the better one is a row, too.
         steps: whether a side may be several messages: calls of tools, what they answered, and the answer.
         roles: of the prompt's messages.
         tools: takes "definitions" and turns, "turns" alone, or "none" of them.
@@ -130,6 +137,7 @@ class Format:
     name: str
     about: str
     source: str
+    as_of: date = date(2026, 11, 20)
     rules: tuple[str, ...] = ()
     rows: Callable[[Preference], list[Row]]
     back: Callable[[Mapping[str, Any]], Row] | None = None
@@ -142,6 +150,8 @@ class Format:
     loose: frozenset[str] = frozenset()
     spare: Callable[[Mapping[str, Any]], Row] = lambda _: {"refusal": None}
     sides: frozenset[str] = PAIR
+    unit: Literal["pair", "prompt"] = "pair"
+    ties: bool = False
     steps: bool = False
     roles: frozenset[str] = SYSTEM_USER_ASSISTANT
     tools: Literal["definitions", "turns", "none"] = "none"

@@ -41,6 +41,22 @@ def preference(number: int = 0, **given: Any) -> dict[str, Any]:
         "chosen_from": origin("a", "small"),
         "rejected_from": origin("b", "smaller"),
         "verdict_calls": ["b2:v1", "b2:v2"],
+        "reference": "It is",
+        "candidates": [
+            {
+                "completion": [{"role": "assistant", "content": f"It is {2 * number}."}],
+                "score": 0.75,
+                "rank": 1,
+                "model": "small",
+            },
+            {
+                "completion": [{"role": "assistant", "content": "Nobody knows."}],
+                "score": 0.25,
+                "rank": 2,
+                "model": "smaller",
+            },
+        ],
+        "rubric": [{"name": "question 1", "description": "Is the sum right?", "weight": 1.0}],
         **given,
     }
 

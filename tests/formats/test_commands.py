@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from judgegen import api
 from judgegen.cli.export import export
 from judgegen.cli.import_ import import_
+from judgegen.exchange.validate import validate
 
 app = typer.Typer()
 app.command("export")(export)
@@ -184,3 +186,69 @@ def test_the_guides_conversion_is_one_command(command: Command, tmp_path: Path) 
         "preferred_output": [{"role": "assistant", "content": "So."}],
         "non_preferred_output": [{"role": "assistant", "content": "No."}],
     }
+
+
+def test_ties_go_to_who_takes_them(command: Command, run: Path) -> None:
+    """Tinker gets a run's pairs and its ties as such; nobody else gets a tie, and a tie is read back as one."""
+    done = command("export", run, "--to", "tinker", "-o", "tinker.jsonl")
+    assert done.exit_code == 0, done.output
+    found = rows(Path("tinker.jsonl"))
+    matches: dict[tuple[str, int], set[str | None]] = {}
+    for row in pq.read_table(run / "audit" / "verdicts.parquet").to_pylist():
+        if row["counted"]:
+            matches.setdefault((row["prompt_id"], row["match"]), set()).add(row["label"])
+    flipped = {
+        row["prompt_id"]
+        for row in pq.read_table(run / "audit" / "prompts.parquet").to_pylist()
+        if row["outcome"] in ("flip", "unreadable")
+    }
+    labels = [row["label"] for row in found]
+    tied = sum(seen == {"tie"} for (name, _), seen in matches.items() if name not in flipped)
+    assert labels.count("Tie") == tied > 0
+    assert len(found) - labels.count("Tie") == len(rows(run / "preferences.jsonl"))
+    assert {"A", "B"} < set(labels)
+    done = command("export", "tinker.jsonl", "--from", "tinker", "--to", "trl-dpo", "-o", "pairs.jsonl")
+    assert f"{labels.count('Tie')}  a tie: " in done.stdout.replace(",", "")
+
+
+def test_every_prompt_of_a_run_goes_to_who_samples(command: Command, run: Path) -> None:
+    """trl-prompts has a row for each prompt, with the spread of what was judged, and no pass rate of shares of wins."""
+    assert command("export", run, "--to", "trl-prompts", "-o", "prompts.jsonl").exit_code == 0
+    found = rows(Path("prompts.jsonl"))
+    assert len(found) == 60
+    assert all("pass_rate" not in row for row in found)
+    assert all((row["spread"] is None) == (row["candidates"] == 0) for row in found)
+    assert any(row["spread"] for row in found)
+
+
+def test_all_candidates_of_a_run_go_out_in_order(command: Command, run: Path) -> None:
+    """Scores fall as ranks rise, equal scores share a rank, and the two shapes hold the same answers."""
+    for name in ("candidates", "ultrafeedback-completions"):
+        assert command("export", run, "--to", name, "-o", f"{name}.jsonl").exit_code == 0
+    found, texts = rows(Path("candidates.jsonl")), rows(Path("ultrafeedback-completions.jsonl"))
+    assert len(found) == len(texts) > 30
+    for row, told in zip(found, texts, strict=True):
+        worth = [(each["score"], each["rank"]) for each in row["candidates"]]
+        assert worth == sorted(worth, key=lambda each: (-each[0], each[1]))
+        assert [each["overall_score"] for each in told["completions"]] == [score for score, _ in worth]
+    done = command("export", run, "--to", "rubric-oumi", "-o", "rubric.jsonl")
+    assert (done.exit_code, "no rubric: a run whose judge" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(("kept", "name"), [("rubric", "honesty"), ("hybrid", "question 1")])
+def test_a_judges_own_rubric_becomes_reward_data(kept: str, name: str, command: Command, tmp_path: Path) -> None:
+    """Aspects of a rubric, or the questions of the checklist written for the prompt, in the words of four consumers."""
+    folder = tmp_path / "run"
+    before = Path(__file__).parents[1] / "before" / kept
+    shutil.copytree(before / "run", folder)
+    (folder / "run.toml").write_text(
+        (before / "mine.toml").read_text().replace("[judge]", '[judge]\nrubric = "rubric"')
+    )
+    where = {"rubric-oumi": "rubrics", "rubric-rar": "rubric", "rubric-tinker": "rubric_items"}
+    for consumer in (*where, "rubric-verifiers"):
+        done = command("export", folder, "--to", consumer, "-o", f"{consumer}.jsonl")
+        assert done.exit_code == 0, done.output
+        found = rows(Path(f"{consumer}.jsonl"))
+        assert all(row[where.get(consumer, "criteria")] for row in found)
+        assert validate(Path(f"{consumer}.jsonl"), consumer).findings == ()
+    assert name in [each["name"] for each in rows(Path("rubric-oumi.jsonl"))[0]["rubrics"]]

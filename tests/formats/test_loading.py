@@ -16,7 +16,11 @@ from judgegen.exchange.export import export
 from judgegen.exchange.import_ import imported
 from judgegen.formats.consumers import CONSUMERS
 
-LINES = [name for name, form in CONSUMERS.items() if form.suffix == ".jsonl" and not form.loose]
+LINES = [
+    name
+    for name, form in CONSUMERS.items()
+    if form.suffix == ".jsonl" and not form.loose and form.unit == "pair" and name != "trl-tpo"
+]
 CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"town": "Bern"}'}}
 
 

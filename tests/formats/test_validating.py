@@ -24,6 +24,7 @@ from judgegen.formats.consumers import CONSUMERS, consumer
 
 PROVIDERS = ("openai-dpo", "azure-dpo", "together-dpo", "fireworks-dpo")
 LINES = [name for name, form in CONSUMERS.items() if form.suffix == ".jsonl"]
+PAIRED = [name for name in LINES if CONSUMERS[name].unit == "pair"]
 Row = dict[str, Any]
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 TOOL = {"type": "function", "function": {"name": "look"}}
@@ -398,7 +399,7 @@ def test_a_file_that_is_something_else_is_named_once(kind: str, good: list[Row],
 
 
 @pytest.mark.parametrize("cell", ["nan", "None", " NaN", "<NA>", "null"])
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", PAIRED)
 def test_empty_cells_as_answers_are_warned_of(name: str, cell: str, good: list[Row], tmp_path: Path) -> None:
     """What an empty cell of a table becomes is no answer to learn."""
     found = [*good, good[0] | {"prompt": good[3]["prompt"], "chosen": [{"role": "assistant", "content": cell}]}]
