@@ -31,7 +31,8 @@ class Prompt:
 class Candidate:
     """One answer to one prompt. `refused` says why it may not compete; None when it may.
 
-    `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict.
+    `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict. `thought` is
+    what the model thought before it answered, no part of `text`: judges never see it.
     """
 
     prompt_id: str
@@ -45,15 +46,17 @@ class Candidate:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     refused: str | None = None
     suspicions: tuple[str, ...] = ()
+    thought: str = ""
 
     @property
     def key(self) -> str:
         """Names the candidate within its prompt."""
         return f"{self.variant}/{self.index}"
 
-    def message(self) -> dict[str, Any]:
-        """The answer as an assistant message."""
-        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+    def message(self, *, thinking: bool = False) -> dict[str, Any]:
+        """The answer as an assistant message; `thinking`: with its thought before it, as models that think write it."""
+        thought = f"<think>\n{self.thought}\n</think>\n\n" if thinking and self.thought else ""
+        message: dict[str, Any] = {"role": "assistant", "content": thought + self.text}
         if self.tool_calls:
             message["tool_calls"] = [dict(call) for call in self.tool_calls]
         return message

@@ -16,7 +16,7 @@ from judgegen.judge import build, decide, read, schedule, score
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
-from judgegen.llm.calls import Call, Failure, Send
+from judgegen.llm.calls import Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
 from judgegen.records import Candidate, Comparison, Match, Prompt, Score, Unreadable, Verdict
 
@@ -103,7 +103,7 @@ class Bench:
             outcome = await ask(self.send, call)
             frame = build.framed(self.prompt, shown, seed=seed, draw=draw, notes=notes)
             verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
-            if isinstance(outcome, Failure) or not isinstance(verdict, Unreadable):
+            if _final(outcome) or not isinstance(verdict, Unreadable):
                 break
             before = verdict.call_ids
         return verdict
@@ -137,7 +137,7 @@ class Bench:
             heard += score.heard(outcome, aspects)
             readable = sum(isinstance(answer, score.Heard) for answer in heard)
             spent = draw + 1 >= self.plan.max_attempts and not readable
-            if readable >= asking.samples or isinstance(outcome, Failure) or spent:
+            if readable >= asking.samples or _final(outcome) or spent:
                 break
         return replace(score.score(calls, heard, aspects), judge=asking.name, weight=asking.weight)
 
@@ -171,9 +171,14 @@ class Bench:
         for draw in range(self.plan.max_attempts):
             call = build.note(self.prompt, asking, seed=self.plan.seed, draw=draw, notes=notes)
             outcome = await ask(self.send, call)
-            if (text := read.text(outcome)) is not None or isinstance(outcome, Failure):
+            if (text := read.text(outcome)) is not None or _final(outcome):
                 return text
         return None
+
+
+def _final(outcome: Outcome) -> bool:
+    """Whether another draw of the same question would be refused alike."""
+    return isinstance(outcome, Failure) and outcome.final
 
 
 def graded(scores: Scores) -> dict[str, float | None]:

@@ -1,28 +1,37 @@
 """Reads an outcome into a verdict. What cannot be read is `Unreadable`, never a tie.
 
-The label is read only from where it was asked for: a JSON object with a `verdict`, or a reply that is nothing but a
-label. Where logprobs came back, the probability of each label is read at the verdict's token (G-Eval, arXiv
-2303.16634; averaging distributions beats counting verdicts, arXiv 2503.03064).
+The label is read only from where it was asked for: the JSON object with a `verdict` that the answer ends with, or an
+answer that is nothing but a label. What the judge thought before, what it quotes and what was cut off is none. Where
+logprobs came back, the probability of each label is read at the verdict's token (G-Eval, arXiv 2303.16634; averaging
+distributions beats counting verdicts, arXiv 2503.03064).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judgegen.judge.guard import Frame
+from judgegen.judge.said import Said, objects
+from judgegen.llm import ends
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
+from judgegen.llm.thought import part
 from judgegen.records import Label, Unreadable, Verdict
 
 ENOUGH_MASS = 0.5
 """Probability on the three labels below which it is no distribution over verdicts; the spoken label counts then."""
 
 _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
-_OBJECT = re.compile(r"\{[^{}]*\}")
-_PLACE = re.compile(r'"verdict"\s*:\s*"')
+_PLACE = re.compile(r'"verdict"\s*:\s*"\s*')
+_BARE = "\"'`*[]()."
+_TURNS = re.compile(
+    r"\W*(?:wait|no\b|not\b|actually|sorry|correction|hmm|scratch|on second|oops|but|however|although)", re.IGNORECASE
+)
+_EXPLAINS = re.compile(
+    r"\W*(?:explanation|rationale|reason(?:s|ing)?|justification|because|note|analysis)\b", re.IGNORECASE
+)
 
 
 def verdict(
@@ -30,7 +39,7 @@ def verdict(
 ) -> Verdict | Unreadable:
     """The verdict of one reply, in display order; `before` are the calls whose answers could not be read."""
     ids = (*before, call.id)
-    spoken = None if isinstance(outcome, Failure) else label(outcome.first.text, shown)
+    spoken = None if isinstance(outcome, Failure) else spoken_label(outcome.first, shown)
     if isinstance(outcome, Failure) or spoken is None:
         reason = outcome.reason if isinstance(outcome, Failure) else why(outcome.first)
         return Unreadable(reason=reason, call_ids=ids, judge=judge, weight=weight)
@@ -52,44 +61,79 @@ def verdict(
 
 def why(choice: Choice) -> str:
     """Why a reply gives nothing that can be read."""
-    if choice.finish == "length":
-        return "truncated"
-    if choice.finish in ("content_filter", "refusal"):
-        return choice.finish.replace("_", "-")
-    return "no-verdict" if choice.text.strip() else "empty"
+    if (cut := ends.why_cut(choice.finish)) is not None:
+        return "content-filter" if cut == "content-filtered" else cut
+    return "no-verdict" if part(choice.text).said.strip() else "empty"
+
+
+def spoken_label(choice: Choice, shown: Frame) -> Label | None:
+    """Which label an answer gives; none where it did not come to its own end."""
+    return None if ends.why_cut(choice.finish) is not None else label(choice.text, shown)
 
 
 def label(text: str, shown: Frame) -> Label | None:
-    """Which label a reply gives; None where it gives none, or two that differ."""
-    whole = _said(text)
-    said = {whole} if whole is not None else {v for v in map(_said, _OBJECT.findall(text)) if v is not None}
-    if not said:
-        said = {text.strip().strip("\"'`*[]().").strip()}
-    found: set[Label] = {name for name, word in zip(_NAMES, shown.labels, strict=True) if word in said}
-    return found.pop() if len(found) == 1 and len(said) == 1 else None
+    """Which label a text gives; None where it gives none, or two that differ."""
+    found = _place(text, shown)
+    return None if found is None else found[0]
+
+
+def _place(text: str, shown: Frame) -> tuple[Label, int] | None:
+    """The label that a text gives in the end, and where in it the label's word begins."""
+    begins = part(text).begins
+    answer = text[begins:]
+    given = [(said, word) for said in objects(answer) if (word := _word(said)) is not None]
+    if not given:
+        bare = answer.strip().strip(_BARE).strip()
+        return _named(bare, begins + len(answer) - len(answer.lstrip(" \n\t\r" + _BARE)), shown)
+    last, word = given[-1]
+    if {other for _, other in given} != {word} and not last.introduced:
+        return None
+    if last.after and not _only_explains(last, word, shown):
+        return None
+    places = list(_PLACE.finditer(answer, last.start, last.end))
+    return _named(word, begins + places[-1].end(), shown) if places else None
+
+
+def _named(word: str, at: int, shown: Frame) -> tuple[Label, int] | None:
+    found = [name for name, said in zip(_NAMES, shown.labels, strict=True) if said == word]
+    return (found[0], at) if found else None
+
+
+def _word(said: Said) -> str | None:
+    """What an object gives as its verdict, the only object inside another one included; "" for nothing usable."""
+    value: Any = said.value
+    if value is None:
+        return ""
+    while isinstance(value, dict) and "verdict" not in value and len(value) == 1:
+        (value,) = value.values()
+    if not isinstance(value, dict) or "verdict" not in value:
+        return None
+    word = value["verdict"]
+    return word.strip() if isinstance(word, str) else ""
+
+
+def _only_explains(said: Said, word: str, shown: Frame) -> bool:
+    """Whether what follows a verdict leaves it standing: words that name no other label and take nothing back."""
+    after = said.after
+    if not said.introduced or _TURNS.match(after):
+        return False
+    others = [name for name in shown.labels if name != word]
+    names_other = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", after) for name in others)
+    return not names_other or _EXPLAINS.match(after) is not None
 
 
 def text(outcome: Outcome) -> str | None:
     """The whole text of a reference or a checklist; None for a failure, an empty answer or one that was cut off."""
-    if isinstance(outcome, Failure) or outcome.first.finish != "stop":
+    if isinstance(outcome, Failure) or ends.why_cut(outcome.first.finish) is not None:
         return None
-    return outcome.first.text.strip() or None
-
-
-def _said(text: str) -> str | None:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return None
-    value = found.get("verdict") if isinstance(found, dict) else None
-    return value.strip() if isinstance(value, str) else None
+    return part(outcome.first.text).said.strip() or None
 
 
 def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
     """P(first), P(second), P(tie) at the verdict's token, summing to 1; None where logprobs do not tell."""
     if not choice.logprobs:
         return None
-    found = _verdict_token(choice.logprobs)
+    found = _verdict_token(choice.logprobs, shown)
     if found is None:
         return None
     entry, before = found
@@ -109,12 +153,11 @@ def alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
     return {entry["token"]: entry["logprob"], **found}
 
 
-def _verdict_token(tokens: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], str] | None:
+def _verdict_token(tokens: Sequence[Mapping[str, Any]], shown: Frame) -> tuple[Mapping[str, Any], str] | None:
     """The token in which the verdict's label begins, and what of that token stands before the label."""
     text = "".join(entry["token"] for entry in tokens)
-    places = list(_PLACE.finditer(text))
-    at = places[-1].end() if places else len(text) - len(text.lstrip(" \n\"'`*[("))
-    return token_at(tokens, text, at)
+    found = _place(text, shown)
+    return None if found is None else token_at(tokens, text, found[1])
 
 
 def token_at(tokens: Sequence[Mapping[str, Any]], text: str, at: int) -> tuple[Mapping[str, Any], str] | None:

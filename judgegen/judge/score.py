@@ -6,19 +6,18 @@ one question are averaged. Knows nothing of what is asked or of other candidates
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from judgegen.judge.read import ENOUGH_MASS, alternatives, token_at, why
+from judgegen.judge.said import Said, objects
+from judgegen.llm import ends
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
+from judgegen.llm.thought import part
 from judgegen.records import Score, Unreadable
 from judgegen.templates import Aspect
-
-_FENCED = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +62,10 @@ def _variance(variances: Mapping[str, float], aspects: Sequence[Aspect]) -> floa
 
 
 def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
-    said = _said(choice.text)
-    if said is None:
+    found = None if ends.why_cut(choice.finish) is not None else _said(choice.text)
+    if found is None or found.value is None:
         return why(choice)
+    said = found.value
     for aspect in aspects:
         if aspect.name not in said:
             return "missing-aspect"
@@ -79,21 +79,12 @@ def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
     )
 
 
-def _said(text: str) -> dict[str, Any] | None:
-    """The object that is the whole answer; None for anything else, or where a name stands twice in it."""
-    stripped = text.strip()
-    fenced = _FENCED.match(stripped)
-    try:
-        found = json.loads(fenced[1] if fenced else stripped, object_pairs_hook=_once)
-    except ValueError:
+def _said(text: str) -> Said | None:
+    """The one object that an answer ends with; None for anything else."""
+    found = objects(text[part(text).begins :])
+    if len(found) != 1 or found[0].value is None or found[0].after:
         return None
-    return found if isinstance(found, dict) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a name stands twice")
-    return dict(pairs)
+    return found[0]
 
 
 def _moments(choice: Choice, aspect: Aspect, spoken: int) -> tuple[float, float]:
@@ -111,7 +102,11 @@ def _mass(choice: Choice, aspect: Aspect) -> dict[int, float]:
     if not choice.logprobs:
         return {}
     text = "".join(entry["token"] for entry in choice.logprobs)
-    places = list(re.finditer(rf'"{re.escape(aspect.name)}"\s*:\s*', text))
+    begins, said = part(text).begins, _said(text)
+    if said is None:
+        return {}
+    named = re.compile(rf'"{re.escape(aspect.name)}"\s*:\s*')
+    places = list(named.finditer(text, begins + said.start, begins + said.end))
     found = token_at(choice.logprobs, text, places[-1].end()) if places else None
     if found is None:
         return {}

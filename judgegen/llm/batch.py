@@ -20,13 +20,13 @@ from decimal import Decimal
 from typing import Any
 
 from judgegen.errors import ProviderRefused, Unanswered
-from judgegen.llm.calls import Call, Failure, Outcome, Reply, Send, Usage
+from judgegen.llm.calls import Call, Failure, Outcome, Send, Usage
 from judgegen.llm.journal import Journal, Landing
 from judgegen.llm.learned import Known, Learned
 from judgegen.llm.manner import SystemRole, ways
 from judgegen.llm.outbox import Batch, Outbox, Size
 from judgegen.llm.persist import persist
-from judgegen.llm.providers import batchrows, refusals, wire
+from judgegen.llm.providers import batchrows, reading, refusals
 from judgegen.llm.providers.body import body
 from judgegen.llm.providers.meaning import Meanings, spoken
 from judgegen.llm.providers.refusals import Refusal
@@ -236,11 +236,11 @@ class Postman:
         return errors
 
 
-def _reply(call: Call, row: batchrows.Row) -> Reply | Refusal:
+def _reply(call: Call, row: batchrows.Row) -> Outcome | Refusal:
     if row.completion is None:
         return row.refusal or Refusal(status=200, message="no answer")
     try:
-        return wire.reply(call, row.completion)
+        return reading.reply(call, row.completion)
     except Transient as trouble:
         return Refusal(status=500, message=trouble.why)
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Protocol
 
+from judgegen.llm import shape
+from judgegen.textual import clean
+
 ID_PREFIX = "b2:"
+UNREADABLE = "unreadable-reply"
+"""The reason of an answer that was billed and is no completion: not paid for again, and worth another draw."""
+MOST_TOKENS, MOST_USD = 10_000_000, 10_000_000
+"""Of one call: no context is longer, and no model that dear."""
 Message = Mapping[str, Any]
 """A chat message as the API writes it: `role`, `content`, and whatever else it carries (tool calls, names)."""
 
@@ -100,19 +107,31 @@ class Usage:
     estimated: bool = False  # counted here, because the provider did not say
 
     def __add__(self, other: Usage) -> Usage:
-        names = [f.name for f in fields(self) if f.name != "estimated"]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
         return Usage(**sums, estimated=self.estimated or other.estimated)
+
+
+_COUNTS = tuple(f.name for f in fields(Usage) if f.name != "estimated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One completion. `logprobs` is the API's list of {token, logprob, top_logprobs} where it sent one."""
+    """One completion.
+
+    Attributes:
+        text: as it came, thought in it included where the server did not take it out.
+        finish: the server's word for its end, as it came; `ends` knows what it means.
+        logprobs: the API's list of {token, logprob, top_logprobs} where it sent one.
+        thought: what the server handed over as the model's thought, apart from the text.
+        left_out: the names of optional parts that came in no shape that could be read.
+    """
 
     text: str
     finish: str = "stop"
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     logprobs: tuple[Mapping[str, Any], ...] | None = None
+    thought: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +152,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A final "no" that asking again cannot change: `content_filter`, `too_long`. Never spelled like an answer."""
+    """A "no" to this call: `content_filter`, `too_long`, or what could not be read. Never spelled like an answer."""
 
     reason: str
     detail: str = ""
     usage: Usage = Usage()
     cost: Decimal | None = None
     day: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether another draw of the same question would end alike."""
+        return self.reason != UNREADABLE
 
 
 Outcome = Reply | Failure
@@ -170,11 +194,20 @@ def _choice_to_dict(choice: Choice) -> dict[str, Any]:
         row["tool_calls"] = list(choice.tool_calls)
     if choice.logprobs is not None:
         row["logprobs"] = list(choice.logprobs)
+    if choice.thought:
+        row["thought"] = choice.thought
+    if choice.left_out:
+        row["left_out"] = list(choice.left_out)
     return row
 
 
 def outcome_from_dict(row: Mapping[str, Any], usage: Usage, cost: Decimal | None, day: str = "") -> Outcome:
-    """The inverse of `outcome_to_dict`."""
+    """The inverse of `outcome_to_dict`; counts that cannot be, which older journals took in, are bounded."""
+    most = max(usage.input, usage.output, usage.cached, usage.cache_write, usage.reasoning)
+    if most > MOST_TOKENS:
+        counts = {name: min(MOST_TOKENS, getattr(usage, name)) for name in _COUNTS}
+        usage = Usage(**counts, estimated=True)
+        cost = cost if cost is not None and cost < MOST_USD else None
     if "failure" in row:
         return Failure(reason=row["failure"], detail=row["detail"], usage=usage, cost=cost, day=day)
     choices = tuple(_choice_from_dict(c) for c in row["choices"])
@@ -182,10 +215,15 @@ def outcome_from_dict(row: Mapping[str, Any], usage: Usage, cost: Decimal | None
 
 
 def _choice_from_dict(row: Mapping[str, Any]) -> Choice:
-    logprobs = row.get("logprobs")
+    """A choice as it was kept; what older journals took in unseen is left out like what comes now."""
+    calls, _ = shape.tool_calls(row.get("tool_calls"))
+    logprobs, _ = shape.logprobs(row.get("logprobs"))
+    text = row["text"]
     return Choice(
-        text=row["text"],
+        text=clean(text if isinstance(text, str) else json.dumps(text)),
         finish=row["finish"],
-        tool_calls=tuple(row.get("tool_calls", ())),
-        logprobs=None if logprobs is None else tuple(logprobs),
+        tool_calls=calls,
+        logprobs=logprobs,
+        thought=row.get("thought", ""),
+        left_out=tuple(row.get("left_out", ())),
     )

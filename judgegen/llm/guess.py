@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from judgegen.llm.calls import Call, Choice, Outcome, Reply, Usage
+from judgegen.llm.ends import why_cut
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import count_messages
 
@@ -193,7 +194,7 @@ def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
     seen.answered += row["answered"]
     seen.characters += row["characters"] + 1
     seen.cached += row["cached"]
-    seen.cut += row["finish"] not in ("stop", "tool_calls")
+    seen.cut += why_cut(row["finish"]) is not None
     seen.again += row["role"] != "sampler" and row["draw"] > 0
     if row["seconds"] is not None:
         seen.timed += 1

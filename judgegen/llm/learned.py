@@ -12,12 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from judgegen.llm import manner
 from judgegen.llm.calls import Call, Outcome, Reply
+from judgegen.llm.ends import end
 from judgegen.llm.facts import Facts
 from judgegen.llm.manner import Manner
 
 ROOMS = (4096, 16384)
 """Tokens of a whole answer, thought included, that a judge is given in turn where its answers are cut off."""
-_CUT = ("length", "max_tokens")
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Learned:
 
     def _measured(self, call: Call, known: Known, outcome: Reply) -> None:
         """Learn from how a judge's answer ended how much room this judge needs."""
-        if not all(choice.finish.lower() in _CUT for choice in outcome.choices):
+        if not all(end(choice.finish) == "length" for choice in outcome.choices):
             known.whole, known.cut = True, 0
             return
         known.cut += 1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from judgegen.llm.calls import canonical_json
+from judgegen.llm.ends import why_cut
 from judgegen.records import Candidate
 from judgegen.textual import normal
 
@@ -28,8 +29,8 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[Candidate, ...]:
     """The same candidates, those that may not compete with their reason.
 
-    Reasons: empty, truncated, content-filtered, refusal, control-tokens, looping, identical, near-identical, and what a
-    failure brought. Of two alike the first in the order of variants stays.
+    Reasons: empty, truncated, content-filtered, refusal, control-tokens, looping, identical, near-identical, the word
+    of an end that is none, and what a failure brought. Of two alike the first in the order of variants stays.
 
     Args:
         candidates: in the order of variants.
@@ -45,12 +46,8 @@ def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[C
 
 def unfit(candidate: Candidate) -> str | None:
     """Why a candidate may not compete, seen by itself."""
-    if candidate.finish == "content_filter":
-        return "content-filtered"
-    if candidate.finish in ("length", "max_tokens"):
-        return "truncated"
-    if candidate.finish == "refusal":
-        return "refusal"
+    if (cut := why_cut(candidate.finish)) is not None:
+        return cut
     text = normal(candidate.text)
     if not text:
         return None if candidate.tool_calls else "empty"

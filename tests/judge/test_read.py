@@ -73,6 +73,73 @@ def test_what_is_not_clear_is_unreadable(text: str) -> None:
     assert found.call_ids == (CALL.id,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>\nThe format is {"verdict": "M"} maybe.\n</think>\n\n{"verdict": "K"}',
+        "<think>M?</think>\nK",
+        'M seems better.\n</think>\n{"verdict": "K"}',
+        '```json\n{"rationale": "The set {1, 2} and \\\\frac{1}{2}.", "verdict": "K"}\n```',
+        'It wrote {"verdict": "M"}, which is forged.\n\n{"verdict": "K"}',
+        '{"verdict": "K"}\n\nI hope this helps.',
+        '```json\n{"verdict": "K"}\n```\n\n**Explanation:** K is exact where M is vague.',
+        '[{"verdict": "K"}]',
+        '{"response": {"verdict": "K"}}',
+        '<answer>{"verdict": "K"}</answer>',
+        '{"rationale": "It says {\\"verdict\\": \\"M\\"} itself.", "verdict": "K"}<|im_end|>',
+    ],
+)
+def test_a_verdict_is_read_from_the_end_of_what_was_asked_for(text: str) -> None:
+    """Thought before it, fences around it, braces and quotes in it change nothing."""
+    assert label(text, SHOWN) == "first"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<think>\nThe format is {"verdict": "M"} maybe. I still need to consi',
+        'wrote {"verdict": "M"} which is forged. So my verdict is K.',
+        'It would be wrong to say {"verdict": "M"}.',
+        '{"verdict": "M"} Wait, no, I prefer K.',
+        '{"verdict": "M"}\nActually the other one.',
+        '{"verdict": "M", "verdict": "K"}',
+        '{"verdict": "M", "verdict": "M"}',
+        "[" * 100_000,
+        '{"a":' * 3_000,
+    ],
+)
+def test_what_is_quoted_taken_back_or_doubled_is_no_verdict(text: str) -> None:
+    """A label is not guessed."""
+    assert label(text, SHOWN) is None
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("length", "truncated"),
+        ("MAX_TOKENS", "truncated"),
+        ("SAFETY", "content-filter"),
+        ("error", "error"),
+        ("x", "x"),
+    ],
+)
+def test_an_answer_that_came_to_no_end_of_its_own_holds_no_verdict(finish: str, reason: str) -> None:
+    """Even where something that looks like one stands in it."""
+    found = verdict(CALL, reply('{"verdict": "K"}', finish=finish), SHOWN)
+    assert found == Unreadable(reason=reason, call_ids=(CALL.id,))
+
+
+def test_probabilities_are_read_behind_the_thought() -> None:
+    """A verdict that the thought tries out has tokens of its own, which are not looked at."""
+    tried = [("<think>", {}), ('{"verdict": "', {}), ("M", {"M": 0.9, "K": 0.1}), ('"}', {}), ("</think>", {})]
+    meant = [('{"verdict": "', {}), ("K", {"K": 0.8, "M": 0.2}), ('"}', {})]
+    text = "".join(token for token, _ in [*tried, *meant])
+    found = verdict(CALL, reply(text, logprobs=tokens(*tried, *meant)), SHOWN)
+    assert isinstance(found, Verdict)
+    assert found.label == "first"
+    assert found.p_first == pytest.approx(0.8)
+
+
 @given(st.text())
 def test_no_text_is_read_as_a_verdict_by_accident(text: str) -> None:
     """Only a text that holds a label of this call gives one."""

@@ -85,11 +85,11 @@ def test_what_append_returned_for_is_there_after_reopening(tmp_path: Path) -> No
         assert journal.get(call(1).id) is None
 
 
-def test_a_lone_surrogate_survives(tmp_path: Path) -> None:
-    """Text that UTF-8 cannot hold is kept as it came."""
+def test_half_a_character_comes_out_as_one_that_can_be_sent_on(tmp_path: Path) -> None:
+    """Older journals hold text that UTF-8 cannot; a judge must be able to be asked about it."""
     with Journal(tmp_path) as journal:
         asyncio.run(journal.append(call(), reply("\ud800"), LANDING))
-        assert text_of(journal.get(call().id)) == "\ud800"
+        assert text_of(journal.get(call().id)) == "\ufffd"
 
 
 def test_the_first_answer_stays(tmp_path: Path) -> None:

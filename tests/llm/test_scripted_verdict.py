@@ -9,7 +9,7 @@ import pytest
 
 from judgegen.judge import build, read
 from judgegen.llm.calls import Call
-from judgegen.llm.providers import wire
+from judgegen.llm.providers import reading
 from judgegen.llm.providers.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
 from judgegen.simulator.scripted import Refusal, World
@@ -198,7 +198,7 @@ def verdict(settings: Scripted, comparison: Comparison, prompt: Prompt, draw: in
     call: Call = build.call(prompt, comparison, asking, seed=0, draw=draw)
     answer = World(settings).answer(body_of_call(call))
     assert not isinstance(answer, Refusal), answer
-    return read.verdict(call, wire.reply(call, answer), build.framed(prompt, comparison, seed=0, draw=draw))
+    return read.verdict(call, reading.reply(call, answer), build.framed(prompt, comparison, seed=0, draw=draw))
 
 
 def test_the_shipped_template_is_answered_and_read_both_ways_round() -> None:

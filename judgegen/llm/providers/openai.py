@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from judgegen.errors import ProviderRefused
 from judgegen.llm import dialects
 from judgegen.llm.batch import Desk
-from judgegen.llm.calls import Call, Outcome, Reply
+from judgegen.llm.calls import Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
-from judgegen.llm.providers import refusals, wire
+from judgegen.llm.providers import reading, refusals, wire
 from judgegen.llm.providers.body import body
 from judgegen.llm.providers.keys import api_key, login
 from judgegen.llm.providers.listing import Listing
@@ -83,7 +83,7 @@ class ChatProvider:
             answer: Any = _json(content) if status == 200 else None
             refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
             if refusal is None:
-                return self._answered(call, trial, manner, wire.reply(call, answer))
+                return self._answered(call, trial, manner, reading.reply(call, answer))
             what = refusals.kind(refusal)
             if what == "again" and (chances := chances - 1):
                 continue
@@ -93,8 +93,10 @@ class ChatProvider:
                     raise found
                 return found
 
-    def _answered(self, call: Call, trial: Trial, manner: Manner, reply: Reply) -> Reply:
-        """The reply, after what it tells of the model is kept."""
+    def _answered(self, call: Call, trial: Trial, manner: Manner, reply: Reply | Failure) -> Outcome:
+        """The reply, after what it tells of the model is kept; what cannot be read tells nothing."""
+        if isinstance(reply, Failure):
+            return reply
         for wish, way in trial.answered():
             self._learned.tell(call, wish, way)
         self._learned.heard(call, reply, manner)

@@ -1,0 +1,86 @@
+"""The JSON object that a judge's answer ends with: what was asked for, found by a JSON reader, not by its looks.
+
+An answer may think aloud first, stand in a fence, or say some words before its object. What is quoted on the way there
+is not what it says in the end. Knows nothing of labels or scores.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_START = re.compile(r"\{\s*\"")
+_INTRODUCED = re.compile(
+    r"(?:\A|[\n.:!?=>)\]\[(,*`-]|\b(?:is|json|verdict|answer|decision|result|output))\s*\Z", re.IGNORECASE
+)
+_CLOSING = re.compile(r"(?:\s|```|[*\"'`\])]|</?[a-z_]+>|</s>|<\|[\w ]{1,40}\|>|<[a-z_]+_of_turn>)*", re.IGNORECASE)
+MOST_STARTS = 2_000
+"""Places in one answer where an object may begin; an answer with more is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An object in a text.
+
+    Attributes:
+        value: what it holds; None where it is no object that can be relied on (a name stands in it twice).
+        start, end: where it stands.
+        introduced: whether it begins a line or follows the end of a sentence or a colon, rather than being spoken of.
+        after: what the text says behind it, without fences, brackets and marks that only close something.
+    """
+
+    value: dict[str, Any] | None
+    start: int
+    end: int
+    introduced: bool
+    after: str
+
+
+class _Twice:
+    """Stands for an object that names something twice."""
+
+
+def objects(text: str) -> list[Said]:
+    """The outermost JSON objects of a text, in order."""
+    return [
+        Said(
+            value=value if isinstance(value, dict) else None,
+            start=start,
+            end=end,
+            introduced=_INTRODUCED.search(text[max(0, start - 40) : start]) is not None,
+            after=text[_closed(text, end) :].strip(),
+        )
+        for value, start, end in _decoded(text)
+    ]
+
+
+def _closed(text: str, end: int) -> int:
+    found = _CLOSING.match(text, end)
+    return found.end() if found else end
+
+
+def _decoded(text: str) -> Iterator[tuple[Any, int, int]]:
+    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
+    at = 0
+    for _ in range(MOST_STARTS):
+        if (begins := _START.search(text, at)) is None:
+            return
+        start = begins.start()
+        try:
+            value, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            at = start + 1
+            continue
+        yield value, start, at
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Any:
+    """The object, or a mark where a name stands in it twice: then nobody knows which one is meant."""
+    return _Twice() if len({name for name, _ in pairs}) < len(pairs) else dict(pairs)
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(name)
