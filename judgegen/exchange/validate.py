@@ -323,7 +323,7 @@ class _Check:
 
     def _price(self, path: Path, model: str, method: Method, count: Count, today: date) -> None:
         if self._form.name == "azure-dpo":
-            self._cost = unpriced(path, model, method, count=count)
+            self._cost = unpriced(path, model, method, today=today, count=count)
         elif self._form.name.startswith("openai-"):
             try:
                 self._cost = estimate(path, model, today=today, method=method, count=count)

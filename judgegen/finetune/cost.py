@@ -2,7 +2,7 @@
 
 Pure arithmetic on exact decimals, apart from `estimate`, which reads the file. What is not documented is a range or a
 stated assumption; what cannot be known from a file is None. Knows OpenAI's prices and dates through
-training_prices.toml, and none of Azure's; nothing of keys, uploads or jobs.
+training_prices.toml, and Azure's dates, none of its prices; nothing of keys, uploads or jobs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from judgegen.llm.training_prices import Table, Tunable, table
 
 DAYS_A_MONTH = 30
 SOON = timedelta(days=90)
+OLD = timedelta(days=90)
 FEWEST_EXAMPLES = 10  # the API refuses fewer (supervised fine-tuning guide)
 
 
@@ -182,6 +183,28 @@ def endings(base: Tunable, dates: Table, today: date) -> Iterator[str]:
     for day, who in dates.closed:
         if today >= day:
             yield f"no new jobs since {day} for {who}"
+    yield from aged("OpenAI's prices and dates", dates.as_of, dates.source, today)
+
+
+def aged(what: str, as_of: date, source: str, today: date) -> Iterator[str]:
+    """That a table is older than ninety days, and where to look."""
+    if today - as_of > OLD:
+        yield f"{what} are known as of {as_of}, {(today - as_of).days} days ago: look at {source}"
+
+
+def azure_endings(model: str, dates: Table, today: date) -> Iterator[str]:
+    """Until when Azure trains a model and serves its tunes, as far as it publishes that, and how old the news is."""
+    base, azure = dates.find(model), dates.azure
+    days = None if base is None else azure.models.get(base.model)
+    yield "what Azure asks for training is not known here"
+    if base is None or days is None:
+        yield f"until when Azure trains and serves {model} is not known here; see {azure.source}"
+        return
+    yield f"who had not trained {base.model} at Azure before cannot from {days.base} on"
+    yield f"the others can until {days.training} at the earliest; tunes answer until {days.deployment}"
+    if days.deployment - today <= SOON:
+        yield f"inference ends soon: tunes of {base.model} stop answering on {days.deployment}"
+    yield from aged("Azure's dates", azure.as_of, azure.source, today)
 
 
 def estimate(
@@ -243,11 +266,12 @@ def unpriced(
     model: str,
     method: Method,
     *,
+    today: date,
     epochs: int | None = None,
     dates: Table | None = None,
     count: Count | None = None,
 ) -> Cost:
-    """The tokens of a file for a service whose prices and dates are not known here: all money is None.
+    """The tokens of a file for Azure, whose prices are not known here: all money is None.
 
     `count` spares reading the file.
 
@@ -256,6 +280,7 @@ def unpriced(
     """
     dates = dates or table()
     base = dates.find(model)
+    days = None if base is None else dates.azure.models.get(base.model)
     encoding, estimated = encoding_name(model)
     if count is None:
         count = total(examples(file, method, encoding), None if base is None else base.example_tokens)
@@ -273,8 +298,8 @@ def unpriced(
         load=None,
         per_day=None,
         new_jobs_end=None,
-        inference_ends=None,
-        warnings=("what this service asks for training, and until when it serves the model, is not known here",),
+        inference_ends=None if days is None else days.deployment,
+        warnings=tuple(azure_endings(model, dates, today)),
         assumptions=(
             *([f"tokens are counted with {encoding}; {model} may have another encoding"] if estimated else []),
             *_assumptions(method, None if epochs else epochs_used),

@@ -102,5 +102,5 @@ def cost_of(order: Order, *, today: date) -> Cost:
     epochs = order.settings.get("n_epochs")
     given = None if epochs is None else int(epochs)
     if order.service == "azure":
-        return unpriced(order.file, order.model, order.method, epochs=given)
+        return unpriced(order.file, order.model, order.method, today=today, epochs=given)
     return estimate(order.file, order.model, today=today, method=order.method, epochs=given)

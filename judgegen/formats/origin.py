@@ -69,6 +69,7 @@ _ANY = Format(
     roles=WITH_TOOLS | {"developer", "function"},
     tools="definitions",
     steps=True,
+    ties=True,
     halves=True,
 )
 _OBJECTS = ("tokens", "chosen_from", "rejected_from", "cost_usd", "metadata", "scores")

@@ -45,6 +45,30 @@ class Tunable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """A model's days at Azure.
+
+    Attributes:
+        base: the base model retires, and who never trained it no longer can.
+        training: the earliest day from which nobody can train it.
+        deployment: tunes of it stop answering.
+    """
+
+    base: date
+    training: date
+    deployment: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Azure:
+    """What Azure publishes of tuned models: `as_of` is the date of its page."""
+
+    as_of: date
+    source: str
+    models: Mapping[str, Retirement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """The whole file. `closed`: who could no longer start a job, from which day."""
 
@@ -53,6 +77,7 @@ class Table:
     closed: tuple[tuple[date, str], ...]
     models: Mapping[str, Tunable]
     source: str
+    azure: Azure
 
     def find(self, model: str) -> Tunable | None:
         """The base model of this name, snapshot, or tune of either ("ft:…"); None where it is not listed."""
@@ -76,6 +101,11 @@ def parse(row: Mapping[str, Any]) -> Table:
         closed=tuple((step["on"], step["to"]) for step in platform["closed"]),
         models={name: _tunable(name, fields, addresses) for name, fields in row["models"].items()},
         source=addresses[platform["source"]],
+        azure=Azure(
+            as_of=row["azure"]["as_of"],
+            source=addresses[row["azure"]["source"]],
+            models={name: Retirement(**days) for name, days in row["azure"]["models"].items()},
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from judgegen.errors import PriceUnknown, SpecError
 from judgegen.finetune.cost import (
     Load,
     Span,
+    azure_endings,
     counted,
     default_epochs,
     ended,
@@ -260,3 +261,23 @@ def test_the_json_is_plain_and_money_is_text(dpo_file: Path) -> None:
 def test_less_than_a_cent_is_not_nothing(amount: str, text: str) -> None:
     """Cents, or the first two digits that are not nought."""
     assert money(Decimal(amount)) == text
+
+
+@pytest.mark.parametrize(("days", "said"), [(89, False), (90, False), (91, True), (400, True)])
+def test_a_table_of_dates_that_is_old_says_so(days: int, said: bool) -> None:
+    """OpenAI's and Azure's dates each tell their age and where to look once they are older than ninety days."""
+    known = table()
+    azure = list(azure_endings("gpt-4.1-mini", known, known.azure.as_of + timedelta(days=days)))
+    openai = list(endings(known.models["gpt-4.1"], known, known.as_of + timedelta(days=days)))
+    for told in (azure, openai):
+        assert any(f"{days} days ago: look at https://" in words for words in told) == said
+
+
+def test_azures_dates_are_told_with_what_is_not_known() -> None:
+    """A listed model has its two phases; another has none, and that is said, with the page."""
+    known = table()
+    told = " ".join(azure_endings("gpt-4.1-mini-2025-04-14", known, date(2026, 11, 28)))
+    assert "cannot from 2026-10-14 on" in told
+    assert "2027-04-14 at the earliest; tunes answer until 2027-10-14" in told
+    assert "144 days ago" in told
+    assert "is not known here; see https://" in " ".join(azure_endings("gpt-5", known, date(2026, 11, 28)))
