@@ -116,3 +116,81 @@ def test_kto_trains_on_answers_one_by_one(
     assert len(rows) == 17
     assert all(a["prompt_ids"] != b["prompt_ids"] for a, b in zip(rows, list(rows)[1:], strict=False))
     assert math.isfinite(trainer.train().training_loss)
+
+
+@pytest.mark.parametrize("first", ["train", "test"])
+def test_a_split_with_tools_on_one_side_trains(
+    first: str,
+    pairs: list[dict[str, Any]],
+    tool_pairs: list[dict[str, Any]],
+    model: Model,
+    tokenizer: Any,
+    tmp_path: Path,
+) -> None:
+    """Train and test load as one whichever is named first, and no message gains tool calls that are none."""
+    datasets: Any = pytest.importorskip("datasets")
+    trl: Any = pytest.importorskip("trl")
+
+    done = export([*pairs, tool_pairs[0]], "trl-dpo", tmp_path / "pairs.jsonl", split=0.5)
+    files = dict(zip(("train", "test"), map(str, done.paths), strict=False))
+    order = {first: files[first], **files}
+    both = datasets.load_dataset("json", data_files=order, cache_dir=str(tmp_path / "cache"))
+    for side in ("train", "test"):
+        args = trl.DPOConfig(**settings(tmp_path / side))
+        trainer = trl.DPOTrainer(model=model(False), args=args, train_dataset=both[side], processing_class=tokenizer)
+        assert len(trainer.train_dataset) == done.counts[side]
+        assert math.isfinite(trainer.train().training_loss)
+    calls = [m for side in both.values() for row in side for m in row["prompt"] if m.get("tool_calls")]
+    assert len(calls) == 1
+
+
+def test_grpo_samples_for_the_prompts(
+    pairs: list[dict[str, Any]], model: Model, tokenizer: Any, tmp_path: Path
+) -> None:
+    """GRPOTrainer samples, its reward function is given reference and spread of each prompt, and it takes a step."""
+    trl: Any = pytest.importorskip("trl")
+
+    answers = [{"completion": p["chosen"], "score": 0.75, "rank": 1, "model": "a"} | {} for p in pairs]
+    found = [
+        p | {"reference": f"r{n}", "candidates": [answers[n], {**answers[n], "score": 0.25, "rank": 2}]}
+        for n, p in enumerate(pairs)
+    ]
+    done = export(found, "trl-prompts", tmp_path / "prompts.jsonl")
+    told: list[tuple[str, float]] = []
+
+    def reward(completions: list[Any], reference: list[str], spread: list[float], **_: Any) -> list[float]:
+        told.extend(zip(reference, spread, strict=True))
+        return [float(len(str(each)) % 7) for each in completions]
+
+    args = trl.GRPOConfig(
+        **{key: value for key, value in settings(tmp_path).items() if key != "max_length"},
+        num_generations=2,
+        max_completion_length=8,
+    )
+    trainer = trl.GRPOTrainer(
+        model=model(False),
+        reward_funcs=reward,
+        args=args,
+        train_dataset=loaded(done.paths[0]),
+        processing_class=tokenizer,
+    )
+    assert len(trainer.train_dataset) == 8
+    assert math.isfinite(trainer.train().training_loss)
+    assert told
+    assert {spread for _, spread in told} == {0.5}
+
+
+def test_tpo_trains_on_pairs_with_a_reference(
+    pairs: list[dict[str, Any]], model: Model, tokenizer: Any, tmp_path: Path
+) -> None:
+    """TPOTrainer keeps the rows and reads the third column."""
+    trl: Any = pytest.importorskip("trl.experimental.tpo")
+
+    done = export([p | {"reference": "Gold."} for p in pairs], "trl-tpo", tmp_path / "pairs.jsonl")
+    args = trl.TPOConfig(**settings(tmp_path))
+    trainer = trl.TPOTrainer(
+        model=model(False), args=args, train_dataset=loaded(done.paths[0]), processing_class=tokenizer
+    )
+    assert len(trainer.train_dataset) == 8
+    assert words(trainer, tokenizer, "reference_ids")[0].startswith("Gold.")
+    assert math.isfinite(trainer.train().training_loss)
