@@ -1,6 +1,6 @@
 """Generate, estimate, rewrite: opens the journal, chooses who stands behind the seam, runs the pipeline into a writer.
 
-    generate    the pipeline against Once(retried(limited(Landings(priced(live)))))
+    generate    the pipeline against Once(Retried(limited(Landings(priced(live)))))
     rewrite     the same pipeline against recorded(journal): same bytes, no network
 
 Knows the run folder's layout; nothing of how any of the parts work inside.

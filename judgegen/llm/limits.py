@@ -7,6 +7,7 @@ core. Tokens are reserved before a call and settled after. First come, first ser
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,10 @@ from contextlib import asynccontextmanager
 
 from asyncio_throttle.throttler import Throttler
 
+from judgegen.errors import Incomplete, Unanswered
+from judgegen.llm.outage import Outage
 from judgegen.llm.stop import Stop
+from judgegen.llm.width import Width
 
 SAFETY = 0.95
 """Providers quantise their limits; aiming at 95 % keeps a burst at a window's edge inside them."""
@@ -52,52 +56,73 @@ class Slot:
     """Leave to make one call; `tokens` is what was reserved for it."""
 
     def __init__(self, gate: Gate, tokens: float) -> None:
-        self._gate, self._tokens = gate, tokens
+        self._gate, self._tokens, self._began = gate, tokens, time.monotonic()
 
     def settle(self, tokens: float) -> None:
-        """The call used `tokens`; the rest of the reservation is given back."""
+        """The call was answered and used `tokens`; the rest of the reservation is given back."""
+        self._gate.width.answered(self._began, self._gate.flying)
         if self._gate.bucket is not None:
             self._gate.bucket.add(self._tokens - tokens)
 
+    def slowed(self, *, late: bool) -> None:
+        """The server shows that it has too much to do, by saying so or by coming too `late`."""
+        self._gate.width.cut(self._began, late=late)
+
 
 class Gate:
-    """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops."""
+    """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops.
 
-    def __init__(self, *, concurrency: int, rpm: float | None, tpm: float | None, stop: Stop) -> None:
+    As wide as the endpoint bears, `concurrency` at most; `timeout_s` is when an answer of it is late.
+    """
+
+    def __init__(
+        self, *, concurrency: int, rpm: float | None, tpm: float | None, stop: Stop, timeout_s: float = math.inf
+    ) -> None:
         self.bucket = None if tpm is None else Bucket(tpm)
+        self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
+        self.flying = 0
         self._throttle = None
         if rpm is not None:
             requests, period = window(rpm)
             self._throttle = Throttler(rate_limit=requests, period=period)
-        self._free = asyncio.Semaphore(concurrency)
         self._stop = stop
         self._until = 0.0
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
-        self._arrived = asyncio.Event()
+        self._arrived, self._left = asyncio.Event(), asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def slot(self, tokens: float) -> AsyncIterator[Slot]:
-        """Wait for a turn; the place is free again when the block ends."""
+        """Wait for a turn; the place is free again when the block ends.
+
+        Raises:
+            Unanswered: turns are given no more; why, is what stops the run.
+        """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, tokens))
         self._arrived.set()
-        if self._dispatcher is None:
+        if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = asyncio.create_task(self._dispatch())
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._free.release()
+                self._leave()
             raise
         try:
             yield Slot(self, tokens)
         finally:
-            self._free.release()
+            self._leave()
 
-    def pause(self, seconds: float) -> None:
-        """Send nothing for `seconds`: the server said it has had enough."""
+    def _leave(self) -> None:
+        self.flying -= 1
+        self._left.set()
+
+    def pause(self, seconds: float) -> float:
+        """Send nothing for `seconds`, as the server asked; how many seconds longer that is than before."""
+        before = max(self._until, time.monotonic())
         self._until = max(self._until, time.monotonic() + seconds)
+        return self._until - before
 
     async def aclose(self) -> None:
         """End the dispatcher."""
@@ -106,18 +131,32 @@ class Gate:
             await asyncio.gather(self._dispatcher, return_exceptions=True)
 
     async def _dispatch(self) -> None:
-        while True:
-            while not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._free.acquire()
-            turn, tokens = self._waiting.popleft()
-            if not turn.done():
-                await self._pace(tokens)
-            if turn.done():  # its caller was cancelled meanwhile
-                self._free.release()
-            else:
-                turn.set_result(None)
+        """Give turns; whatever ends that, nobody is left waiting for one."""
+        try:
+            while True:
+                await self._next()
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            self._stop.request(Incomplete(f"the pace of an endpoint cannot be kept ({error!r}); run again"))
+            while self._waiting:
+                turn, _ = self._waiting.popleft()
+                if not turn.done():
+                    turn.set_exception(Unanswered(f"not sent: {error!r}"))
+
+    async def _next(self) -> None:
+        """The next turn, when there is somebody waiting and a place free."""
+        while not self._waiting:
+            self._arrived.clear()
+            await self._arrived.wait()
+        while self.flying >= self.width.places:
+            self._left.clear()
+            await self._left.wait()
+        turn, tokens = self._waiting[0]
+        if not turn.done():
+            await self._pace(tokens)
+        self._waiting.popleft()
+        if not turn.done():  # else its caller was cancelled meanwhile
+            self.flying += 1
+            turn.set_result(None)
 
     async def _pace(self, tokens: float) -> None:
         while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:

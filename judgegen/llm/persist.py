@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused
-from judgegen.llm.providers.wire import retry_after
+from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.retry import wait_s
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ async def persist(ask: Callable[[], Awaitable[T]], what: str, *, retries: int = 
             passing = error.status_code >= 500 or error.status_code in (408, 409, 429)
             if not passing or error.code in SPENT:
                 raise ProviderRefused(f"{what}: {error.message}") from None
-            why, asked = error.message, retry_after(error.response.headers)
+            why, asked = error.message, asked_s(error.status_code, error.response.headers)
         except APIConnectionError as error:
             why, asked = str(error.__cause__ or error), None
         if attempt < retries:

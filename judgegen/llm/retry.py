@@ -6,12 +6,18 @@ Knows nothing of HTTP: a provider says `Transient` or `Rejected`, this says when
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta
 
 from judgegen.errors import ProviderRefused
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 LONGEST_ASKED_S = 300.0
+"""Seconds that a server may ask to wait; for longer the run ends and says when to come back."""
+MOST_LATE = 3
+"""Times a call is sent again that was given up waiting for: each may be paid for."""
+MOST_TOLD = 20
+"""Times a call waits for as long as the server told it to, which costs none of its retries."""
 
 
 class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ours
@@ -22,13 +28,28 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         retry_after: seconds the server asked for; None when it did not say.
         throttled: whether the server asked everybody to slow down.
         billed: None where the server may have done the work and been paid for it: no answer came.
+        slow: whether it shows that the server has too much to do: fewer at once may help.
+        away: whether nobody was there.
     """
 
     def __init__(
-        self, why: str, *, retry_after: float | None = None, throttled: bool = False, billed: bool | None = False
+        self,
+        why: str,
+        *,
+        retry_after: float | None = None,
+        throttled: bool = False,
+        billed: bool | None = False,
+        slow: bool = False,
+        away: bool = False,
     ) -> None:
         super().__init__(why)
         self.why, self.retry_after, self.throttled, self.billed = why, retry_after, throttled, billed
+        self.slow, self.away = slow or throttled, away
+
+    @property
+    def late(self) -> bool:
+        """Whether the answer was given up waiting for, and may be paid for."""
+        return self.slow and self.billed is None
 
 
 class Rejected(Exception):  # noqa: N818
@@ -53,11 +74,22 @@ class Doubtful(Rejected):
 
 
 def wait_s(attempt: int, retry_after: float | None) -> float:
-    """Seconds before request number `attempt` + 2: what the server asked, else exponential with full jitter above half.
+    """Seconds before request number `attempt` + 2: what the server asked, else exponential, with jitter.
 
     Jitter comes from the clock's randomness on purpose: it decides when a call is sent, never what is in an output.
     """
     if retry_after is not None:
         return min(retry_after, LONGEST_ASKED_S)
     ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**attempt)
-    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreading load, not a secret
+    return ceiling * random.uniform(0.7, 1.0)  # noqa: S311 - spreading load, not a secret
+
+
+def come_back(seconds: float) -> str:
+    """In so many seconds, in words, with the time of the clock here."""
+    if seconds > 366 * 86400:
+        return "at no time that can be meant"
+    unit, size = next(one for one in (("days", 86400), ("hours", 3600), ("minutes", 60)) if seconds >= 2 * one[1])
+    moment = datetime.now().astimezone() + timedelta(seconds=seconds)
+    return (
+        f"in {seconds / size:.1f} {unit} ({seconds:,.0f} s), at {moment:%Y-%m-%d %H:%M}; the same command goes on then"
+    )

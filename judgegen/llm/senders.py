@@ -1,6 +1,6 @@
 """Senders: what stands behind the seam. Each adds one concern to the next and is named for it.
 
-    a run       Once(retried(limited(Landings(priced(live(providers), price), journal), gates), …), journal)
+    a run       Once(Retried(limited(Landings(priced(live(providers), price), journal), gates), …), journal)
     a rewrite   recorded(journal)
 
 Retries stand outside the gate: a request sent again takes its turn like any other, so rate limits and pauses hold for
@@ -13,11 +13,10 @@ Knows nothing of stages, prompts or files.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -25,10 +24,15 @@ from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswere
 from judgegen.llm.calls import Call, Outcome, Send, Usage
 from judgegen.llm.journal import AlteredError, Journal, Landing
 from judgegen.llm.limits import Gate
-from judgegen.llm.retry import Rejected, Transient, wait_s
+from judgegen.llm.outage import LONGEST_S
+from judgegen.llm.retry import LONGEST_ASKED_S, MOST_LATE, MOST_TOLD, Rejected, Transient, come_back, wait_s
 from judgegen.llm.stop import Stop
 from judgegen.watch import Watch
 
+ROUNDS_LATE = 6
+"""Times in a row that fewer are sent at once and still none is answered in time, after which the run ends."""
+LONG_S = 10.0
+"""Seconds of a pause from which on it is told of."""
 PATIENCE = 10
 """After this many calls in a row that failed for good, an endpoint is taken for dead and the run ends."""
 
@@ -106,6 +110,10 @@ def limited(send: Send, gates: Mapping[str, Gate], stop: Stop) -> Send:
             except JournalError as error:  # what is answered now cannot be kept
                 stop.request(error)
                 raise
+            except Transient as trouble:
+                if trouble.slow:
+                    slot.slowed(late=trouble.late)
+                raise
             slot.settle(outcome.usage.input + outcome.usage.output)
             return outcome
 
@@ -124,6 +132,13 @@ class Patience:
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._in_a_row: Counter[str] = Counter()
+        self._reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+
+    def told(self) -> Iterator[str]:
+        """By endpoint, how many calls have no answer, and the commonest reasons."""
+        for (route, address), reasons in sorted(self._reasons.items()):
+            common = "; ".join(f"{why} ({count:,})" for why, count in reasons.most_common(3))
+            yield f"endpoint {route!r} ({address}) left {reasons.total():,} calls without an answer: {common}"
 
     def answered(self, call: Call) -> None:
         """The endpoint lives."""
@@ -133,42 +148,107 @@ class Patience:
         """One more call without an answer; what to raise for it."""
         route = call.tag.route
         self._in_a_row[route] += 1
+        self._reasons[route, call.endpoint][why] += 1
         if self._in_a_row[route] >= PATIENCE:
             sentence = f"endpoint {route!r} ({call.endpoint}) answers nothing: {why}; mend it, then run again"
             self._stop.request(Incomplete(sentence))
         return Unanswered(f"{call.tag.role} call to {call.model}: {why}", reason=reason)
 
 
-def retried(send: Send, retries: Mapping[str, int], gates: Mapping[str, Gate], stop: Stop, watch: Watch) -> Send:
-    """Asks again what failed in passing, up to the endpoint's `max_retries`; ends the run on a refusal."""
-    patience = Patience(stop)
+@dataclass(slots=True)
+class _Tries:
+    """How often one call was sent again, by why: what failed, what came too late, what was told to wait."""
 
-    async def hold(call: Call, attempt: int, trouble: Transient) -> None:
-        wait = wait_s(attempt, trouble.retry_after)
-        if trouble.throttled:
-            gates[call.tag.route].pause(wait)
-        watch.retried(call, trouble.why, wait)
-        await stop.sleep(wait)
+    failed: int = 0
+    late: int = 0
+    told: int = 0
 
-    async def retried_send(call: Call) -> Outcome:
-        for attempt in itertools.count():
+    def another(self, trouble: Transient, most: int) -> bool:
+        """Whether the call may be sent again after `trouble`."""
+        if trouble.retry_after is not None and most:
+            self.told += 1
+            return self.told <= MOST_TOLD
+        self.failed += 1
+        self.late += trouble.late
+        return self.failed <= most and self.late <= MOST_LATE
+
+
+class Retried:
+    """Asks again what failed in passing, up to the endpoint's `max_retries`; ends the run on a refusal.
+
+    A server that asks to wait is waited for, if anybody would; one that was there and is gone is looked for.
+    """
+
+    def __init__(
+        self, send: Send, retries: Mapping[str, int], gates: Mapping[str, Gate], stop: Stop, watch: Watch
+    ) -> None:
+        self._send, self._retries, self._gates, self._stop, self._watch = send, retries, gates, stop, watch
+        self.patience = Patience(stop)
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """Answer one call."""
+        tries = _Tries()
+        while True:
             try:
-                outcome = await send(call)
+                outcome = await self._send(call)
             except Transient as trouble:
-                if attempt >= retries[call.tag.route]:
-                    raise patience.lost(call, trouble.why, "failing") from None
-                await hold(call, attempt, trouble)
+                await self._again(call, trouble, tries)
             except Rejected as error:
-                raise patience.lost(call, str(error), "rejected") from None
+                raise self.patience.lost(call, str(error), "rejected") from None
             except ProviderRefused as error:
-                stop.request(error)
+                self._stop.request(error)
                 raise Unanswered(str(error), reason="refused") from None
             else:
                 break
-        patience.answered(call)
+        self.patience.answered(call)
+        if self._gates[call.tag.route].outage.answered():
+            self._watch.warned(f"endpoint {call.tag.route!r} ({call.endpoint}) is back")
         return outcome
 
-    return retried_send
+    async def _again(self, call: Call, trouble: Transient, tries: _Tries) -> None:
+        """Return when the call may be sent again."""
+        wait = self._away(call, trouble)
+        if wait is None:
+            self._hopeless(call, trouble)
+            if not tries.another(trouble, self._retries[call.tag.route]):
+                raise self.patience.lost(call, trouble.why, "failing") from None
+            wait = self._told(call, trouble, tries)
+        self._watch.retried(call, trouble.why, wait)
+        await self._stop.sleep(wait)
+
+    def _away(self, call: Call, trouble: Transient) -> float | None:
+        """Seconds until the next look for a server that is gone; None where it is not, or never was there."""
+        gate = self._gates[call.tag.route]
+        where = f"endpoint {call.tag.route!r} ({call.endpoint})"
+        if not trouble.away:
+            return None
+        if gate.outage.begins():
+            self._watch.warned(f"{where} is gone ({trouble.why}): waiting {LONGEST_S / 60:g} minutes at most for it")
+        if gate.outage.over:
+            self._stop.request(Incomplete(f"{where} does not come back ({trouble.why}); start it, then run again"))
+        if (wait := gate.outage.wait_s()) is not None:
+            gate.width.close()
+            gate.pause(wait)
+        return wait
+
+    def _hopeless(self, call: Call, trouble: Transient) -> None:
+        """However few are asked at once, no answer comes in time: each that is sent may be paid for."""
+        if trouble.late and self._gates[call.tag.route].width.rounds_late >= ROUNDS_LATE:
+            where = f"endpoint {call.tag.route!r} ({call.endpoint})"
+            self._stop.request(Incomplete(f"{where} answers nothing in time, however few are sent: {trouble.why}"))
+
+    def _told(self, call: Call, trouble: Transient, tries: _Tries) -> float:
+        """Seconds to wait, everybody where the server means everybody."""
+        asked, where = trouble.retry_after, f"endpoint {call.tag.route!r} ({call.endpoint})"
+        if asked is not None and asked > LONGEST_ASKED_S:
+            self._stop.request(Incomplete(f"{where} wants to be asked again {come_back(asked)}: {trouble.why}"))
+            raise Unanswered(f"not sent: {trouble.why}")
+        wait = wait_s(tries.failed - 1 if tries.failed else 0, asked)
+        if trouble.throttled:
+            longer = self._gates[call.tag.route].pause(wait)
+            if longer > LONG_S:
+                self._watch.warned(f"{where} asks for a pause of {wait:.0f} s: {trouble.why}")
+        return wait
 
 
 class Once:

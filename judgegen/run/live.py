@@ -111,10 +111,13 @@ async def live(
     for one in learning.values():
         one.learns(learned)
     scouts = Scouts(limited, learned, partial(_settled, learning), stop)
+    retried = senders.Retried(scouts, retries, gates, stop, watch)
     try:
-        yield senders.Once(senders.retried(scouts, retries, gates, stop, watch), journal, watch)
+        yield senders.Once(retried, journal, watch)
     finally:
         await landings.drain()
+        for lost in retried.patience.told():
+            watch.warned(lost)
         if (now := journal.unheard()) != before:
             watch.warned(in_doubt(*now))
         for gate in gates.values():
@@ -131,4 +134,4 @@ def _settled(learning: Mapping[str, Learning], call: Call) -> bool:
 
 
 def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Gate:
-    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop)
+    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop, timeout_s=endpoint.timeout_s)

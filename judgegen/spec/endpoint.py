@@ -56,7 +56,7 @@ class Endpoint(Frozen):
     tpm: float | None = Field(default=None, gt=0)
     timeout_s: float = Field(default=120.0, gt=0)  # 900 with service_tier = "flex"
     service_tier: Literal["default", "flex", "priority"] | None = None  # sent with every call, and priced as such
-    max_retries: int = Field(default=6, ge=0)
+    max_retries: int = Field(default=8, ge=0)  # over a minute in all
     batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
     identity: str | None = None
     price: Price | None = None

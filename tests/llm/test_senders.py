@@ -44,7 +44,7 @@ class Scene:
             senders.priced(self.provide, lambda _, usage: Decimal(usage.output)), self.journal
         )
         limited = senders.limited(self.landings, gates, self.stop)
-        patient = senders.retried(limited, {"r": retries}, gates, self.stop, Watch())
+        patient = senders.Retried(limited, {"r": retries}, gates, self.stop, Watch())
         self.send = senders.Once(patient, self.journal, Watch())
         self.gate = gates["r"]
 
@@ -218,7 +218,7 @@ def test_no_more_are_in_flight_than_the_endpoint_allows(tmp_path: Path, at_once:
     async def main() -> None:
         scene = Scene(tmp_path, shaky, at_once=at_once)
         await asyncio.gather(*(scene.send(call(i)) for i in range(60)))
-        assert scene.peak == at_once
+        assert min(at_once, 8) <= scene.peak <= at_once
         await scene.end()
 
     asyncio.run(main())
@@ -282,3 +282,79 @@ def test_an_altered_answer_is_told_of_and_asked_for_again(tmp_path: Path) -> Non
         await scene.end()
 
     asyncio.run(main())
+
+
+def test_a_wait_beyond_patience_ends_the_run_with_the_time(tmp_path: Path) -> None:
+    """A server that wants to be asked again in half a day is not waited for, and not in silence."""
+
+    def tomorrow(_: Call, __: int) -> Outcome:
+        raise Transient("429 used up", retry_after=40000, throttled=True)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, tomorrow)
+        ends = await asyncio.gather(*(scene.send(call(n)) for n in range(20)), return_exceptions=True)
+        assert {type(end) for end in ends} == {Unanswered}
+        assert isinstance(scene.stop.error, Incomplete)
+        assert "11.1 hours" in str(scene.stop.error)
+        assert "429 used up" in str(scene.stop.error)
+        assert sum(scene.asked.values()) <= 8
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_a_told_wait_costs_no_retry(tmp_path: Path) -> None:
+    """As often as the server says when, a call is sent again, though it may be sent but once of its own accord."""
+
+    def told(_: Call, asked: int) -> Outcome:
+        if asked < 8:
+            raise Transient("429", retry_after=0.001, throttled=True)
+        return good(_, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, told, retries=1)
+        assert isinstance(await scene.send(call()), Reply)
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_an_answer_given_up_waiting_for_is_not_bought_for_ever(tmp_path: Path) -> None:
+    """Each may be paid for: three times again, however many retries there are."""
+
+    def late(_: Call, __: int) -> Outcome:
+        raise Transient("timed out", billed=None, slow=True)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, late, retries=100)
+        with pytest.raises(Unanswered):
+            await scene.send(call())
+        assert scene.asked[call().id] == 4
+        await scene.end()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gone after it answered, it costs no call its retries, and is looked for by one request at a time."""
+    monkeypatch.setattr("judgegen.llm.outage._FIRST_S", 0.01)
+    monkeypatch.setattr("judgegen.llm.outage._MOST_S", 0.02)
+    looks = 0
+
+    def restarts(one: Call, asked: int) -> Outcome:
+        nonlocal looks
+        if one.id != call().id and looks < 30:
+            looks += 1
+            raise Transient("no connection", away=True)
+        return good(one, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, restarts, retries=0)
+        await scene.send(call())
+        answers = await asyncio.gather(*(scene.send(call(n)) for n in range(1, 21)))
+        assert {type(answer) for answer in answers} == {Reply}
+        assert scene.stop.error is None
+        await scene.end()
+
+    asyncio.run(main())
+    assert looks == 30

@@ -86,7 +86,8 @@ class Meanings:
             return Failure(reason="rejected", detail=message)
         if what in ("throttled", "passing"):
             said = f"{status} {message}"[:120]
-            return Transient(said, retry_after=refusal.retry_after, throttled=what == "throttled")
+            slow = what == "throttled" or status in (408, 503, 504, 529)
+            return Transient(said, retry_after=refusal.retry_after, throttled=what == "throttled", slow=slow)
         if (ends := _ends(call, refusal, what)) is not None:
             return ends
         return self._doubtful(call, refusal, what)

@@ -21,8 +21,9 @@ from judgegen.llm.calls import Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
-from judgegen.llm.providers import reading, refusals, wire
+from judgegen.llm.providers import reading, refusals
 from judgegen.llm.providers.body import body
+from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.providers.keys import api_key, login
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.meaning import Meanings, spoken, users_own
@@ -117,9 +118,9 @@ class ChatProvider:
         try:
             return await self._transport(row)
         except TimeoutError as error:
-            raise Transient(str(error) or "timed out", billed=None) from None
+            raise Transient(str(error) or "timed out", billed=None, slow=True) from None
         except ConnectionRefusedError as error:  # nobody was there to bill anything
-            raise Transient(f"no connection: {error}") from None
+            raise Transient(f"no connection: {error}", away=True) from None
         except ConnectionAbortedError as error:  # by us: what came was no answer
             raise Transient(str(error), billed=None) from None
         except ConnectionError as error:
@@ -141,7 +142,7 @@ def _lost(error: BaseException, late: str) -> OSError:
 
 
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
-    return refusals.read(status, content, wire.retry_after(headers))
+    return refusals.read(status, content, asked_s(status, headers, content))
 
 
 def _json(content: bytes) -> Any:
@@ -210,7 +211,7 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
 
     url = base_url or endpoint.base_url or ""
     asking = client(endpoint, name, base_url=url, bounded=True)
-    late = f"timed out: no whole answer within timeout_s = {endpoint.timeout_s:g}"
+    late = f"timed out: no whole answer within timeout_s = {endpoint.timeout_s:g} (raise it, or lower max_concurrency)"
     tier = {} if endpoint.service_tier is None else {"service_tier": endpoint.service_tier}
 
     async def post(row: Mapping[str, Any]) -> Answer:

@@ -1,0 +1,208 @@
+"""The pace that finds itself: how wide a gate is, how long a server is waited for, and when it says to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgegen.errors import Incomplete, Unanswered
+from judgegen.llm.limits import Gate
+from judgegen.llm.outage import Outage
+from judgegen.llm.providers.delay import asked_s, span
+from judgegen.llm.stop import Stop
+from judgegen.llm.width import Width
+
+NOW = 1_800_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@given(st.integers(1, 500), st.lists(st.sampled_from(["answered", "late", "busy", "close"]), max_size=200))
+def test_a_gate_is_never_shut_and_never_wider_than_allowed(ceiling: int, events: list[str]) -> None:
+    """Whatever happens, at least one may go and at most as many as the run file says."""
+    clock = Clock()
+    width = Width(ceiling, timeout_s=100, clock=clock)
+    for event in events:
+        began = clock.now
+        clock.now += 1
+        if event == "answered":
+            width.answered(began, width.places)
+        elif event == "close":
+            width.close()
+        else:
+            width.cut(began, late=event == "late")
+        assert 1 <= width.places <= ceiling
+
+
+def rounds(width: Width, clock: Clock, seconds: float, most: int) -> int:
+    """Rounds of a full gate, each answered after `seconds`, until it is as wide as it gets."""
+    for number in range(most):
+        before, began, flying = width.places, clock.now, width.places
+        clock.now += seconds
+        for _ in range(flying):
+            width.answered(began, width.places)
+        if width.places == before:
+            return number
+    return most
+
+
+def test_a_healthy_server_has_all_of_it_within_a_few_rounds() -> None:
+    """Doubled by every round from the beginning: 1,024 at once take seven."""
+    clock = Clock()
+    width = Width(1024, timeout_s=120, clock=clock)
+    assert rounds(width, clock, 0.2, 50) <= 8
+    assert width.places == 1024
+
+
+def test_trouble_cuts_once_for_all_that_was_sent_before() -> None:
+    """Sixty late answers of one wave are one cut; after it the gate grows by little, and reaches its width again."""
+    clock = Clock()
+    width = Width(64, timeout_s=120, clock=clock)
+    rounds(width, clock, 0.2, 50)
+    began, clock.now = clock.now, clock.now + 1
+    for _ in range(60):
+        width.cut(began, late=True)
+    assert width.places == 32
+    assert 4 <= rounds(width, clock, 0.2, 100) <= 20
+    assert width.places == 64
+
+
+def test_answers_that_wait_in_a_line_make_it_no_longer() -> None:
+    """A server whose answers take half of the time they may take gets no more at once."""
+    clock = Clock()
+    width = Width(64, timeout_s=2, clock=clock)
+    before = width.places
+    rounds(width, clock, 1.0, 50)
+    assert width.places == before
+
+
+def test_a_gate_that_is_not_full_does_not_grow() -> None:
+    """What was never tried is not known."""
+    width = Width(64)
+    before = width.places
+    for _ in range(100):
+        width.answered(0, 1)
+    assert width.places == before
+
+
+def test_a_server_that_never_answered_is_not_waited_for() -> None:
+    """A mistyped address is no outage; one that answered is looked for, ever more seldom, for minutes."""
+    clock = Clock()
+    outage = Outage(clock)
+    assert not outage.begins()
+    assert outage.wait_s() is None
+    assert not outage.answered()
+    assert outage.begins()
+    assert not outage.begins()
+    waits = []
+    while (wait := outage.wait_s()) is not None:
+        waits.append(wait)
+        clock.now += wait
+    assert sum(waits) > 120
+    assert len(waits) < 40
+    assert outage.over
+    assert outage.answered()
+    assert outage.wait_s() is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "seconds"),
+    [
+        ({"retry-after-ms": "1500", "retry-after": "9"}, None, 1.5),
+        ({"retry-after": "40000"}, None, 40000),
+        ({"retry-after": format_datetime(datetime.fromtimestamp(NOW + 90, UTC), usegmt=True)}, None, 90),
+        ({"retry-after": format_datetime(datetime.fromtimestamp(NOW - 90, UTC), usegmt=True)}, None, 0),
+        ({"retry-after": "9" * 400}, None, 1e9),
+        ({"retry-after": "-5"}, None, None),
+        ({"retry-after": "soon"}, None, None),
+        ({}, [{"error": {"details": [{"@type": "google.rpc.RetryInfo", "retryDelay": "14.20s"}]}}], 14.2),
+        ({}, {"error": {"details": [{"retryDelay": {"seconds": 7}}]}}, 7),
+        ({}, {"error": {"message": "Rate limit reached. Please try again in 7.66s. Visit"}}, 7.66),
+        ({}, {"error": {"message": "Please try again in 1m30s"}}, 90),
+        ({}, {"error": {"message": "please retry after 20 seconds."}}, 20),
+        ({}, {"error": {"message": "try again in 340ms"}}, 0.34),
+        ({}, {"error": {"message": "Please retry in 2 hours"}}, 7200),
+        ({}, "Too many requests, try again in 3 minutes", 180),
+        ({}, {"detail": {"retry_after": 12}}, 12),
+        ({}, {"error": {"message": "too many requests a minute; the limit is 60 s"}}, None),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, {}, 360),
+        ({"x-ratelimit-remaining-requests": "5", "x-ratelimit-reset-requests": "6m0s"}, {}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int((NOW + 30) * 1000))}, {}, 30),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW + 30))}, {}, 30),
+        (
+            {
+                "anthropic-ratelimit-tokens-remaining": "0",
+                "anthropic-ratelimit-tokens-reset": datetime.fromtimestamp(NOW + 45, UTC).isoformat(),
+            },
+            {},
+            45,
+        ),
+        ({}, [[[[]]]], None),
+        ({}, None, None),
+    ],
+)
+def test_when_to_come_back_is_read_wherever_it_stands(
+    headers: dict[str, str], body: Any, seconds: float | None
+) -> None:
+    """Seconds, milliseconds, dates; fields of the body, in lists too; sentences; limits that are used up."""
+    content = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+    found = asked_s(429, headers, content, now=NOW)
+    assert (found is None) == (seconds is None)
+    assert found is None or found == pytest.approx(seconds, abs=1e-3)
+
+
+def test_what_is_no_throttling_has_no_delay_in_its_words() -> None:
+    """A bad request that speaks of seconds asks nobody to wait; a header counts whatever the status."""
+    body = b'{"error": {"message": "audio is too long, try again in 10 seconds of it"}}'
+    assert asked_s(400, {}, body) is None
+    assert asked_s(503, {"retry-after": "3"}) == 3
+
+
+@given(st.text(), st.binary(max_size=200), st.dictionaries(st.text(max_size=30), st.text(max_size=30), max_size=4))
+def test_whatever_a_server_says_is_a_delay_or_none(text: str, content: bytes, headers: dict[str, str]) -> None:
+    """No exception, no negative wait, nothing beyond what can be meant."""
+    said = {"retry-after": text, "x-ratelimit-reset": text, "x-ratelimit-remaining": "0", **headers}
+    found = asked_s(429, said, content)
+    assert found is None or 0 <= found <= 1e9
+    assert asked_s(429, {}, json.dumps({"retry_after": text, "message": f"try again in {text}"}).encode()) != -1
+    assert (span(text) or 0) >= 0
+
+
+def test_whoever_waits_hears_of_a_dispatcher_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception while turns are given stops the run with its cause; nobody hangs, now or later."""
+
+    async def broken(self: Gate, tokens: float) -> None:
+        await asyncio.sleep(0.01)
+        raise OSError("no clock")
+
+    async def main() -> tuple[list[Any], Stop]:
+        stop = Stop()
+        gate = Gate(concurrency=4, rpm=None, tpm=None, stop=stop)
+
+        async def ask() -> None:
+            async with gate.slot(0):
+                pass
+
+        ends = await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(9)), return_exceptions=True), 5)
+        ends += await asyncio.wait_for(asyncio.gather(ask(), return_exceptions=True), 5)
+        await gate.aclose()
+        return ends, stop
+
+    monkeypatch.setattr(Gate, "_pace", broken)
+    ends, stop = asyncio.run(main())
+    assert {type(end) for end in ends} == {Unanswered}
+    assert isinstance(stop.error, Incomplete)
+    assert "no clock" in str(stop.error)
