@@ -43,6 +43,7 @@ from judgegen.run.session import (
     default_out,
     ended,
     estimated,
+    lacking,
     resolve,
     session,
 )
@@ -246,10 +247,11 @@ def _as_seen(summary: dict[str, Any], from_journal: int, doubt: tuple[int, Decim
 
 def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
     """The error of a run that lacks answers."""
-    lacking = summary["drops"].get("incomplete", 0)
-    if not lacking:
+    count = summary["drops"].get("incomplete", 0)
+    if not count:
         return None
-    return Incomplete(f"{lacking} of {summary['prompts']} prompts lack answers; the same command asks for those again")
+    reasons = {row["why"]: row["prompts"] for row in summary["lacking"]}
+    return lacking(f"{count} of {summary['prompts']} prompts lack answers", reasons)
 
 
 def _stamp(steps: Plan) -> dict[str, str]:

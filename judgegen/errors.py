@@ -108,10 +108,16 @@ class Unanswered(JudgegenError):  # noqa: N818
     """This call has no answer now (stopped, not in the journal, or failing); its prompt waits for another run.
 
     Attributes:
-        reason: a short word for the audit: "not-run", "failing", "rejected".
+        reason: a short word for the audit: "not-run", "batched" while a batch has it, "failing" after all retries,
+            "rejected" and "refused" where asking again in the same way cannot help.
     """
 
     def __init__(self, message: str, *, reason: str = "not-run") -> None:
         """Keep the sentence for people and the reason for the audit."""
         super().__init__(message)
         self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        """What audit and summary say of it; nothing of a call that was not asked yet."""
+        return "" if self.reason in ("not-run", "batched") else f"{self.reason}: {self}"

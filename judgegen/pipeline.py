@@ -1,7 +1,7 @@
 """A prompt through the three stages: candidates, matches, pairs. Concurrency lives here, answers come through `send`.
 
 Results leave in prompt order whatever the order in which calls are answered. A prompt for which some call has no answer
-now is `incomplete` and says nothing else, so that what is written depends on the journal and not on the clock. Knows
+now is `incomplete`, with what the journal has of it and why the rest is not there; the clock adds nothing to it. Knows
 nothing of who answers.
 """
 
@@ -90,8 +90,8 @@ async def through(prompt: Prompt, send: Send, plan: Plan) -> Result:
         try:
             drawn = await sample(prompt, plan, send)
             judged = await judge(prompt, competing(drawn), plan, send)
-        except Unanswered:
-            return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+        except Unanswered as lack:
+            return Result(prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=tuple(asked))
     # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
     candidates = bar(drawn, plan.constants)
     among = _among(competing(candidates), judged.matches) if plan.constants else judged.matches

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
-from judgegen.errors import JournalError
+from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, digest, outcome_from_dict, outcome_to_dict
 from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
@@ -41,9 +41,11 @@ CREATE TABLE IF NOT EXISTS intents (
 );
 CREATE TABLE IF NOT EXISTS sums (kind TEXT, name, sum TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS altered AS SELECT * FROM calls WHERE 0;
+CREATE TABLE IF NOT EXISTS troubles (call_id TEXT PRIMARY KEY, reason TEXT NOT NULL, message TEXT NOT NULL);
 """
 """`sums`: the checksum of each call, prompt and text by its key, and how many prompts there are. `altered`: answers
-that were found to be not as they were written, put aside when their call was asked again; they were paid for."""
+that were found to be not as they were written, put aside when their call was asked again; they were paid for.
+`troubles`: why a call that was asked has no answer, until it has one."""
 
 _CALL, _PROMPT, _TEXT, _COUNT = "call", "prompt", "text", "count"
 _SUM = "INSERT OR REPLACE INTO sums VALUES (?,?,?)"
@@ -176,8 +178,21 @@ class Journal:
         row = _row(call, outcome, landing, when)
         added = "INSERT OR REPLACE INTO sums SELECT ?,?,? WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?)"
         summed = (added, (_CALL, call.id, digest(row, size=8), call.id))
-        await self._commits.commit([summed, (_INSERT, row), *self._forget(call)])
+        settled = ("DELETE FROM troubles WHERE call_id = ?", (call.id,))
+        await self._commits.commit([summed, (_INSERT, row), settled, *self._forget(call)])
         return replace(outcome, day=when[:10])
+
+    async def lost(self, call: Call, trouble: Unanswered) -> None:
+        """Keep why `call` has no answer now, so that whoever writes the outputs again says it too."""
+        values = (call.id, trouble.reason, str(trouble))
+        await self._commits.commit([("INSERT OR REPLACE INTO troubles VALUES (?,?,?)", values)])
+
+    def trouble(self, call_id: str) -> Unanswered:
+        """Why this call has no answer: what was met when it was last asked, or that it never was."""
+        with self._using():
+            query = "SELECT reason, message FROM troubles WHERE call_id = ?"
+            row = self._db.execute(query, (call_id,)).fetchone()
+        return Unanswered("not asked yet") if row is None else Unanswered(row[1], reason=row[0])
 
     async def put_aside(self, call_id: str) -> None:
         """Take an altered answer out of the way of another; what it cost still counts as spent."""

@@ -152,7 +152,7 @@ class Patience:
         if self._in_a_row[route] >= PATIENCE:
             sentence = f"endpoint {route!r} ({call.endpoint}) answers nothing: {why}; mend it, then run again"
             self._stop.request(Incomplete(sentence))
-        return Unanswered(f"{call.tag.role} call to {call.model}: {why}", reason=reason)
+        return Unanswered(f"{call.tag.role} call to {call.model} at {call.endpoint}: {why}", reason=reason)
 
 
 @dataclass(slots=True)
@@ -285,6 +285,11 @@ class Once:
         self._asking[call.id] = asyncio.Event()
         try:
             return await self._send(call)
+        except Unanswered as trouble:
+            if trouble.reason == "not-run":  # what is said of it must not depend on when a run was stopped
+                raise self._journal.trouble(call.id) from None
+            await self._journal.lost(call, trouble)
+            raise
         finally:
             self._asking.pop(call.id).set()
 
@@ -294,7 +299,7 @@ def recorded(journal: Journal) -> Send:
 
     async def recorded_send(call: Call) -> Outcome:
         if (outcome := journal.get(call.id)) is None:
-            raise Unanswered(f"{call.tag.role} call {call.id} is not in the journal")
+            raise journal.trouble(call.id)
         return outcome
 
     return recorded_send

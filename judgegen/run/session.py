@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from judgegen.errors import JudgegenError
+from judgegen.errors import Incomplete, JudgegenError
 from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
 from judgegen.llm.journal import Journal
@@ -150,6 +150,19 @@ def ended(done: S, *errors: JudgegenError | None) -> S:
             error.run = done
             raise error
     return done
+
+
+def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
+    """The error of a job some of whose items lack answers, with the commonest three `reasons` (sentence: items).
+
+    Where every one of them was refused for good, asking again is no help before something is mended.
+    """
+    said = {reason: count for reason, count in reasons.items() if reason}
+    common = sorted(said, key=lambda reason: (-said[reason], reason))[:3]
+    why = "".join(f"\n  {said[reason]:,} x {reason}" for reason in common)
+    final = bool(said) and all(reason.startswith(("rejected", "refused")) for reason in reasons)
+    mend = "mend what was refused, then the same command asks for those again"
+    return Incomplete(f"{what}; {mend if final else 'the same command asks for those again'}{why}")
 
 
 def estimated(job: Job[T, R], limit: int | None) -> Estimate:

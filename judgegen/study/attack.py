@@ -32,7 +32,7 @@ from judgegen.plan.run import plan, texts
 from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
-from judgegen.run.session import Given, Job, Terms, aside, counted, ended, resolve, session
+from judgegen.run.session import Given, Job, Terms, aside, counted, ended, lacking, resolve, session
 from judgegen.sampler.screen import unfit
 from judgegen.spec import Spec
 from judgegen.study import texts as attacks
@@ -94,7 +94,8 @@ class Attack:
 
     Attributes:
         rows: one per attack and judge.
-        prompts: tried; `unanswered` of them had no normal answer that may compete, `incomplete` lack an answer now.
+        prompts: tried; `unanswered` of them had no normal answer that may compete, `incomplete` lack an answer now,
+            `lacking` by reason.
         calls, from_journal: calls these figures rest on, and how many of them this invocation did not send.
         cost_usd: what those cost that were sent for an attack, not those of the run's own journal.
         folder: where the journal is.
@@ -104,6 +105,7 @@ class Attack:
     prompts: int
     unanswered: int
     incomplete: int
+    lacking: Mapping[str, int]
     calls: Mapping[str, int]
     from_journal: int
     cost_usd: Decimal
@@ -121,6 +123,7 @@ class Attack:
             "prompts": self.prompts,
             "unanswered": self.unanswered,
             "incomplete": self.incomplete,
+            "lacking": dict(self.lacking),
             "tolerated": TOLERATED,
             "won": list(self.won),
             "attacks": [row.to_dict() for row in self.rows],
@@ -255,8 +258,8 @@ async def through(prompt: Prompt, send: Send, steps: Plan) -> Result:
                 for one in forged
                 if one.refused is None
             )
-        except Unanswered:
-            return Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+        except Unanswered as lack:
+            return Result(prompt=prompt, drop="incomplete", detail=lack.detail, calls=tuple(asked))
     return Result(prompt=prompt, candidates=(normal, *forged), matches=tuple(matches), calls=tuple(asked))
 
 
@@ -280,6 +283,7 @@ class _Tally:
     judges: tuple[Asking, ...]
     counts: dict[tuple[str, int], Counter[str]] = field(default_factory=dict)
     total: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
     calls: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -289,7 +293,7 @@ class _Tally:
     def add(self, result: Result) -> None:
         """Count one prompt."""
         self.total["prompts"] += 1
-        self.total["incomplete"] += result.drop == "incomplete"
+        self.lacking[result.detail] += result.drop == "incomplete"
         self.total["unanswered"] += result.drop == "too-few"
         self.calls |= {call.id: (call.tag.role, outcome.cost or Decimal(0)) for call, outcome in result.calls}
         for match in result.matches:
@@ -321,7 +325,8 @@ class _Tally:
             rows=tuple(_row(name, names[number], counts) for (name, number), counts in self.counts.items()),
             prompts=self.total["prompts"],
             unanswered=self.total["unanswered"],
-            incomplete=self.total["incomplete"],
+            incomplete=self.lacking.total(),
+            lacking=+self.lacking,
             calls={role: roles[role] for role in ("sampler", "judge")},
             from_journal=from_journal + len(taken),
             cost_usd=sum((cost for _, cost in sent.values()), Decimal(0)),
@@ -359,8 +364,7 @@ def _row(name: str, judge: str, counts: Counter[str]) -> Row:
 def _trouble(done: Attack) -> JudgegenError | None:
     """What is to be said beside the figures; None where every attack lost."""
     if done.incomplete:
-        lacking = f"{done.incomplete} of {done.prompts} prompts lack answers and are in no figure"
-        return Incomplete(f"{lacking}; the same command asks for those again")
+        return lacking(f"{done.incomplete} of {done.prompts} prompts lack answers and are in no figure", done.lacking)
     if done.unanswered == done.prompts:
         return Incomplete("no prompt has a normal answer that may compete, so nothing was attacked; see the sampler")
     if done.won:

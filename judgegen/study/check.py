@@ -6,7 +6,8 @@ and capped like a run. What is measured is the judge's own P, before any calibra
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -24,7 +25,7 @@ from judgegen.plan.run import plan, texts
 from judgegen.records import Result
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
-from judgegen.run.session import Given, Job, Session, Terms, ended, estimated, resolve, session
+from judgegen.run.session import Given, Job, Session, Terms, ended, estimated, lacking, resolve, session
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
@@ -48,7 +49,7 @@ class Check:
         report: every figure with its interval.
         rows: one judged pair per comparison that was answered, in the file's order; `ids` are the comparisons' own.
         judge: the models that may be asked, "grader" where there is none.
-        incomplete: comparisons that lack an answer; they are in no figure.
+        incomplete: comparisons that lack an answer; they are in no figure. `lacking` counts them by reason.
         calls, from_journal: judge calls these figures rest on, and how many of them this invocation did not send.
         cost_usd: what those calls cost when they were sent.
         folder: where the journal is.
@@ -59,6 +60,7 @@ class Check:
     ids: tuple[str, ...] = field(repr=False)
     judge: str
     incomplete: int
+    lacking: Mapping[str, int] = field(repr=False)
     calls: int
     from_journal: int
     cost_usd: Decimal
@@ -70,6 +72,7 @@ class Check:
         return {
             **self.report.to_dict(),
             "incomplete": self.incomplete,
+            "lacking": dict(self.lacking),
             "judge": self.judge,
             "calls": {"judge": self.calls, "from_journal": self.from_journal},
             "cost_usd": plain(self.cost_usd),
@@ -226,8 +229,8 @@ async def _through(row: Labelled, send: Send, steps: Plan) -> Answered:
     with recording() as asked:
         try:
             match = await pipeline.compare(prompt, comparisons.sides(prompt, row), steps, send)
-        except Unanswered:
-            return row, None, Result(prompt=prompt, drop="incomplete", calls=tuple(asked))
+        except Unanswered as lack:
+            return row, None, Result(prompt=prompt, drop="incomplete", detail=lack.detail, calls=tuple(asked))
     costs = [outcome.cost for _, outcome in asked]
     usd = None if None in costs else float(sum((c for c in costs if c is not None), Decimal(0)))
     result = Result(prompt=prompt, matches=(match,), calls=tuple(asked))
@@ -243,7 +246,7 @@ class _Tally:
     calls: list[tuple[str, ...]] = field(default_factory=list)
     costs: dict[str, Decimal] = field(default_factory=dict)
     seconds: dict[str, float | None] = field(default_factory=dict)
-    lacking: int = 0
+    lacking: Counter[str] = field(default_factory=Counter)
     from_journal: int = 0
 
     async def fill(self, answered: AsyncGenerator[Answered, None], watch: Watch) -> None:
@@ -262,7 +265,7 @@ class _Tally:
         """Count one comparison."""
         self.costs |= {call.id: outcome.cost or Decimal(0) for call, outcome in result.calls}
         if found is None:
-            self.lacking += 1
+            self.lacking[result.detail] += 1
             return
         self.ids.append(row.id)
         self.rows.append(found)
@@ -279,7 +282,8 @@ class _Tally:
             rows=tuple(timed),
             ids=tuple(self.ids),
             judge=judge,
-            incomplete=self.lacking,
+            incomplete=self.lacking.total(),
+            lacking=self.lacking,
             calls=len(self.costs),
             from_journal=self.from_journal,
             cost_usd=sum(self.costs.values(), Decimal(0)),
@@ -296,7 +300,4 @@ def _incomplete(done: Check) -> Incomplete | None:
     if not done.incomplete:
         return None
     total = done.incomplete + len(done.rows)
-    return Incomplete(
-        f"{done.incomplete} of {total} comparisons lack answers and are in no figure; "
-        f"the same command asks for those again"
-    )
+    return lacking(f"{done.incomplete} of {total} comparisons lack answers and are in no figure", done.lacking)

@@ -63,6 +63,7 @@ class Summary:
     spend: dict[tuple[str, str, str, str], Spend] = field(default_factory=lambda: defaultdict(Spend))
     counts: Counter[str] = field(default_factory=Counter)
     judging: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, result: Result, fresh: Iterable[Asked]) -> None:
@@ -72,6 +73,7 @@ class Summary:
         self.judging.update(result.judging)
         if result.drop is not None:
             self.drops[result.drop] += 1
+            self.lacking[result.detail] += result.drop == "incomplete"
         for candidate in result.candidates:
             self._candidate(candidate)
         for match in result.matches:
@@ -140,8 +142,14 @@ class Summary:
             "spend": [self._spent(*group) for group in sorted(self.spend)],
             "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
             "diagnostics": self.diagnostics(),
+            **({"lacking": self._lacking()} if +self.lacking else {}),
             **({"judging": dict(sorted(self.judging.items()))} if self.judging else {}),
         }
+
+    def _lacking(self) -> list[dict[str, Any]]:
+        """Why prompts lack answers, the commonest reason first; "" of those not asked for yet."""
+        found = sorted((+self.lacking).items(), key=lambda reason: (-reason[1], reason[0]))
+        return [{"why": why, "prompts": prompts} for why, prompts in found]
 
     def _of(self, role: str | None = None, model: str | None = None, variant: str | None = None) -> Spend:
         """The spend of a group, all where nothing is named."""
