@@ -20,8 +20,9 @@ from decimal import Decimal
 from typing import Any
 
 from judgegen.errors import ProviderRefused, Unanswered
+from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Failure, Outcome, Send, Usage
-from judgegen.llm.journal import Journal, Landing
+from judgegen.llm.journal import Journal
 from judgegen.llm.learned import Known, Learned
 from judgegen.llm.manner import SystemRole, ways
 from judgegen.llm.outbox import Batch, Outbox, Size

@@ -14,7 +14,7 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,7 +23,8 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from judgegen.errors import JournalError, Unanswered
-from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, digest, outcome_from_dict, outcome_to_dict
+from judgegen.llm.answers import Landing, learned, outcome_of, row_of
+from judgegen.llm.calls import Call, Outcome, digest
 from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
 NAME = "journal.sqlite"
@@ -59,14 +60,6 @@ class AlteredError(JournalError):
     def __init__(self, message: str, call_id: str | None = None) -> None:
         super().__init__(message)
         self.call_id = call_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landing:
-    """How an answer came: wall seconds from sending to landing (None: by batch), and the requests it took."""
-
-    seconds: float | None
-    attempts: int
 
 
 class Journal:
@@ -161,7 +154,7 @@ class Journal:
         _, role, prompt, *_, outcome, usage, cost, _, _, when = columns
         if written in (None, digest(columns, size=8)):
             with suppress(ValueError, KeyError, TypeError, InvalidOperation):
-                return _outcome(outcome, usage, cost, when)
+                return outcome_of(outcome, usage, cost, when)
         raise AlteredError(
             f"{self.path}: the answer to call {call_id} ({role}, prompt {prompt!r}) is not as it was written; "
             f"check the disk; `judgegen run` asks that call again",
@@ -175,7 +168,7 @@ class Journal:
             JournalError: it could not be written (disk full, file damaged); the answer is lost with this process.
         """
         when = _now()
-        row = _row(call, outcome, landing, when)
+        row = row_of(call, outcome, landing, when)
         added = "INSERT OR REPLACE INTO sums SELECT ?,?,? WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?)"
         summed = (added, (_CALL, call.id, digest(row, size=8), call.id))
         settled = ("DELETE FROM troubles WHERE call_id = ?", (call.id,))
@@ -342,7 +335,7 @@ class Journal:
         with self._using():
             for row in self._db.execute("SELECT role, variant, request, outcome, usage, timings FROM calls"):
                 try:
-                    yield _learned(*row)
+                    yield learned(*row)
                 except (ValueError, KeyError, TypeError, IndexError, AttributeError):
                     raise AlteredError(f"{self.path}: an answer is not as it was written; check the disk") from None
 
@@ -366,44 +359,5 @@ def _readable(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _learned(role: str, variant: str, request: str, outcome: str, usage: str, timings: str) -> dict[str, Any]:
-    asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
-    choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
-    return {
-        "role": role,
-        "variant": variant,
-        "model": asked["model"],
-        "draw": asked["draw"],
-        "finish": choices[0]["finish"],
-        "output": used["output"] / len(choices),
-        "answered": len(choices[0].get("text", "")),
-        "input": used["input"],
-        "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
-        "cached": used["cached"],
-        "seconds": json.loads(timings)["seconds"],
-    }
-
-
-def _row(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
-    return (
-        call.id,
-        call.tag.role,
-        call.tag.prompt_id,
-        call.tag.variant,
-        canonical_json(call.content()),
-        json.dumps(outcome_to_dict(outcome)),
-        json.dumps(asdict(outcome.usage)),
-        None if outcome.cost is None else format(outcome.cost, "f"),
-        json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
-        landing.attempts,
-        when,
-    )
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _outcome(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:
-    exact = None if cost is None else Decimal(cost)
-    return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), exact, when[:10])

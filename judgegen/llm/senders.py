@@ -21,8 +21,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswered
+from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Outcome, Send, Usage
-from judgegen.llm.journal import AlteredError, Journal, Landing
+from judgegen.llm.journal import AlteredError, Journal
 from judgegen.llm.limits import Gate
 from judgegen.llm.outage import LONGEST_S
 from judgegen.llm.retry import LONGEST_ASKED_S, MOST_LATE, MOST_TOLD, Rejected, Transient, come_back, wait_s

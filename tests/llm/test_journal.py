@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import JournalError
+from judgegen.llm.answers import Landing
 from judgegen.llm.calls import (
     Call,
     Choice,
@@ -29,7 +30,7 @@ from judgegen.llm.calls import (
     outcome_from_dict,
     outcome_to_dict,
 )
-from judgegen.llm.journal import AlteredError, Journal, Landing
+from judgegen.llm.journal import AlteredError, Journal
 
 LANDING = Landing(seconds=0.25, attempts=2)
 

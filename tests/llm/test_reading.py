@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from judgegen.judge.guard import Frame
 from judgegen.judge.read import verdict
+from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag, Usage, outcome_from_dict, outcome_to_dict
-from judgegen.llm.journal import Journal, Landing
+from judgegen.llm.journal import Journal
 from judgegen.llm.providers.reading import reply
 from judgegen.llm.retry import Transient
 from judgegen.records import Unreadable, Verdict

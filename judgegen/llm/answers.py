@@ -1,0 +1,60 @@
+"""Answers as rows of the journal, and back; what an estimate learns from one. Pure; knows nothing of SQLite."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, outcome_from_dict, outcome_to_dict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landing:
+    """How an answer came: wall seconds from sending to landing (None: by batch), and the requests it took."""
+
+    seconds: float | None
+    attempts: int
+
+
+def learned(role: str, variant: str, request: str, outcome: str, usage: str, timings: str) -> dict[str, Any]:
+    """Role, model, variant, draw, tokens, finish, seconds of one row."""
+    asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
+    choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
+    return {
+        "role": role,
+        "variant": variant,
+        "model": asked["model"],
+        "draw": asked["draw"],
+        "finish": choices[0]["finish"],
+        "output": used["output"] / len(choices),
+        "answered": len(choices[0].get("text", "")),
+        "input": used["input"],
+        "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
+        "cached": used["cached"],
+        "seconds": json.loads(timings)["seconds"],
+    }
+
+
+def row_of(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
+    """The row of table `calls`, in the order of its columns."""
+    return (
+        call.id,
+        call.tag.role,
+        call.tag.prompt_id,
+        call.tag.variant,
+        canonical_json(call.content()),
+        json.dumps(outcome_to_dict(outcome)),
+        json.dumps(asdict(outcome.usage)),
+        None if outcome.cost is None else format(outcome.cost, "f"),
+        json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
+        landing.attempts,
+        when,
+    )
+
+
+def outcome_of(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:
+    """The answer that a row holds."""
+    exact = None if cost is None else Decimal(cost)
+    return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), exact, when[:10])
