@@ -11,7 +11,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from judgegen.exchange.moderating import Moderated
     from judgegen.exchange.validate import Finding, Report
+
+Pii = Annotated[
+    Literal["report", "mask"] | None,
+    typer.Option("--pii", help="Count personal data, or put its kinds in its place in OUT."),
+]
+Region = Annotated[
+    str, typer.Option("--region", metavar="CC", help="Whose phone numbers those without a country code are.")
+]
+Moderate = Annotated[
+    str | None,
+    typer.Option(
+        "--moderate",
+        metavar="ENDPOINT",
+        help="Ask a guard of every side: OpenAI's moderation route at this base URL, or at [endpoints.guard] of a TOML "
+        "file. What is flagged is left out of OUT.",
+    ),
+]
+Guard = Annotated[
+    str | None, typer.Option("--guard", metavar="M", help="A guard model, asked by chat in place of the route.")
+]
+MaxUsd = Annotated[float | None, typer.Option("--max-usd", metavar="USD", help="The most that the guard may cost.")]
 
 
 def validate(
@@ -34,13 +56,11 @@ def validate(
         typer.Option("--against", metavar="FILE", help="An evaluation set that prompts must not quote; repeatable."),
     ] = None,
     ngram: Annotated[int, typer.Option("--ngram", metavar="N", help="Words in a row that count as quoted.")] = 13,
-    pii: Annotated[
-        Literal["report", "mask"] | None,
-        typer.Option("--pii", help="Count personal data, or put its kinds in its place in OUT."),
-    ] = None,
-    region: Annotated[
-        str, typer.Option("--region", metavar="CC", help="Whose phone numbers those without a country code are.")
-    ] = "US",
+    pii: Pii = None,
+    region: Region = "US",
+    moderate: Moderate = None,
+    guard: Guard = None,
+    max_usd: MaxUsd = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """Check a file by every documented rule of its consumer.
@@ -52,6 +72,7 @@ def validate(
     from judgegen.exchange.validate import validate as check
 
     with ending.told(as_json=as_json):
+        moderated = _moderated(file, consumer, moderate, guard, max_usd)
         found = check(
             file,
             consumer,
@@ -62,16 +83,44 @@ def validate(
             ngram=ngram,
             pii=pii,
             region=region,
+            flagged=None if moderated is None else moderated.flagged,
         )
-    print(json.dumps(_plain(found)) if as_json else "\n".join(_text(found, fix)))
+    print(json.dumps(_plain(found, moderated)) if as_json else "\n".join([*_text(found, fix), *_guarded(moderated)]))
     raise typer.Exit(2 if found.refused else 0)
 
 
-def _plain(found: Report) -> dict[str, Any]:
+def _moderated(
+    file: Path, consumer: str, endpoint: str | None, guard: str | None, max_usd: float | None
+) -> Moderated | None:
+    from decimal import Decimal
+
+    from judgegen.errors import SpecError
+    from judgegen.exchange.moderating import moderate
+    from judgegen.formats.consumers import consumer as named
+
+    if endpoint is None:
+        if guard is not None or max_usd is not None:
+            raise SpecError("--guard and --max-usd go with --moderate ENDPOINT")
+        return None
+    most = None if max_usd is None else Decimal(str(max_usd))
+    return moderate(file, named(consumer), endpoint, guard, max_usd=most)
+
+
+def _guarded(found: Moderated | None) -> Iterator[str]:
+    if found is not None:
+        yield f"guard: {found.rows:,} rows, {len(found.flagged):,} flagged, ${found.usd} in all"
+        if found.unreadable:
+            lines = ", ".join(map(str, found.unreadable[:5])) + (", …" if len(found.unreadable) > 5 else "")
+            count = len(found.unreadable)
+            yield f"guard: {count:,} rows whose answer cannot be read: nobody called them safe ({lines})"
+
+
+def _plain(found: Report, moderated: Moderated | None) -> dict[str, Any]:
     from judgegen.finetune.show import to_dict
 
     cost = None if found.cost is None else to_dict(found.cost)
-    return asdict(found) | {"cost": cost, "refused": found.refused}
+    guarded = None if moderated is None else asdict(moderated) | {"usd": str(moderated.usd)}
+    return asdict(found) | {"cost": cost, "refused": found.refused, "moderation": guarded}
 
 
 def _text(found: Report, fix: Path | None) -> Iterator[str]:

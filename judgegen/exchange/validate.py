@@ -108,6 +108,7 @@ def validate(
     ngram: int = WORDS,
     pii: Way | None = None,
     region: str = REGION,
+    flagged: Mapping[int, Sequence[str]] | None = None,
 ) -> Report:
     """Check a JSONL file, gzipped or not, by the rules of the consumer `name`.
 
@@ -123,6 +124,7 @@ def validate(
         ngram: words in such a run.
         pii: "report" counts personal data, "mask" also puts its kinds in its place in `fixed`.
         region: whose phone numbers those without a country code are.
+        flagged: by line what a guard flags it for; a warning each, and not in `fixed`.
 
     Raises:
         SpecError: no such consumer, one whose files are not JSONL, a file that cannot be read, or a mask without a
@@ -141,6 +143,7 @@ def validate(
         if other is not None:
             leaked.read(other)
         check.across(leaked.prompts)
+        check.flag(flagged or {})
         if fixed is not None and not check.whole:
             raise SpecError(f"{path}: {spelling.of_file(path)}; then --fix can look at its lines")
         left_out = None if fixed is None else fix(path, fixed, form, check.bad, seeker if pii == "mask" else None)
@@ -299,6 +302,13 @@ class _Check:
             for place in np.flatnonzero(found):
                 self._tell(Fault(words, fatal=False), self._numbers[place])
                 self.bad.add(self._numbers[place])
+
+    def flag(self, flagged: Mapping[int, Sequence[str]]) -> None:
+        """Tell of what a guard flags, by category, and leave those lines out."""
+        for number, categories in flagged.items():
+            for name in categories:
+                self._tell(Fault(f"a side is flagged: {name}", fatal=False), number)
+            self.bad.add(number)
 
     def count_tokens(self, path: Path, model: str, today: date) -> None:
         """Count every example's tokens, tell of those that are cut, and price them."""

@@ -202,8 +202,19 @@ def _split(base_url: str) -> tuple[str, dict[str, str]]:
     return urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
-def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> ChatProvider:
-    """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port)."""
+def connect(
+    endpoint: Endpoint,
+    name: str,
+    *,
+    base_url: str | None = None,
+    path: str = "/chat/completions",
+    asked: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    answered: Callable[[bytes], bytes] = bytes,
+) -> ChatProvider:
+    """A provider for `endpoint`; `base_url` overrides its address (the embedded server's port).
+
+    For a route that is no chat `asked` makes its request of a chat's, and `answered` a chat completion of its answer.
+    """
     import httpx2
     from openai import APIConnectionError, APIStatusError
 
@@ -216,7 +227,7 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
 
     async def post(row: Mapping[str, Any]) -> Answer:
         try:
-            response = await asking.post("/chat/completions", cast_to=httpx2.Response, body={**row, **tier})
+            response = await asking.post(path, cast_to=httpx2.Response, body=asked({**row, **tier}))
         except APIStatusError as error:
             return error.status_code, error.response.headers, masked_bytes(error.response.content)
         except (APIConnectionError, TimeoutError) as error:
@@ -226,7 +237,7 @@ def connect(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Ch
                 f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host; "
                 f"set base_url of endpoint {name!r} to the address that is meant"
             ) from None
-        return response.status_code, response.headers, masked_bytes(response.content)
+        return response.status_code, response.headers, answered(masked_bytes(response.content))
 
     role = endpoint.system_role
     return ChatProvider(post, tokens_key=dialects.limit_name(url), close=asking.close, system_role=role)
