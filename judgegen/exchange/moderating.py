@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from judgegen.errors import SpecError
+from judgegen.errors import Incomplete, SpecError, Unanswered
 from judgegen.exchange import spelling
 from judgegen.formats import messages, rules
 from judgegen.formats.format import Format, Unfit
@@ -45,12 +45,14 @@ class Moderated:
         rows: looked at.
         flagged: by line, the categories that a side was flagged for; "unsafe" where none was named.
         unreadable: lines of which a side's answer could not be read.
+        unanswered: by line, why the guard gave no answer.
         usd: what the journal's calls cost in all.
     """
 
     rows: int = 0
     flagged: dict[int, tuple[str, ...]] = field(default_factory=dict)
     unreadable: list[int] = field(default_factory=list)
+    unanswered: dict[int, str] = field(default_factory=dict)
     usd: Decimal = Decimal(0)
 
 
@@ -106,6 +108,10 @@ async def _moderated(
         found.usd = journal.spent()
     if stop.error is not None:
         raise stop.error
+    if found.unanswered:
+        why = next(iter(found.unanswered.values()))
+        count = len(found.unanswered)
+        raise Incomplete(f"{count:,} rows have no answer ({why}); the same command asks for those again")
     found.flagged = dict(sorted(found.flagged.items()))
     found.unreadable.sort()
     return found
@@ -143,7 +149,11 @@ def _calls(spec: Spec, model: str, number: int, row: Mapping[str, Any], *, chat:
 
 
 async def _looked(number: int, calls: list[Call], send: Send, found: Moderated) -> None:
-    outcomes = await asyncio.gather(*map(send, calls))
+    try:
+        outcomes = await asyncio.gather(*map(send, calls))
+    except Unanswered as error:
+        found.unanswered[number] = str(error)
+        return
     found.rows += 1
     heard = [read(outcome) for outcome in outcomes]
     if any(each is None for each in heard):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from judgegen.errors import Incomplete
 from judgegen.exchange.export import export
 from judgegen.exchange.moderating import Moderated, moderate
 from judgegen.exchange.validate import validate
@@ -110,3 +111,14 @@ def test_a_guard_model_is_priced_and_its_nonsense_is_not_safe(
     assert (sorted(found.flagged), found.unreadable) == ([3, 5], [8])
     assert found.usd == len(asked) * Decimal("0.0002")
     assert [m["role"] for m in asked[0][1]["messages"]] == ["user", "assistant"]
+
+
+def test_a_guard_that_is_not_there_leaves_nothing_called_safe(
+    guard: tuple[str, Asked], file: Path, tmp_path: Path
+) -> None:
+    """Without an answer the command ends as incomplete and says what to do; nothing is reported of the file."""
+    nowhere = guard[0].rsplit(":", 1)[0] + ":9/v1"
+    table = tmp_path / "guard.toml"
+    table.write_text(f'[endpoints.guard]\nbase_url = "{nowhere}"\nmax_retries = 0\n')
+    with pytest.raises(Incomplete, match=r"answers nothing: no connection"):
+        looked(file, str(table), None)
