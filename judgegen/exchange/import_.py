@@ -26,6 +26,7 @@ from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, r
 from judgegen.formats.origins import OWN, known_by, origin
 from judgegen.sources import files, memory
 from judgegen.sources.columns import parsed_mapping
+from judgegen.sources.folders import data_files, split_and_folder
 from judgegen.sources.lines import opened, zipped
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.]+)?")
-_PROBE = 200  # rows looked at before the first is read
-_DATA = (".parquet", ".jsonl", ".json", ".csv")
+PROBE = 200  # rows looked at before the first is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,8 @@ def imported(
     """Preferences of the shape `name`, or of whatever shape the rows' columns say, in the order of the rows.
 
     Args:
-        source: a JSONL, JSON, CSV, TSV or Parquet file, each also packed; a folder of such files; a hub data set as
+        source: a JSONL, JSON, CSV, TSV, Parquet or Arrow file, each also packed; a folder of such files, or one split
+            of it as "FOLDER:SPLIT"; a hub data set as
             "owner/name" or "owner/name:split" where `datasets` is installed; a DataFrame; or rows in memory.
         name: a key of `judgegen.formats.origins.ORIGINS`.
         system: becomes the first message of every prompt.
@@ -106,7 +107,7 @@ def imported(
     said = said if system is None else replace(said, system=system)
     try:
         rows = _rows(source, encoding)
-        probe = list(islice(rows, _PROBE))
+        probe = list(islice(rows, PROBE))
         names = Names(mapped=parsed_mapping(said.mapping), unsure=unsure(probe))
         yield from _Reader(shape=shape, names=names, wishes=said).read(chain(probe, rows))
     except RowError as error:
@@ -114,6 +115,20 @@ def imported(
     except ReadError as error:
         place = "" if error.line is None else f"line {error.line}: "
         raise SpecError(f"{_where(source)}: {place}{error}") from None
+
+
+def probed(source: Any, encoding: str) -> tuple[list[Found | Bad], bool]:
+    """The first rows of what `imported` takes, and whether they are all.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    try:
+        found = list(islice(_rows(source, encoding), PROBE + 1))
+    except ReadError as error:
+        place = "" if error.line is None else f"line {error.line}: "
+        raise SpecError(f"{_where(source)}: {place}{error}") from None
+    return found[:PROBE], len(found) <= PROBE
 
 
 def _where(source: Any) -> str:
@@ -285,9 +300,9 @@ def _with_prompt(row: Mapping[str, Any]) -> Mapping[str, Any]:
 def _rows(source: Any, encoding: str) -> Iterator[Found | Bad]:
     if not isinstance(source, str | Path):
         return memory.rows(source, check=_any_columns)
-    path = Path(source)
+    path, split = split_and_folder(str(source))
     if path.is_dir():
-        return _folder(path, encoding)
+        return _folder(path, split, encoding)
     if not path.exists() and _HUB.fullmatch(str(source)):
         return memory.rows(_hub(str(source)), check=_any_columns)
     return _file(path, encoding)
@@ -297,23 +312,18 @@ def _any_columns(_: Sequence[str]) -> None:
     """Every column will do: which are needed depends on the shape, row by row."""
 
 
-def _folder(folder: Path, encoding: str) -> Iterator[Found | Bad]:
-    """The data files of a folder, or of its data/, one after the other; rows are numbered through."""
-    found = sorted(p for p in (*folder.glob("*"), *folder.glob("data/*")) if p.suffix in _DATA)
-    if not found:
-        raise ReadError(None, f"no {', '.join(_DATA)} file in it or in its data/")
+def _folder(folder: Path, split: str | None, encoding: str) -> Iterator[Found | Bad]:
+    """The data files of a folder's split, one after the other; rows are numbered through."""
     number = 0
-    for path in found:
+    for path in data_files(folder, split):
         for row in _file(path, encoding):
             number += 1
             yield replace(row, line=number)
 
 
 def _file(path: Path, encoding: str) -> Iterator[Found | Bad]:
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig") or files.suffix(path) in (
-        ".parquet",
-        ".pq",
-    ):
+    plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+    if plain or not files.is_text(path):
         yield from files.rows(path, check=_any_columns)
         return
     with _as_utf8(path, encoding) as written:

@@ -57,7 +57,7 @@ ORIGINS = (
         kinds=_PAIR,
         columns=_columns(
             "chosen_response rejected_response chosen_avg_rating rejected_avg_rating",
-            "prompt chosen rejected chosen_rating rejected_rating chosen_model source",
+            "chosen rejected chosen_rating rejected_rating chosen_model rejected_model",
         ),
         scale=4.0,
     ),

@@ -18,13 +18,16 @@ _LONGEST = 2**31 - 1  # characters in a cell; the module's own limit of 131,072 
 
 
 def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
-    """One row per record.
+    """One row per record; where the header is one cell that holds ;, a tab or |, that is what separates the cells.
 
     Raises:
         ReadError: no header that will do, broken quoting (what follows it is not read), not UTF-8, or see `lines`.
     """
     records = _records(path, delimiter)
     start, header = next(records, (1, []))
+    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0] and mark != delimiter), None)):
+        yield from rows(path, delimiter=other, check=check)
+        return
     names = _names(start, [cell.strip() for cell in header], delimiter, check)
     for line, cells in records:
         if len(cells) != len(header):

@@ -10,18 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.sources.lines import lines
-from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows, kind
+from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows, kind, quoted
 
 
 def jsonl(path: Path) -> Rows:
-    """One row per line that is not blank.
+    """One row per line that is not blank; a file that is a list of rows is read as one, whatever its name.
 
     Raises:
         ReadError: see `judgegen.sources.lines.lines`.
     """
+    first = True
     for line in lines(path):
         if line.raw.isspace():
             continue
+        if first and (begun := line.raw.strip())[:1] == b"[":
+            yield from listed(path)
+            return
+        if first and begun == b"{":
+            raise ReadError(line.number, "an object over several lines; write each on one line, or a list named .json")
+        first = False
         try:
             yield Row(line=line.number, value=_object(parse(line.text())))
         except RowError as error:
@@ -68,9 +75,27 @@ def _list(path: Path) -> list[Any]:
         raise ReadError(None, "JSON nested too deep to read") from None
     except (RowError, ValueError) as error:
         raise ReadError(None, str(error)) from None
+    if isinstance(value, dict) and (found := _under(value)) is not None:
+        return found
     if not isinstance(value, list):
         raise ReadError(None, f"not a list of rows but {kind(value)}; a file with an object a line is named .jsonl")
     return value
+
+
+def _under(value: dict[str, Any]) -> list[Any] | None:
+    """The one list of objects in an object; None where there is none.
+
+    Raises:
+        ReadError: several, or a table of columns.
+    """
+    rows = {k: v for k, v in value.items() if isinstance(v, list) and v and all(isinstance(one, dict) for one in v)}
+    if len(rows) > 1 and "messages" not in rows:
+        raise ReadError(None, f"an object with rows under {quoted(list(rows))}; save one of them as a list of its own")
+    if value and all(isinstance(column, dict) and "0" in column for column in value.values()):
+        mend = "df.to_json(path, orient='records', lines=True) writes rows"
+        raise ReadError(None, f"a table by columns, as pandas writes it; {mend}")
+    names = {"data", "rows", "examples", "instances", "train", "items", "records", "results"}
+    return next(iter(rows.values())) if len(rows) == 1 and names & rows.keys() else None
 
 
 def _whole(path: Path) -> str:

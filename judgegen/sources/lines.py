@@ -1,4 +1,6 @@
-"""The bytes of a file as numbered lines, gunzipped where the name says .gz, and each line as UTF-8 text.
+"""The bytes of a file as numbered lines, unpacked where the name says .gz, .bz2, .xz or .zst, and each as UTF-8 text.
+
+UTF-16 with its mark is read as what it is.
 
 Lines end at a line feed alone: the other characters that Unicode calls line ends stay inside a prompt. Knows nothing
 of rows.
@@ -6,24 +8,29 @@ of rows.
 
 from __future__ import annotations
 
+import bz2
 import codecs
+import errno
 import gzip
+import io
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from judgegen.sources.rows import ReadError, RowError
 
 # What is often handed over in place of text, by its first bytes.
 _FOREIGN = {
-    b"\xff\xfe": "UTF-16; save it as UTF-8",
-    b"\xfe\xff": "UTF-16; save it as UTF-8",
     b"\x1f\x8b": "gzip; add .gz to its name",
     b"PAR1": "Parquet; give its name the ending .parquet",
     b"PK\x03\x04": "a zip archive or a spreadsheet; save it as CSV or JSONL",
 }
+
+
+_UTF16 = -1  # what `_start` says where the mark is UTF-16's
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,25 @@ class Line:
 
 
 def zipped(path: Path) -> bool:
-    """Whether the name says that the file is gzip."""
-    return path.suffix.lower() == ".gz"
+    """Whether the name says that the file is packed."""
+    return path.suffix.lower() in _OPENERS
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file for reading, gunzipped where its name says so."""
-    return cast(BinaryIO, gzip.open(path, "rb")) if zipped(path) else path.open("rb")
+    """The file for reading, unpacked where its name says so."""
+    unpack = _OPENERS.get(path.suffix.lower())
+    return path.open("rb") if unpack is None else cast(BinaryIO, unpack(path))
+
+
+def _zstd(path: Path) -> io.BufferedReader:
+    import pyarrow as pa
+
+    if not path.is_file():  # Arrow's own error has no number
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+    return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
+
+
+_OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstd}
 
 
 def lines(path: Path) -> Iterator[Line]:
@@ -66,12 +85,23 @@ def lines(path: Path) -> Iterator[Line]:
     try:
         with opened(path) as stream:
             offset = _start(stream)
-            for raw in stream:
+            for raw in _utf16(stream) if offset == _UTF16 else stream:
                 number += 1
                 yield Line(number, offset, raw)
                 offset += len(raw)
-    except (OSError, EOFError, zlib.error) as error:
+    except UnicodeDecodeError as error:
+        raise ReadError(number + 1, f"not UTF-16 ({error.reason}); save the file as UTF-8") from None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise torn(error, number) from None
+
+
+def _utf16(stream: BinaryIO) -> Iterator[bytes]:
+    text = io.TextIOWrapper(stream, "utf-16", newline="\n")
+    try:
+        for line in text:
+            yield line.encode("utf-8", "surrogatepass")
+    finally:
+        text.detach()
 
 
 def torn(error: Exception, number: int) -> ReadError:
@@ -84,8 +114,10 @@ def torn(error: Exception, number: int) -> ReadError:
 
 def _start(stream: BinaryIO) -> int:
     """Skip a byte order mark and give its length; refuse what is no text."""
-    head = stream.peek(4)[:4]  # type: ignore[attr-defined]  # both kinds of stream that `opened` gives can peek
+    head = stream.peek(8)[:8]  # type: ignore[attr-defined]  # both kinds of stream that `opened` gives can peek
     for magic, name in _FOREIGN.items():
         if head.startswith(magic):
             raise ReadError(None, f"this is {name}")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _UTF16
     return len(stream.read(3)) if head.startswith(codecs.BOM_UTF8) else 0

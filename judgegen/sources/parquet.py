@@ -33,15 +33,20 @@ def rows(path: Path, *, check: CheckColumns) -> Rows:
     number = 0
     try:
         with _seekable(path) as stream, parquet.ParquetFile(stream) as file:
-            _check(file.schema_arrow.names, check)
+            check_names(file.schema_arrow.names, check)
             for batch in file.iter_batches(batch_size=_BATCH):
-                yield from _batch(batch, number)
+                yield from batch_rows(batch, number)
                 number += batch.num_rows
     except (pa.ArrowException, EOFError, zlib.error, OSError) as error:
         raise _unreadable(error, number) from None
 
 
-def _check(names: list[str], check: CheckColumns) -> None:
+def check_names(names: list[str], check: CheckColumns) -> None:
+    """Refuse columns of one name, and those that will not do.
+
+    Raises:
+        ReadError: which.
+    """
     try:
         distinct(names)
         check(names)
@@ -49,7 +54,7 @@ def _check(names: list[str], check: CheckColumns) -> None:
         raise ReadError(None, str(error)) from None
 
 
-def _batch(batch: Any, before: int) -> Iterator[Row | Bad]:
+def batch_rows(batch: Any, before: int) -> Iterator[Row | Bad]:
     """The rows of a batch; one by one, so that a text that is not UTF-8 costs its own row only."""
     for index in range(batch.num_rows):
         number = before + index + 1

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from judgegen.sources.lines import lines
 from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows
 
 
-def rows(path: Path, *, named_so: bool) -> Rows:
+def rows(path: Path) -> Rows:
     """One row of text per line.
 
     Raises:
-        ReadError: the file's name does not say that it is text (`named_so`) and its lines look like JSON, which would
-            be paid for as prompts; or see `judgegen.sources.lines.lines`.
+        ReadError: its lines look like JSON, which would be paid for as prompts; or see `judgegen.sources.lines.lines`.
     """
     first = True
     for line in lines(path):
@@ -23,9 +23,17 @@ def rows(path: Path, *, named_so: bool) -> Rows:
             yield Bad(line=line.number, why=str(error))
             continue
         if text.strip():
-            if first and not named_so and text.startswith(('{"', "[{")):
-                raise ReadError(
-                    None, "looks like JSON by another name; call it .jsonl or .json, or .txt to ask its lines"
-                )
+            if first and text.startswith(('{"', "[{")) and is_json(text):
+                mend = 'call it .jsonl or .json; what is JSON and to be asked is written {"prompt": "…"}'
+                raise ReadError(line.number, f"holds JSON under another name, and each line would be asked: {mend}")
             first = False
             yield Row(line=line.number, value=text)
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

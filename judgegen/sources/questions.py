@@ -139,7 +139,7 @@ def _written(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> t
 
 def _asks(value: Any) -> bool:
     """Whether a cell may hold a prompt: a text, an object, or a list that is no list of past turns."""
-    return optional(value) and not (isinstance(value, list) and isinstance(value[0], list))
+    return given(value) and not (isinstance(value, list) and isinstance(value[0], list))
 
 
 def _chat(value: Any, name: str) -> Chat:

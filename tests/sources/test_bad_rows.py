@@ -331,7 +331,7 @@ WHOLE = {
     ],
     "a.csv": [
         (b"promt,id\na,1\n", f"line 1: no prompt: the columns are 'promt', 'id', {KNOWN}; is 'prompt' meant by 'pro"),
-        (b"prompt;id\na;1\n", f"line 1: no prompt: the columns are 'prompt;id', {KNOWN}; {SEMICOLON}"),
+        (b"promt;id\na;1\n", f"line 1: no prompt: the columns are 'promt', 'id', {KNOWN}; is 'prompt' meant by 'pro"),
         (b"prompt,id,id\na,1,2\n", "line 1: two columns have one name: 'id'"),
         (b'prompt,id\n"a\nb",1\nc\n', f"line 4: has 1 cells where the header has 2; {QUOTE}"),
         (b"prompt,id\na, b,1\n", f"line 2: has 3 cells where the header has 2; {QUOTE}"),
@@ -344,10 +344,11 @@ WHOLE = {
     ],
     "a.txt": [
         (b"a\nb\xe9\n", "line 2: not UTF-8 at byte 3; save the file as UTF-8"),
-        ("a\nb\n".encode("utf-16"), "this is UTF-16; save it as UTF-8"),
+        ("a\n".encode("utf-16") + b"\x00", "line 2: not UTF-16 (truncated data); save the file as UTF-8"),
+        (b'{"prompt": "a"}\n', "line 1: holds JSON under another name, and each line would be asked: call it .jsonl"),
     ],
     "a.bak": [
-        (b'\n{"prompt": "a"}\n', "looks like JSON by another name; call it .jsonl or .json, or .txt to ask its lines"),
+        (b'\n{"prompt": "a"}\n', "line 2: holds JSON under another name, and each line would be asked: call it .jsonl"),
         (b"PK\x03\x04rest", "this is a zip archive or a spreadsheet; save it as CSV or JSONL"),
         (b"PAR1rest", "this is Parquet; give its name the ending .parquet"),
     ],
