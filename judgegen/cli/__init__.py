@@ -22,7 +22,7 @@ COMMANDS = {
     "judge": "Check a judge against human votes, calibrate it, attack it.",
     "export": "Write preferences in the shape of one consumer.",
     "import": "Read preferences that others published.",
-    "inspect": "Say what a file's rows are, and show three as they would be read.",
+    "inspect": "Say what a file's rows are, and show three as read.",
     "validate": "Check a file by every documented rule of its consumer.",
     "init": "Write a commented run file and a few prompts to start from.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",

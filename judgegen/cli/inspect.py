@@ -28,7 +28,7 @@ def inspect(
     ] = "utf-8",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
-    """Say what a file's rows are, and show three as they would be read.
+    """Say what a file's rows are, and show three as read.
 
     Nothing is written. The first 200 rows are looked at. Exit code 2 when none of them is a preference.
     """
