@@ -31,6 +31,7 @@ from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Prompt, Result
 from judgegen.run import live
+from judgegen.run.notices import Notices
 from judgegen.run.result import Run, load
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
@@ -217,15 +218,24 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
     job, barred = opened.job, list[dict[str, Any]]()
+    notices = Notices(job.spec, watch)
     output, encoding = job.spec.output, encoding_name(job.spec.sampler.model)[0]
     while True:
         constants = Constants()
-        with Outputs(job.folder, stamp=_stamp(job.plan), formats=output.formats, encoding=encoding) as outputs:
+        with Outputs(
+            job.folder,
+            stamp=_stamp(job.plan),
+            formats=output.formats,
+            encoding=encoding,
+            thinking=output.thought == "keep",
+        ) as outputs:
             async with aclosing(opened.results(send)) as results:
                 async for result in results:
                     outputs.add(result)
                     constants.add(result)
                     watch.finished(result)
+                    notices.add(result)
+            notices.close()
             if not constants.barred():
                 return outputs.finish({"constants": [*barred, *constants.rows()]})
         barred += [row for row in constants.rows() if row["barred"]]
@@ -233,6 +243,7 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
         job = replace(job, plan=without, through=partial(pipeline.through, plan=without))
         opened = replace(opened, job=job)
         send, watch = senders.recorded(opened.journal), Watch()
+        notices = Notices(job.spec, watch)
 
 
 def _as_seen(summary: dict[str, Any], from_journal: int, doubt: tuple[int, Decimal]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def calling(
     return Call(
         endpoint=asking.endpoint,
         model=asking.model,
-        messages=asking.template.messages(asked),
+        messages=_seen(asking.template.messages(asked), pictures(prompt)),
         params={
             **{name: value for name, value in params.items() if value is not None},
             **asking.fixed,
@@ -133,6 +133,22 @@ def framed(prompt: Prompt, comparison: Comparison, *, seed: int, draw: int, note
     first, second = comparison.first, comparison.second
     quoted = (request(prompt), answer(first), answer(second), *_texts(notes or given(prompt)))
     return frame(quoted, seed, prompt.id, first.call_id, first.index, second.call_id, second.index, draw)
+
+
+def pictures(prompt: Prompt) -> tuple[Mapping[str, Any], ...]:
+    """The parts of a prompt that are no text, in order: images, audio, files."""
+    contents = [message.get("content") for message in prompt.messages]
+    parts = (part for parts in contents if isinstance(parts, list | tuple) for part in parts)
+    return tuple(part for part in parts if isinstance(part, Mapping) and not part.get("text"))
+
+
+def _seen(messages: tuple[Message, ...], shown: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+    """The same chat with what the prompt shows beside its text: the judge sees what the sampler saw."""
+    if not shown:
+        return messages
+    *before, last = messages
+    head = {"type": "text", "text": "What the request shows, in order:"}
+    return (*before, {**last, "content": [{"type": "text", "text": last["content"]}, head, *shown]})
 
 
 def _texts(notes: Notes) -> tuple[str, ...]:

@@ -92,6 +92,11 @@ class Endpoint(Hashable, Protocol):
         ...
 
     @property
+    def prices(self) -> tuple[tuple[str, Any], ...]:
+        """(model, its own `Price`), which goes before `price`."""
+        ...
+
+    @property
     def address(self) -> str:
         """The identity that calls carry."""
         ...

@@ -1,6 +1,7 @@
 """What a call costs, in exact decimals: `rate` finds a model's price, `cost` and `worst` apply it to tokens.
 
-An explicit `price` in the run file wins; models of providers that are free cost nothing; else the genai-prices table is
+A model's own entry in the run file's `prices` wins, then its endpoint's `price`, unless that is nothing for a model
+that is listed as dear; models of providers that are free cost nothing; else the genai-prices table is
 asked for the provider at the endpoint's address, never for a model's name alone, since a name says nothing about whose
 machine answers. Unknown is an error that names the key to set, never $0. No float takes part. Knows nothing of
 journals, budgets or when a call is made.
@@ -155,7 +156,7 @@ def rate(
     how = "" if processing == "standard" else f" under {processing} processing"
     raise PriceUnknown(
         f"no price is known for {model!r}{how} at {bare(endpoint.base_url or endpoint.address)}; "
-        f"set endpoints.{name}.price = {{ input = …, output = … }} in the run file, in USD per million tokens"
+        f'set endpoints.{name}.prices."{model}" = {{ input = …, output = … }} in the run file, USD per million tokens'
     )
 
 
@@ -169,26 +170,46 @@ def known_rate(
 
 @lru_cache(maxsize=1024)
 def _known_rate(endpoint: Endpoint, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:
-    if endpoint.price is not None:
-        return _explicit(endpoint.price, name, processing)
+    own = dict(endpoint.prices).get(model)
+    if own is not None:
+        return _explicit(own, f'endpoints.{name}.prices."{model}"', processing)
     listing = provider(endpoint.provider)
+    if endpoint.price is not None:
+        written = _explicit(endpoint.price, f"endpoints.{name}.price", processing)
+        if endpoint.price.input or endpoint.price.output or listing.free:
+            return written
+        return (
+            _not_free(_provider_at(endpoint.base_url or listing.url or ""), name, model, processing, minute) or written
+        )
     if listing.free:
         return FREE
     # A gateway or proxy under the name "openai" is still billed by OpenAI, wherever it stands.
     seller = _provider_at(endpoint.base_url or listing.url or "") or (
         _provider_of("openai") if name == "openai" else None
     )
-    if seller is None:
+    return None if seller is None else _sold(seller, model, processing, minute)
+
+
+def _not_free(seller: Provider | None, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:
+    """The listed price of a model that an endpoint's price of nothing was hardly meant for; None where none is."""
+    listed = None if seller is None else _sold(seller, model, processing, minute)
+    if listed is None or not (listed.input or listed.output):
         return None
+    key = f'endpoints.{name}.prices."{model}"'
+    words = f"endpoints.{name}.price is nothing, and the table lists this model: its price there holds; {key} sets it"
+    return replace(listed, assumption=words)
+
+
+def _sold(seller: Provider, model: str, processing: Processing, minute: datetime) -> Rate | None:
+    """The price of a model at its seller."""
     model = model.removeprefix("openai/") if seller.id == "openai" else model
     if model.startswith("ft:"):
         return _tuned(seller, model, processing)
     return _listed(seller, model, processing, minute)
 
 
-def _explicit(price: Price, name: str, processing: Processing) -> Rate | None:
+def _explicit(price: Price, source: str, processing: Processing) -> Rate | None:
     written = (price.input, price.output, price.cached)
-    source = f"endpoints.{name}.price"
     per_token = (None if value is None else _per_token(Decimal(str(value))) for value in written)
     found = _whole(*per_token, source=source)
     if found is None or processing == "standard":

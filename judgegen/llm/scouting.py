@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from judgegen.errors import SpecError
+from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Outcome, Send
 from judgegen.llm.learned import Learned
 from judgegen.llm.retry import Doubtful, Transient
@@ -100,7 +100,7 @@ class Scouts:
         if call.tag.role == "judge" and known.cut >= HOPELESS and not known.whole:
             had = (call.max_tokens or 0) + self._learned.room(call)
             self._stop.request(
-                SpecError(
+                ProviderRefused(
                     f"the first {known.cut} answers of the judge {call.model} were cut off within {had} tokens, "
                     f"thought included, and all are billed; set judge.max_tokens to more, or a lower reasoning_effort"
                 )

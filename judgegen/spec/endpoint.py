@@ -5,9 +5,10 @@ Knows which providers there are by name; nothing of how they are asked.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
@@ -23,6 +24,22 @@ class Price(Frozen):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(default=None, ge=0)
+
+
+def _by_model(given: Any) -> Any:
+    return tuple((str(name), price) for name, price in given.items()) if isinstance(given, Mapping) else given
+
+
+def _as_table(prices: tuple[tuple[str, Price], ...]) -> dict[str, Any]:
+    return {name: price.model_dump(exclude_none=True) for name, price in prices}
+
+
+Prices = Annotated[
+    tuple[tuple[str, Price], ...],
+    BeforeValidator(_by_model),
+    PlainSerializer(_as_table, return_type=dict[str, Any]),
+]
+"""A price for each of some models, kept as pairs so that an endpoint can be compared and hashed."""
 
 
 class Scripted(Frozen):
@@ -59,7 +76,8 @@ class Endpoint(Frozen):
     max_retries: int = Field(default=8, ge=0)  # over a minute in all
     batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
     identity: str | None = None
-    price: Price | None = None
+    price: Price | None = None  # of every model that `prices` does not name
+    prices: Prices = ()  # by model
     slots: int = Field(default=4, gt=0)  # local: requests decoded at once
     context: int = Field(default=4096, gt=0)  # local: tokens per slot
     scripted: Scripted = Scripted()
@@ -109,4 +127,6 @@ class Endpoint(Frozen):
     @property
     def free(self) -> bool:
         """Whether its calls are known to cost nothing."""
+        if any(price.input or price.output for _, price in self.prices):
+            return False
         return self.listing.free if self.price is None else not (self.price.input or self.price.output)

@@ -15,15 +15,20 @@ from judgegen.spec.tables import Frozen
 
 
 class Gates(Frozen):
-    """Limits; what is None is not looked at. Shares are in 0..1 and are those of the summary's diagnostics."""
+    """Limits; of what is None only `UNWRITTEN` is looked at. Shares are in 0..1, those of the summary's diagnostics."""
 
     min_pairs: int | None = Field(default=None, ge=0)
     max_flip_rate: float | None = Field(default=None, ge=0, le=1)
     max_unreadable_rate: float | None = Field(default=None, ge=0, le=1)
+    max_cut_rate: float | None = Field(default=None, ge=0, le=1)  # answers that max_tokens broke off
     max_tie_rate: float | None = Field(default=None, ge=0, le=1)
     max_near_tie_share: float | None = Field(default=None, ge=0, le=1)
     max_longer_chosen: float | None = Field(default=None, ge=0, le=1)
     max_p_first_skew: float | None = Field(default=None, ge=0, le=0.5)  # |P(first) - 1/2|
+
+
+UNWRITTEN: Mapping[str, float] = {"min_pairs": 1, "max_unreadable_rate": 0.5, "max_cut_rate": 0.5}
+"""What holds unless it is written: exit 0 means data. A figure that a run does not define cannot fail these."""
 
 
 def failed(gates: Gates, summary: Mapping[str, Any]) -> GateFailed | None:
@@ -36,20 +41,38 @@ def failed(gates: Gates, summary: Mapping[str, Any]) -> GateFailed | None:
 
 
 def _problems(gates: Gates, summary: Mapping[str, Any]) -> Iterator[str]:
-    if gates.min_pairs is not None and summary["pairs"] < gates.min_pairs:
-        yield f"gates.min_pairs = {gates.min_pairs}: there are {summary['pairs']}"
-    for name, found in _shares(summary["diagnostics"]).items():
-        limit = getattr(gates, f"max_{name}")
+    least, unwritten = _limit(gates, "min_pairs")
+    if least is not None and summary["pairs"] < least and (summary.get("prompts") or not unwritten):
+        yield f"gates.min_pairs = {least:g}{_usual(unwritten)}: there are {summary['pairs']}"
+    for name, found in _shares(summary).items():
+        limit, unwritten = _limit(gates, f"max_{name}")
         if limit is None:
             continue
         if found is None:
-            yield f"gates.max_{name} = {limit:g}: not known, the run has nothing to count it on"
+            if not unwritten:
+                yield f"gates.max_{name} = {limit:g}: not known, the run has nothing to count it on"
         elif found > limit:
-            yield f"gates.max_{name} = {limit:g}: it is {found:.3g}"
+            yield f"gates.max_{name} = {limit:g}{_usual(unwritten)}: it is {found:.3g}"
 
 
-def _shares(diagnostics: Mapping[str, float | None]) -> dict[str, float | None]:
+def _limit(gates: Gates, name: str) -> tuple[float | None, bool]:
+    """A limit, and whether it holds although it is not written."""
+    written = getattr(gates, name)
+    return (UNWRITTEN.get(name), True) if written is None else (written, False)
+
+
+def _usual(unwritten: bool) -> str:
+    return ", as it is unless written" if unwritten else ""
+
+
+def _shares(summary: Mapping[str, Any]) -> dict[str, float | None]:
+    diagnostics: Mapping[str, float | None] = summary["diagnostics"]
     names = ("flip_rate", "unreadable_rate", "tie_rate", "near_tie_share", "longer_chosen")
     first = diagnostics.get("p_first")
     skew = None if first is None else round(abs(first - 0.5), 6)
-    return {**{name: diagnostics.get(name) for name in names}, "p_first_skew": skew}
+    return {**{name: diagnostics.get(name) for name in names}, "cut_rate": _cut(summary), "p_first_skew": skew}
+
+
+def _cut(summary: Mapping[str, Any]) -> float | None:
+    drawn = summary.get("candidates", {"total": 0})
+    return drawn["refused"].get("truncated", 0) / drawn["total"] if drawn["total"] else None

@@ -103,6 +103,7 @@ def _known_keys(place: tuple[Any, ...]) -> list[str]:
 _TABLES: dict[Any, Any] = {
     "endpoints": Endpoint,
     "price": Price,
+    "prices": Price,
     "scripted": Scripted,
     "sampler": Sampler,
     "variants": Variant,

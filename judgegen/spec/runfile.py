@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -31,6 +31,7 @@ class Output(Frozen):
     """What is written beside preferences.jsonl."""
 
     formats: tuple[str, ...] = ("openai-dpo",)
+    thought: Literal["drop", "keep"] = "drop"  # of models that think: keep it before the answers, in <think>
 
 
 class Spec(Frozen):

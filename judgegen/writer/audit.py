@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from judgegen.errors import JudgegenError
-from judgegen.llm.calls import Call, Failure, Outcome
+from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
 from judgegen.textual import clean
 from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
@@ -269,12 +269,17 @@ def _answered(outcome: Outcome) -> Row:
         return {"outcome": "failure", "failure": outcome.reason, "detail": outcome.detail}
     return {
         "outcome": "reply",
-        "text": outcome.first.text,
+        "text": _written_by(outcome.first),
         "finish": outcome.first.finish,
         "tool_calls": _json_if_any(outcome.first.tool_calls),
-        "more_texts": [choice.text for choice in outcome.choices[1:]] or None,
+        "more_texts": [_written_by(choice) for choice in outcome.choices[1:]] or None,
         "model_answered": outcome.model,
     }
+
+
+def _written_by(choice: Choice) -> str:
+    """What the model wrote: a thought that the server took out of the text stands before it."""
+    return f"<think>\n{choice.thought}\n</think>\n\n{choice.text}" if choice.thought else choice.text
 
 
 def _usd(value: Decimal | None, where: str) -> Decimal | None:

@@ -39,6 +39,7 @@ class Outputs:
         stamp: what made these files (versions, the run's fingerprint); stands in the metadata of the audit's files.
         formats: names of consumers whose file is rows alone.
         encoding: of the tokens counted in preferences.jsonl.
+        thinking: whether the thought of models that think stands before their answers.
         count_messages, count_texts: count them otherwise.
 
     Raises:
@@ -52,6 +53,7 @@ class Outputs:
         stamp: Mapping[str, str],
         formats: Sequence[str],
         encoding: str,
+        thinking: bool = False,
         count_messages: CountMessages | None = None,
         count_texts: CountTexts | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Outputs:
         self._formats = {name: Tailored(consumer(name)) for name in formats}
         self._rows = partial(
             preferences,
+            thinking=thinking,
             count_messages=count_messages or partial(_messages, encoding),
             count_texts=count_texts or partial(_texts, encoding),
         )

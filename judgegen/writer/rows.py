@@ -21,25 +21,27 @@ Share = TypeVar("Share", float, float | None)
 ROLES = {"sampler": "sampling", "judge": "judging"}
 
 
-def preferences(result: Result, *, count_messages: CountMessages, count_texts: CountTexts) -> Iterator[dict[str, Any]]:
-    """A row per pair of one prompt; what they share is counted once."""
+def preferences(
+    result: Result, *, count_messages: CountMessages, count_texts: CountTexts, thinking: bool = False
+) -> Iterator[dict[str, Any]]:
+    """A row per pair of one prompt; what they share is counted once. `thinking`: thought stands before its answer."""
     if not result.pairs:
         return
     asked = count_messages(result.prompt.messages, result.prompt.tools)
     sides = {c.key: c for pair in result.pairs for c in (pair.chosen, pair.rejected)}
-    said = dict(zip(sides, count_texts([spoken(c) for c in sides.values()]), strict=True))
+    said = dict(zip(sides, count_texts([spoken(c, thinking=thinking) for c in sides.values()]), strict=True))
     for pair in result.pairs:
         counts = {"prompt": asked, "chosen": said[pair.chosen.key], "rejected": said[pair.rejected.key]}
-        yield preference(result, pair, tokens=counts)
+        yield preference(result, pair, tokens=counts, thinking=thinking)
 
 
-def preference(result: Result, pair: Pair, *, tokens: Mapping[str, int]) -> dict[str, Any]:
+def preference(result: Result, pair: Pair, *, tokens: Mapping[str, int], thinking: bool = False) -> dict[str, Any]:
     """One row. `tokens` are of the prompt as a chat and of what each side says; USD is all that the prompt cost."""
     row = {
         "prompt_id": result.prompt.id,
         "prompt": [dict(message) for message in result.prompt.messages],
-        "chosen": [pair.chosen.message()],
-        "rejected": [pair.rejected.message()],
+        "chosen": [pair.chosen.message(thinking=thinking)],
+        "rejected": [pair.rejected.message(thinking=thinking)],
         "p_chosen": None if pair.p_chosen is None else rounded(pair.p_chosen),
         "margin": None if pair.margin is None else rounded(pair.margin),
         "consistent": pair.consistent,
@@ -62,11 +64,12 @@ def _given(prompt: Prompt) -> dict[str, Any]:
     return {name: value for name, value in brought.items() if value not in (None, [], {})}
 
 
-def spoken(candidate: Candidate) -> str:
+def spoken(candidate: Candidate, *, thinking: bool = False) -> str:
     """What a model writes to give this answer: its text, and the names and arguments of its tool calls."""
     called = [call.get("function") or {} for call in candidate.tool_calls]
     words = [str(function[key]) for function in called for key in ("name", "arguments") if function.get(key)]
-    return "\n".join([candidate.text, *words] if candidate.text else words)
+    text = str(candidate.message(thinking=thinking)["content"])
+    return "\n".join([text, *words] if text else words)
 
 
 def origin(candidate: Candidate) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def test_unknown_is_an_error_that_names_the_key(endpoint: Endpoint, name: str, m
     with pytest.raises(PriceUnknown) as caught:
         prices.rate(endpoint, name, model, when=NOON)
     words = str(caught.value)
-    assert f"endpoints.{name}.price = {{ input = …, output = … }}" in words
+    assert f"endpoints.{name}.prices." in words
     assert model in words
     assert str(endpoint.base_url) in words
 
@@ -336,3 +336,27 @@ def test_the_table_is_loaded_when_it_is_asked() -> None:
     """Importing prices imports neither genai-prices nor pydantic; a free endpoint needs no table."""
     code = "import sys; from judgegen.llm import prices; assert not {'genai_prices', 'pydantic'} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+ROUTER = "https://openrouter.ai/api/v1"
+NOTHING = Price(input=0, output=0)
+
+
+def test_a_price_of_nothing_does_not_make_a_listed_model_free() -> None:
+    """It was meant for a free model of the endpoint: the dear one costs what the table says, and it says so."""
+    endpoint = Endpoint(base_url=ROUTER, price=NOTHING)
+    dear = prices.rate(endpoint, "router", "anthropic/claude-sonnet-4.5", when=NOON)
+    assert dear.output > 0
+    assert dear.assumption is not None
+    assert "endpoints.router.prices" in dear.assumption
+    assert prices.rate(endpoint, "router", "somebody/their-own-model:free", when=NOON).output == 0
+
+
+def test_a_models_own_price_goes_before_its_endpoints() -> None:
+    """`prices` names one model each; nothing written there is nothing."""
+    own = {"anthropic/claude-sonnet-4.5": NOTHING, "mine": Price(input=2, output=3)}
+    endpoint = Endpoint(base_url=ROUTER, price=Price(input=5, output=5), prices=own)  # type: ignore[arg-type]
+    assert prices.rate(endpoint, "router", "anthropic/claude-sonnet-4.5", when=NOON).output == 0
+    assert prices.rate(endpoint, "router", "mine", when=NOON).output == Decimal("0.000003")
+    assert prices.rate(endpoint, "router", "another", when=NOON).output == Decimal("0.000005")
+    assert Endpoint(**endpoint.model_dump(exclude_none=True)) == endpoint

@@ -12,7 +12,7 @@ from results import COSTS, each, known, sampled, words
 from results import prompt as asked_for
 
 from judgegen.llm.calls import Failure
-from judgegen.records import Result
+from judgegen.records import Candidate, Result
 from judgegen.writer import money
 from judgegen.writer.rows import cost, preferences, rounded, spoken
 
@@ -157,3 +157,14 @@ def test_shares_have_six_digits_and_no_negative_zero(value: float, written: str)
 def test_what_nobody_judged_has_no_number() -> None:
     """None stays None; it is no zero."""
     assert rounded(None) is None
+
+
+def test_a_thought_stands_in_a_row_only_where_it_is_wanted() -> None:
+    """Whoever trains reasoners keeps it, in the marks that models write; nobody else sees a word of it."""
+    thinker = Candidate(
+        prompt_id="p", variant="v", index=0, model="m", text="Four.", finish="stop", call_id="b2:0", thought="2 + 2"
+    )
+    assert thinker.message()["content"] == "Four."
+    assert thinker.message(thinking=True)["content"] == "<think>\n2 + 2\n</think>\n\nFour."
+    assert spoken(thinker) == "Four."
+    assert spoken(thinker, thinking=True).startswith("<think>")
