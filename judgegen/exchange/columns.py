@@ -78,7 +78,10 @@ class Columns:
         if value is None:
             return
         kind = frozenset(value) if isinstance(value, dict) else type(value).__name__
-        if not self.nodes.setdefault(path, _Node()).take(kind, place):
+        node = self.nodes.get(path)
+        if node is None:
+            node = self.nodes[path] = _Node()
+        if not node.take(kind, place):
             return
         if isinstance(value, dict):
             for key, inner in value.items():
