@@ -201,7 +201,7 @@ def test_whole_chats_part_at_the_first_step_that_differs() -> None:
     other = [{"role": "user", "content": "Else?"}, ends[0]]
     (refused,) = imported([{"chosen": [first[0], ends[1]], "rejected": other}], "chosen-rejected")
     assert not isinstance(refused, dict)
-    assert refused.reason == "chosen and rejected part before their last message"
+    assert "part before their last" in refused.reason
 
 
 def test_a_file_is_not_named_what_it_is_not(make: Any, tmp_path: Path) -> None:
