@@ -16,6 +16,7 @@ from judgegen.judge import build, decide, read, schedule, score
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
+from judgegen.llm import ends
 from judgegen.llm.calls import Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
 from judgegen.records import Candidate, Comparison, Match, Prompt, Score, Unreadable, Verdict
@@ -103,7 +104,7 @@ class Bench:
             outcome = await ask(self.send, call)
             frame = build.framed(self.prompt, shown, seed=seed, draw=draw, notes=notes)
             verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
-            if _final(outcome) or not isinstance(verdict, Unreadable):
+            if _final(outcome) or not isinstance(verdict, Unreadable) or _cut_by_the_user(call, outcome):
                 break
             before = verdict.call_ids
         return verdict
@@ -137,6 +138,7 @@ class Bench:
             heard += score.heard(outcome, aspects)
             readable = sum(isinstance(answer, score.Heard) for answer in heard)
             spent = draw + 1 >= self.plan.max_attempts and not readable
+            spent = spent or (not readable and _cut_by_the_user(call, outcome))
             if readable >= asking.samples or _final(outcome) or spent:
                 break
         return replace(score.score(calls, heard, aspects), judge=asking.name, weight=asking.weight)
@@ -173,12 +175,21 @@ class Bench:
             outcome = await ask(self.send, call)
             if (text := read.text(outcome)) is not None or _final(outcome):
                 return text
+            if _cut_by_the_user(call, outcome):
+                return None
         return None
 
 
 def _final(outcome: Outcome) -> bool:
     """Whether another draw of the same question would be refused alike."""
     return isinstance(outcome, Failure) and outcome.final
+
+
+def _cut_by_the_user(call: Call, outcome: Outcome) -> bool:
+    """Whether an answer ran into the limit that the run file sets: asked again it would, too. Ours can be raised."""
+    if "max_tokens" in call.wishes or isinstance(outcome, Failure):
+        return False
+    return all(ends.end(choice.finish) == "length" for choice in outcome.choices)
 
 
 def graded(scores: Scores) -> dict[str, float | None]:

@@ -22,6 +22,7 @@ from typing import Any
 from judgegen.errors import ProviderRefused, Unanswered
 from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Failure, Outcome, Send, Usage
+from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
 from judgegen.llm.learned import Known, Learned
 from judgegen.llm.manner import SystemRole, ways
@@ -37,6 +38,9 @@ from judgegen.llm.trial import Trial
 
 METADATA_KEY = "judgegen_batch"
 API = "batch API"
+WORTH = 0.25
+"""The share of the waiting calls that a further batch has to take where the cap has cut one short before."""
+_CAPPED = "batch/cap"
 OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 FULL = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 """What a batch fails with when too many tokens are enqueued: it waits for others to finish."""
@@ -92,11 +96,18 @@ class Desk:
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
         """Upload and submit a batch that was written down; the provider's id."""
-        with tempfile.TemporaryFile() as lines:
-            for call in outbox.calls(batch):
-                lines.write(self.line(call).encode("utf-8"))
-            file_id = await persist(lambda: self._upload(batch, lines), API)
-        return await self._create(batch, file_id)
+        try:
+            with tempfile.TemporaryFile() as lines:
+                for call in outbox.calls(batch):
+                    lines.write(self.line(call).encode("utf-8"))
+                file_id = await persist(lambda: self._upload(batch, lines), API)
+            return await self._create(batch, file_id)
+        except ProviderRefused as error:
+            outbox.withdrawn(batch)
+            raise ProviderRefused(
+                f"endpoint {batch.route!r} ({self.client.base_url}) takes no batch: {error}; where it has no Batch "
+                f"API, run without --batch"
+            ) from None
 
     async def _upload(self, batch: Batch, lines: Any) -> str:
         lines.seek(0)
@@ -145,6 +156,7 @@ class Postman:
     price: Callable[[Call, Usage], Decimal]
     most_tokens: Mapping[str, float | None]
     cap: Decimal | None = None
+    facts: Facts | None = None
 
     async def adopt(self) -> None:
         """Batches whose submission is unknown: found at the provider, or taken back."""
@@ -157,13 +169,24 @@ class Postman:
                     self.outbox.submitted(batch, found)
 
     async def post(self) -> int:
-        """Submit what waits, within the limits; how many calls the cap left behind."""
+        """Submit what waits, within the limits; how many calls the cap left behind.
+
+        Where this cap has cut a batch short before, one that takes few of those that wait is not worth it.
+        """
+        capped = self.facts is not None and self.cap is not None and self.facts.get(_CAPPED) == str(self.cap)
         for route, model in self.outbox.kinds():
             while batch := self.outbox.write_down(
-                route, model, most_tokens=self.most_tokens.get(route) or math.inf, most_usd=self._left()
+                route,
+                model,
+                most_tokens=self.most_tokens.get(route) or math.inf,
+                most_usd=self._left(),
+                least=WORTH if capped else 0.0,
             ):
                 self.outbox.submitted(batch, await self.desks[route].submit(batch, self.outbox))
-        return int(self.outbox.waiting()["unsent"])
+        left = int(self.outbox.waiting()["unsent"])
+        if left and self.facts is not None and self.cap is not None:
+            self.facts.put(_CAPPED, str(self.cap))
+        return left
 
     def _left(self) -> Decimal | None:
         """USD under the cap that nothing is reserved for."""

@@ -57,13 +57,35 @@ class Facts:
 
 
 def _rows(journal: Path) -> list[tuple[str, Any]]:
-    """What is kept; nothing where nothing was ever put, or where a row is not as it was written."""
+    """What is kept, without what is not as it was written."""
+    found: list[tuple[str, Any]] = []
+    for key, value in _read(journal, "SELECT key, value FROM facts"):
+        with suppress(ValueError):
+            found.append((str(key), json.loads(value)))
+    return found
+
+
+def _read(journal: Path, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query; none where the file or the table is not there."""
     if not journal.is_file():
         return []
     db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        return [(key, json.loads(value)) for key, value in db.execute("SELECT key, value FROM facts")]
-    except (sqlite3.Error, ValueError, TypeError):
+        return db.execute(query).fetchall()
+    except sqlite3.Error:
         return []
     finally:
         db.close()
+
+
+def asked(journal: Path) -> set[tuple[str, str]]:
+    """(endpoint's identity, model) of the answers in a journal, as far as its facts and its two ends tell."""
+    found = {
+        (row["endpoint"], row["model"]) for _, row in _rows(journal) if isinstance(row, dict) and "endpoint" in row
+    }
+    ends = "SELECT request FROM calls WHERE rowid IN (SELECT MIN(rowid) FROM calls UNION SELECT MAX(rowid) FROM calls)"
+    for (request,) in _read(journal, ends):
+        with suppress(ValueError, KeyError, TypeError):
+            row = json.loads(request)
+            found.add((row["endpoint"], row["model"]))
+    return found

@@ -87,7 +87,8 @@ class Learned:
     def keep(self, call: Call) -> None:
         """Write down what is known of the call's model."""
         if self._facts is not None:
-            self._facts.put(_key(call), self.of(call).row())
+            place = {"endpoint": call.endpoint, "model": call.model}
+            self._facts.put(_key(call), {**place, **self.of(call).row()})
 
     def tell(self, call: Call, wish: str, way: Any) -> None:
         """Say that a model does not take a wish as it was."""

@@ -99,15 +99,20 @@ class Outbox:
         query = "SELECT DISTINCT route, model FROM outbox WHERE batch IS NULL AND tries < ? ORDER BY route, model"
         return list(self._db.execute(query, (MOST_TRIES,)))
 
-    def write_down(self, route: str, model: str, *, most_tokens: float, most_usd: Decimal | None) -> Batch | None:
-        """Put the next calls of this kind into a new batch, as many as the limits take; None when none fits."""
+    def write_down(
+        self, route: str, model: str, *, most_tokens: float, most_usd: Decimal | None, least: float = 0.0
+    ) -> Batch | None:
+        """Put the next calls of this kind into a new batch, as many as the limits take; None when none fits.
+
+        `least` is the share of them that has to fit under `most_usd`: what is fewer is not worth a batch.
+        """
         query = (
             "SELECT call_id, bytes, tokens, worst FROM outbox "
             "WHERE batch IS NULL AND tries < ? AND route = ? AND model = ? ORDER BY rowid LIMIT ?"
         )
         rows = self._db.execute(query, (MOST_TRIES, route, model, MOST_REQUESTS)).fetchall()
         taken = _fitting(rows, most_tokens, most_usd)
-        if not taken:
+        if not taken or (len(taken) < least * len(rows) and taken != _fitting(rows, most_tokens, None)):
             return None
         batch = Batch(id=f"judgegen-{uuid.uuid4().hex}", route=route, model=model, provider_id=None)
         self.begin()
@@ -162,6 +167,14 @@ class Outbox:
         """A new invocation gives calls that failed too often another chance."""
         self._db.execute("UPDATE outbox SET tries = 0 WHERE batch IS NULL AND tries >= ?", (MOST_TRIES,))
 
+    def why(self) -> str:
+        """What most of the calls that were given up failed with, in the provider's words."""
+        query = (
+            "SELECT error FROM outbox WHERE batch IS NULL AND tries >= ? GROUP BY error ORDER BY COUNT(*) DESC, error"
+        )
+        row = self._db.execute(f"{query} LIMIT 1", (MOST_TRIES,)).fetchone()
+        return "" if row is None or row[0] is None else str(row[0])
+
     def waiting(self) -> dict[str, Any]:
         """Calls with the provider, to be sent, given up for now; and USD at worst with the provider."""
         sent, unsent, lost = self._db.execute(
@@ -191,7 +204,7 @@ def _fitting(rows: Sequence[tuple[str, int, int, str]], most_tokens: float, most
 
 
 def _dump(call: Call) -> str:
-    return json.dumps({**call.content(), "tag": asdict(call.tag), "wishes": sorted(call.wishes)})
+    return json.dumps({**call.content(), "tag": asdict(call.tag), "wishes": sorted(call.wishes), "room": call.room})
 
 
 def _load(text: str) -> Call:
@@ -204,4 +217,5 @@ def _load(text: str) -> Call:
         draw=row["draw"],
         tag=Tag(**row["tag"]),
         wishes=frozenset(row["wishes"]),
+        room=row.get("room", 0),
     )

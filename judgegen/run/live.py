@@ -27,6 +27,7 @@ from judgegen.llm.scouting import Scouts
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import count_messages
 from judgegen.pipeline import Plan
+from judgegen.run import moved
 from judgegen.spec import Endpoint, Spec
 from judgegen.watch import Watch
 
@@ -93,6 +94,8 @@ async def live(
     resolved: Spec, journal: Journal, known: Rates, cap: Decimal | None, watch: Watch, stop: Stop
 ) -> AsyncIterator[senders.Once]:
     """The sender to every endpoint in `known`; when it closes, everything in flight has landed."""
+    for sentence in moved.warnings(resolved, set(known), journal.path):
+        watch.warned(sentence)
     used = {name: resolved.endpoints[name] for name in sorted({route for route, _ in known})}
     providers = {name: endpoint.listing.connect(endpoint, name) for name, endpoint in used.items()}
     wanted = {name: endpoint.places for name, endpoint in used.items()}

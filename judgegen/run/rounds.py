@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
 from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
 from judgegen.llm.batch import Desk, Postman, collected
 from judgegen.llm.calls import Call, Send
+from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
+from judgegen.llm.learned import Learned
 from judgegen.llm.outbox import Outbox, Size
 from judgegen.llm.stop import Stop
-from judgegen.run import live
+from judgegen.run import live, moved
 from judgegen.spec import Spec
 from judgegen.watch import Watch
 
@@ -63,9 +65,15 @@ async def run(job: Batches, once: Pass, *, poll_s: float | None) -> None:
     The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
     """
     limits = {name: endpoint.batch_tokens for name, endpoint in job.spec.used_endpoints().items()}
-    with Outbox(job.journal.path) as outbox:
+    for sentence in moved.warnings(job.spec, set(job.rates), job.journal.path):
+        job.watch.warned(sentence)
+    with Outbox(job.journal.path) as outbox, Facts(job.journal.path) as facts:
+        learned = Learned(facts, job.watch.warned)
         async with desks(job.spec) as open_desks:
-            postman = Postman(job.journal, outbox, open_desks, partial(live.cost, job.rates), limits, job.cap)
+            for desk in open_desks.values():
+                desk.learned = learned
+            price = partial(live.cost, job.rates)
+            postman = Postman(job.journal, outbox, open_desks, price, limits, job.cap, facts)
             try:
                 await _rounds(job, outbox, postman, once, poll_s)
             except JudgegenError as error:
@@ -77,7 +85,7 @@ async def _rounds(job: Batches, outbox: Outbox, postman: Postman, once: Pass, po
     await postman.adopt()
     while not job.stop.requested:
         await postman.fetch()
-        await _collect(job, outbox, once)
+        await _collect(job, outbox, postman, once)
         await postman.post()
         if _over(outbox, job.stop, job.cap, waits=poll_s is not None):
             return
@@ -85,20 +93,22 @@ async def _rounds(job: Batches, outbox: Outbox, postman: Postman, once: Pass, po
         await job.stop.sleep(poll_s or 0)
 
 
-async def _collect(job: Batches, outbox: Outbox, once: Pass) -> None:
+async def _collect(job: Batches, outbox: Outbox, postman: Postman, once: Pass) -> None:
     """One pass against the journal; what it lacks goes to the outbox."""
     outbox.begin()
     try:
         outbox.drop_unsent()
-        send = collected(job.journal, outbox, partial(_size, partial(live.worst, job.rates)))
+        send = collected(job.journal, outbox, partial(_size, partial(live.worst, job.rates), postman.desks))
         async for _ in once(send):
             pass
     finally:
         outbox.commit()
 
 
-def _size(worst: Callable[[Call], Decimal], call: Call) -> Size:
-    """Bytes of the call's line with room for the envelope; about four characters to a token."""
+def _size(worst: Callable[[Call], Decimal], open_desks: Mapping[str, Desk], call: Call) -> Size:
+    """Bytes of the call's line with room for the envelope; about four characters to a token; USD with room to think."""
+    room = open_desks[call.tag.route].learned.room(call)
+    call = replace(call, room=room) if room > call.room else call
     text = sum(len(str(message).encode("utf-8", "replace")) for message in call.messages)
     return Size(bytes=text + len(str(call.params)) + 400, tokens=text // 4 + 1, worst=worst(call))
 
@@ -115,7 +125,9 @@ def _over(outbox: Outbox, stop: Stop, cap: Decimal | None, *, waits: bool) -> bo
     if left["unsent"] and cap is not None:
         stop.request(BudgetReached(f"{left['unsent']} calls do not fit under {cap:f} USD; a higher cap continues"))
     elif left["given_up"]:
-        stop.request(Incomplete(f"{left['given_up']} calls failed in every batch; the same command tries them again"))
+        why = f" ({said})" if (said := outbox.why()) else ""
+        again = "the same command tries them again"
+        stop.request(Incomplete(f"{left['given_up']} calls failed in every batch{why}; {again}"))
     return True
 
 

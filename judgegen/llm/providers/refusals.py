@@ -96,7 +96,8 @@ def _pairs(node: Any, depth: int) -> Iterator[tuple[str, str]]:
     if isinstance(node, str):
         yield "message", node
         return
-    items = list(node.items()) if isinstance(node, Mapping) else [("", one) for one in node[:20]]
+    listed = node[:20] if isinstance(node, list) else []
+    items = list(node.items()) if isinstance(node, Mapping) else [("", one) for one in listed]
     deeper: list[Any] = []
     for name, value in items:
         key = str(name).lower()

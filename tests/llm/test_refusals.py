@@ -1,0 +1,224 @@
+"""How refusals of any shape are read, and how a model's manner is found out by what it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judgegen.errors import ProviderRefused
+from judgegen.llm.calls import Call, Failure, Reply, Tag
+from judgegen.llm.learned import Learned
+from judgegen.llm.providers import refusals
+from judgegen.llm.providers.openai import ChatProvider
+from judgegen.llm.retry import Doubtful
+
+SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string", "enum": ["C", "D", "tie"]}}}
+WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature", "max_tokens"})
+Body = Mapping[str, Any]
+Rule = Callable[[Body], bool]
+
+REFUSES: dict[str, Rule] = {
+    "schema": lambda body: body.get("response_format", {}).get("type") == "json_schema",
+    "any format": lambda body: "response_format" in body,
+    "logprobs": lambda body: "logprobs" in body,
+    "more than five": lambda body: body.get("top_logprobs", 0) > 5,
+    "seed": lambda body: "seed" in body,
+    "temperature": lambda body: "temperature" in body,
+    "system": lambda body: any(message["role"] == "system" for message in body["messages"]),
+    "older limit": lambda body: "max_tokens" in body,
+}
+
+
+def judge_call(number: int = 0, **more: Any) -> Call:
+    return Call(
+        endpoint="here",
+        model="m",
+        messages=({"role": "system", "content": "Judge."}, {"role": "user", "content": f"Which? {number}"}),
+        params={"max_tokens": 7, "schema": SCHEMA, "top_logprobs": 20, "temperature": 0.0, "seed": number},
+        tag=Tag(role="judge", prompt_id=str(number), route="here"),
+        wishes=WISHES,
+        **more,
+    )
+
+
+def completion(text: str = '{"verdict": "C"}', finish: str = "stop") -> dict[str, Any]:
+    choice = {"finish_reason": finish, "message": {"content": text}}
+    return {"model": "m", "choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 3}}
+
+
+class Server:
+    """Answers in process; `problem` says of a body why it is refused."""
+
+    def __init__(self, problem: Callable[[Body], tuple[int, Any] | None]) -> None:
+        self.problem = problem
+        self.bodies: list[Body] = []
+
+    async def __call__(self, body: Body) -> tuple[int, Mapping[str, str], bytes]:
+        self.bodies.append(body)
+        status, payload = self.problem(body) or (200, completion())
+        return status, {}, json.dumps(payload).encode()
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+
+def provider(server: Server, **more: Any) -> ChatProvider:
+    return ChatProvider(server, tokens_key="max_tokens", close=server.aclose, **more)
+
+
+def asked(server: Server, *calls: Call, learned: Learned | None = None) -> list[Any]:
+    async def main() -> list[Any]:
+        asking = provider(server)
+        if learned is not None:
+            asking.learns(learned)
+        return [await asking(call) for call in calls]
+
+    return asyncio.run(main())
+
+
+@given(st.sets(st.sampled_from(sorted(REFUSES))), st.sampled_from(["No.", "Bad Request", "E4711: einmal anders"]))
+def test_whatever_is_refused_in_whatever_words_every_call_is_answered(refused: set[str], words: str) -> None:
+    """No call is asked more than a few times, and after some all are asked once, with nothing left out in vain."""
+    server = Server(lambda body: (400, {"error": words}) if any(REFUSES[name](body) for name in refused) else None)
+    replies = asked(server, *map(judge_call, range(20)))
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert len(server.bodies) <= 20 + 16
+    last = server.bodies[-1]
+    assert len({json.dumps(body["messages"]) for body in server.bodies[-3:]}) == 3
+    assert ("seed" in last) == ("seed" not in refused)
+    assert ("temperature" in last) == ("temperature" not in refused)
+    assert any(message["role"] == "system" for message in last["messages"]) == ("system" not in refused)
+    assert "Judge." in json.dumps(last["messages"])
+    logprobs = 0 if "logprobs" in refused else 5 if "more than five" in refused else 20
+    assert last.get("top_logprobs", 0) == logprobs
+    kind = None if "any format" in refused else "json_object" if "schema" in refused else "json_schema"
+    assert (last.get("response_format") or {"type": None})["type"] == kind
+
+
+def test_what_was_found_out_is_said_once_and_known_to_the_next_provider() -> None:
+    """A second connection over the same knowledge asks in the right manner at once."""
+    told: list[str] = []
+    learned = Learned(say=told.append)
+    server = Server(lambda body: (400, {"error": {"message": "what is a seed?"}}) if "seed" in body else None)
+    asked(server, judge_call(0), judge_call(1), learned=learned)
+    assert len(server.bodies) == 3
+    asked(server, judge_call(2), learned=learned)
+    assert len(server.bodies) == 4
+    assert len(told) == 1
+    assert "seed" in told[0]
+
+
+def test_a_prompt_that_is_refused_where_others_are_answered_is_a_final_no() -> None:
+    """Not at the first sight: only when the model has answered another call in between."""
+    server = Server(lambda body: (400, {"error": "take turns"}) if "Which? 3" in json.dumps(body["messages"]) else None)
+
+    async def main() -> Any:
+        asking = provider(server)
+        await asking(judge_call(1))
+        with pytest.raises(Doubtful, match="take turns"):
+            await asking(judge_call(3))
+        await asking(judge_call(4))
+        return await asking(judge_call(3))
+
+    found = asyncio.run(main())
+    assert isinstance(found, Failure)
+    assert (found.reason, found.detail) == ("rejected", "take turns")
+
+
+def test_a_failure_by_chance_is_asked_again_at_once() -> None:
+    """Constrained decoding that fails is no word about the request."""
+    server = Server(
+        lambda _: (400, {"error": {"code": "json_validate_failed", "message": "x"}}) if len(server.bodies) < 3 else None
+    )
+    (reply,) = asked(server, judge_call())
+    assert isinstance(reply, Reply)
+    assert server.bodies[0] == server.bodies[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "payload", "kind"),
+    [
+        (200, {"error": {"message": "provider error", "code": 402, "metadata": {"raw": "credits used up"}}}, "money"),
+        (400, {"type": "error", "error": {"type": "x", "message": "credit balance is too low"}}, "money"),
+        (400, {"code": "Arrearage", "message": "Access denied, account not in good standing"}, "money"),
+        (402, {"title": "Payment Required", "detail": "x"}, "money"),
+        (429, {"error": {"code": "insufficient_quota", "message": "x"}}, "money"),
+        (429, [{"error": {"code": 429, "message": "You exceeded your current quota. Retry in 3.5s."}}], "throttled"),
+        (403, {"code": "no permission", "error": "Content violates usage guidelines. Failed check: SAFETY"}, "flagged"),
+        (400, {"error": {"message": "Content Exists Risk"}}, "flagged"),
+        (400, {"error": {"code": "data_inspection_failed", "message": "x"}}, "flagged"),
+        (400, {"error": {"message": "filtered", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, "flagged"),
+        (403, {"error": {"message": "Forbidden"}}, "forbidden"),
+        (401, {"message": "x"}, "key"),
+        (400, [{"error": {"message": "Bad.", "details": [{"reason": "API_KEY_INVALID"}]}}], "key"),
+        (404, {"error": {"message": 'model "x" not found, try pulling it first'}}, "model"),
+        (400, {"message": "The provided model identifier is invalid."}, "model"),
+        (404, {"detail": "Not Found"}, "path"),
+        (200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "path"),
+        (500, {"error": {"code": 500, "message": "Jinja Exception: System role not supported"}}, "request"),
+        (500, {"error": {"message": "The server had an error"}}, "passing"),
+        (413, "too much", "too_long"),
+        (400, {"message": "This model's maximum context length is 4096 tokens, max_tokens included"}, "too_long"),
+        (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"}]}, "unclear"),
+    ],
+)  # fmt: skip
+def test_the_kinds_of_refusals_are_told_from_their_fields(status: int, payload: Any, kind: str) -> None:
+    """Whatever shape the error has: object, list, text, nested, inside a 200."""
+    found = refusals.inside(payload) if status == 200 else refusals.read(status, json.dumps(payload).encode())
+    assert found is not None
+    assert refusals.kind(found) == kind
+
+
+names = st.text() | st.sampled_from(["error", "message", "code", "loc", "detail", "choices"])
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(st.integers(400, 599), json_values | st.binary())
+def test_no_error_body_is_more_than_a_refusal(status: int, payload: Any) -> None:
+    """Reading never fails, a kind is always found, and there are always words for people."""
+    content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    found = refusals.read(status, content)
+    assert found.message
+    assert refusals.kind(found)
+    refusals.inside(None if isinstance(payload, bytes) else payload)
+
+
+def test_a_judge_that_is_cut_off_is_given_room() -> None:
+    """The limit on the wire grows after an answer that was cut off; the call stays what it is."""
+    server = Server(lambda body: None if body["max_tokens"] > 1000 else (200, completion("", "length")))
+    learned = Learned()
+    first, second = judge_call(0), judge_call(1)
+    asked(server, first, learned=learned)
+    assert server.bodies[0]["max_tokens"] == 7
+    room = learned.room(second)
+    assert room > 1000
+    asked(server, judge_call(1, room=room), learned=learned)
+    assert server.bodies[-1]["max_tokens"] == 7 + room
+    assert judge_call(1, room=room).id == second.id
+
+
+def test_what_the_user_wrote_is_not_left_out() -> None:
+    """A refused parameter of the run file ends the run with its key."""
+    server = Server(
+        lambda body: (400, {"error": {"message": "`temperature` is not supported", "param": "temperature"}})
+    )
+    call = Call(
+        endpoint="here",
+        model="m",
+        messages=({"role": "user", "content": "hi"},),
+        params={"temperature": 0.7, "seed": 1},
+        tag=Tag(role="sampler", prompt_id="p", variant="loose", route="here"),
+        wishes=frozenset({"seed"}),
+    )
+    with pytest.raises(ProviderRefused, match=r"sampler\.variants\.loose\.temperature"):
+        asked(server, call)
