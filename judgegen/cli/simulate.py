@@ -27,6 +27,9 @@ def _size(text: str, least: float = 0) -> Any:
 def simulate(
     *,
     port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="On 127.0.0.1; 0 picks a free one.")] = 8765,
+    dialect: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Speak like a family of servers: openai, vllm, gemini, groq …")
+    ] = None,
     accuracy: Annotated[float, _rate("How often the better answer wins where there is no bias.")] = 0.9,
     position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
     length_bias: Annotated[float, _number("Logits for the longer answer, per doubling of length.")] = 0.0,
@@ -59,7 +62,8 @@ def simulate(
 
     Candidates end in a line that states their quality; the judge prefers the better one as often as --accuracy says.
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
-    Azure's below /openai/v1. Counts of what was served are at /stats.
+    Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
+    for ends, its places for tokens and thought (docs/endpoints.md).
     Ctrl-C ends it.
     """
     given = dict(locals())
@@ -68,19 +72,33 @@ def simulate(
     from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
+    family = _family(dialect)
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
 
     try:
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
+            asyncio.run(
+                _until_told(serve(settings, batches=batches, tuning=tuning, dialect=family, port=port, ready=_ready))
+            )
     except OSError as error:
-        from judgegen.cli import ending
-        from judgegen.errors import SpecError
+        _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
 
-        taken = SpecError(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
-        ending.end(None, taken, as_json=False)
+
+def _family(name: str | None) -> Any:
+    from judgegen.llm.dialects import DIALECTS, named
+
+    if name is not None and named(name) is None:
+        _refuse(f"--dialect {name!r} is not one of: {', '.join(one.name for one in DIALECTS)}")
+    return None if name is None else named(name)
+
+
+def _refuse(why: str) -> None:
+    from judgegen.cli import ending
+    from judgegen.errors import SpecError
+
+    ending.end(None, SpecError(why), as_json=False)
 
 
 def _ready(url: str) -> None:

@@ -19,6 +19,7 @@ Knows nothing of HTTP, of this project's calls, or of what its answers are for.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import time
@@ -27,8 +28,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from judgegen.llm.calls import digest
+from judgegen.llm.dialects import Dialect
 from judgegen.simulator import bodies, prose, verdicts
 from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.prose import Shown, quality_of
 from judgegen.simulator.verdicts import Odds, Piece, Token
@@ -210,13 +213,15 @@ class Response:
     kind: Kind
     status: int
     headers: Mapping[str, str]
-    payload: Mapping[str, Any]
+    payload: Any
 
 
 class ScriptedProvider:
-    """The world behind its weather, in this process."""
+    """The world behind its weather, in this process; in the dialect of a family of servers where one is named."""
 
-    def __init__(self, settings: Scripted) -> None:
+    def __init__(self, settings: Scripted, dialect: Dialect | None = None) -> None:
+        self._accent = None if dialect is None else Accent(dialect)
+        self._draws = itertools.count()
         self.world = World(settings)
         self.weather = Weather(settings)
 
@@ -245,10 +250,16 @@ class ScriptedProvider:
         return self._answered(body)
 
     def _answered(self, body: Mapping[str, Any]) -> Response:
-        answer, headers = self.world.answer(body), self.weather.headers()
+        headers = self.weather.headers()
+        if self._accent is not None and bodies.problem(body) is None:
+            if (refused := self._accent.refusal(body)) is not None:
+                return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
+            body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
+        answer = self.world.answer(body)
         if isinstance(answer, Refusal):
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
-        return Response(kind=role(body), status=200, headers=headers, payload=answer)
+        said = answer if self._accent is None else self._accent.said(answer)
+        return Response(kind=role(body), status=200, headers=headers, payload=said)
 
     async def aclose(self) -> None:
         """Nothing is held."""

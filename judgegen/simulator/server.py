@@ -27,6 +27,7 @@ from typing import Any
 
 from aiohttp import web
 
+from judgegen.llm.dialects import Dialect
 from judgegen.simulator import wire
 from judgegen.simulator.batch import Batches
 from judgegen.simulator.bodies import Refusal
@@ -44,9 +45,15 @@ MODELS = ("scripted-small", "scripted-large", "scripted-judge")
 class Simulator:
     """The routes and what stands behind them."""
 
-    def __init__(self, settings: Scripted, batches: BatchSettings, tuning: FinetuneSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Scripted,
+        batches: BatchSettings,
+        tuning: FinetuneSettings | None = None,
+        dialect: Dialect | None = None,
+    ) -> None:
         tuning = tuning or FinetuneSettings()
-        self.provider = ScriptedProvider(settings)
+        self.provider = ScriptedProvider(settings, dialect)
         self.tally = Tally()
         self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
@@ -144,6 +151,7 @@ async def serving(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
+    dialect: Dialect | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
@@ -152,7 +160,7 @@ async def serving(
     Raises:
         OSError: the port is taken.
     """
-    simulator = Simulator(settings, batches or BatchSettings(), tuning)
+    simulator = Simulator(settings, batches or BatchSettings(), tuning, dialect)
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -168,6 +176,7 @@ async def serve(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
+    dialect: Dialect | None = None,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[str], None] | None = None,
@@ -177,7 +186,7 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    async with serving(settings, batches=batches, tuning=tuning, port=port, host=host) as served:
+    async with serving(settings, batches=batches, tuning=tuning, dialect=dialect, port=port, host=host) as served:
         if ready is not None:
             ready(served.url)
         await asyncio.Event().wait()

@@ -68,8 +68,9 @@ class Tally:
         self.counts["batch_rows"] += custom_id is not None
         self.counts["repeats"] += self.bodies.met(body)
         self.paid.met(body if custom_id is None else custom_id)
-        for name in ("prompt_tokens", "completion_tokens"):
-            self.counts[name] += completion["usage"][name]
+        usage = completion["usage"]
+        self.counts["prompt_tokens"] += usage["prompt_tokens"]
+        self.counts["completion_tokens"] += usage["total_tokens"] - usage["prompt_tokens"]  # thought is billed, too
 
     def row(self) -> dict[str, int]:
         """The counts by name."""
