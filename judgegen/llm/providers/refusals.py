@@ -69,7 +69,11 @@ def gathered(status: int, found: Any, retry_after: float | None = None) -> Refus
     sentences = dict.fromkeys(text for name, text in pairs if name in _SENTENCES)
     words = frozenset(text.lower() for name, text in pairs if name in _CODES and _WORD.match(text))
     params = tuple(dict.fromkeys(text for name, text in pairs if name in _PARAMS and not text.isdigit()))
-    own = [int(text) for name, text in pairs if name in _CODES and text.isdigit() and 400 <= int(text) < 600]
+    own = [
+        int(text)
+        for name, text in pairs
+        if name in _CODES and text.isdecimal() and len(text) == 3 and 400 <= int(text) < 600
+    ]
     message = _message(list(sentences)) or (str(found)[:300] if found else "") or f"HTTP {status}"
     return Refusal(
         status=own[0] if status == 200 and own else status,
@@ -95,6 +99,7 @@ def _pairs(node: Any, depth: int) -> Iterator[tuple[str, str]]:
         return
     if isinstance(node, str):
         yield "message", node
+    if not isinstance(node, Mapping | list):  # a body that is a number or null says nothing
         return
     listed = node[:20] if isinstance(node, list) else []
     items = list(node.items()) if isinstance(node, Mapping) else [("", one) for one in listed]
