@@ -1,6 +1,7 @@
 """Asks a provider's control API (files, jobs) again after passing trouble, and says in our words what does not pass.
 
-For the openai SDK with its own retries off. Knows nothing of what is asked.
+For the openai SDK with its own retries off. What passes is told by the table that the chat API's refusals are told by.
+Knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused
+from judgegen.llm.providers import refusals
 from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.retry import wait_s
 
 T = TypeVar("T")
 RETRIES = 8
-SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "exceeded_quota"})
-"""Codes of a 429 that no waiting mends."""
+PASSING = ("passing", "throttled")
 
 
 async def persist(ask: Callable[[], Awaitable[T]], what: str, *, retries: int = RETRIES) -> T:
@@ -32,10 +33,10 @@ async def persist(ask: Callable[[], Awaitable[T]], what: str, *, retries: int = 
         try:
             return await ask()
         except APIStatusError as error:
-            passing = error.status_code >= 500 or error.status_code in (408, 409, 429)
-            if not passing or error.code in SPENT:
-                raise ProviderRefused(f"{what}: {error.message}") from None
-            why, asked = error.message, asked_s(error.status_code, error.response.headers)
+            status, said = error.status_code, error.response.content
+            why, asked = error.message, asked_s(status, error.response.headers, said)
+            if refusals.kind(refusals.read(status, said, asked)) not in PASSING:
+                raise ProviderRefused(f"{what}: {why}") from None
         except APIConnectionError as error:
             why, asked = str(error.__cause__ or error), None
         if attempt < retries:

@@ -241,12 +241,20 @@ def test_another_provider_has_another_job(provider: Start, write: Write) -> None
     assert (len(one.jobs), len(other.jobs), len(book.entries())) == (1, 1, 2)
 
 
-def test_an_empty_purse_is_no_passing_trouble(provider: Start, write: Write) -> None:
-    """A 429 for want of quota is said at once; one for want of patience is waited for."""
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("You exceeded your current quota.", "insufficient_quota"),
+        ("Spend too much.", "organization_spend_limit_exceeded"),
+        ("Your balance is too low.", None),
+    ],
+)
+def test_an_empty_purse_is_no_passing_trouble(provider: Start, write: Write, message: str, code: str | None) -> None:
+    """A 429 for want of money, told by its code or its sentence, is said at once; want of patience is waited for."""
     server, file = provider(), write()
-    said = {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}}
+    said = {"error": {"message": message, "code": code}}
     server.before.append(lambda _: in_json(said, 429))
-    with pytest.raises(ProviderRefused, match="You exceeded your current quota"):
+    with pytest.raises(ProviderRefused, match=message):
         at(server.url, lambda desk: once(order(file), desk, book_of(file)))
     assert len(server.seen) == 1
 
