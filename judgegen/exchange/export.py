@@ -15,11 +15,11 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.exchange import columns
-from judgegen.exchange.parts import Parts, line
+from judgegen.exchange.parts import Parts
 from judgegen.formats import fit, messages, trl_kto
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Done, Format, Preference, Row, Tally, Unfit
-from judgegen.writer.files import write_text
+from judgegen.writer.files import json_line, write_text
 
 _DATA = (".jsonl", ".json", ".csv", ".parquet")  # endings that promise what is in a file
 
@@ -197,7 +197,7 @@ class _Filling:
             raise Unfit("neither a chosen nor a rejected side")
         self._once(laid)
         try:
-            lines = [line(row) for row in laid]
+            lines = [json_line(row, halves=True) for row in laid]
         except ValueError:
             raise Unfit("holds a number that JSON has no word for") from None
         part = self._parts[self._part(preference)]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
-from judgegen.exchange.parts import Parts, line
+from judgegen.exchange.parts import Parts
 from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
 from judgegen.formats.origins import OWN, known_by, origin
@@ -32,6 +32,7 @@ from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
 from judgegen.sources.rows import Row as Found
 from judgegen.sources.shapes import unsure
+from judgegen.writer.files import json_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +159,7 @@ def import_file(
                 parts["rejects"].add(_told(row))
             else:
                 sides["pairs" if row.get("chosen") and row.get("rejected") else "alone"] += 1
-                data = line(row)
+                data = json_line(row, halves=True)
                 repeats.add(data)
                 parts["rows"].add(data)
         rows = parts.rows["rows"]
@@ -195,9 +196,9 @@ class _Repeats:
 def _told(reject: Reject) -> bytes:
     """A reject as a line; what JSON cannot write is told in Python's words."""
     try:
-        return line({"line": reject.line, "reason": reject.reason, "raw": reject.raw})
+        return json_line({"line": reject.line, "reason": reject.reason, "raw": reject.raw}, halves=True)
     except (TypeError, ValueError):
-        return line({"line": reject.line, "reason": reject.reason, "raw": repr(reject.raw)})
+        return json_line({"line": reject.line, "reason": reject.reason, "raw": repr(reject.raw)}, halves=True)
 
 
 def _reasons(rejects: Counter[str]) -> str:

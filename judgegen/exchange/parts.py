@@ -19,29 +19,10 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from judgegen.exchange.columns import HEAD, Columns, Plan
-from judgegen.writer.files import part_of, put_in_place
+from judgegen.writer.files import json_line, part_of, put_in_place
 
 Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
-_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
-
-
-def line(row: Mapping[str, Any]) -> bytes:
-    r"""A row as a line of JSON in UTF-8.
-
-    What other readers take for a line's end is escaped, and so is everything in a row that holds half of a character
-    (a lone surrogate), which UTF-8 has no bytes for.
-
-    Raises:
-        ValueError: a number that JSON has no word for.
-    """
-    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
-    if not text.isascii():
-        text = text.translate(_LINE_ENDS)
-    try:
-        return text.encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(row, allow_nan=False).encode("ascii") + b"\n"
 
 
 class Part:
@@ -93,7 +74,7 @@ class Part:
                 yield data
             else:
                 row = plan.of(json.loads(data))
-                yield line(row if number else plan.head(row, spare))
+                yield json_line(row if number else plan.head(row, spare), halves=True)
 
     def _ordered(self, first: Collection[int]) -> Iterator[bytes]:
         for wanted in (True, False) if first else (False,):

@@ -62,9 +62,21 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
 
 
-def json_line(row: Mapping[str, Any]) -> str:
-    """One record of a JSONL file and its newline, without anything that UTF-8 cannot hold.
+def json_line(row: Mapping[str, Any], *, halves: bool = False) -> bytes:
+    """One record of a JSONL file and its newline, in UTF-8; what other readers take for a line's end is escaped.
 
-    What other readers take for a line's end is escaped.
+    Args:
+        row: what JSON can hold.
+        halves: how half of a character (a lone surrogate) is written, which UTF-8 has no bytes for: as its JSON escape,
+            in a line that is escaped throughout, so that a reader gets it back; else as U+FFFD.
+
+    Raises:
+        ValueError: a number that JSON has no word for.
     """
-    return clean(json.dumps(row, ensure_ascii=False, allow_nan=False)).translate(_LINE_ENDS) + "\n"
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    if not text.isascii():
+        text = text.translate(_LINE_ENDS)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return (json.dumps(row) if halves else clean(text)).encode() + b"\n"

@@ -71,11 +71,11 @@ class Outputs:
         self._audit = Audit(folder / "audit", stamp)
         self._open.callback(self._audit.abandon)
         names = [PREFERENCES, *map(_file_of, self._formats), SUMMARY]
-        self._files: dict[str, IO[str]] = {name: self._part(folder / name) for name in names}
+        self._files: dict[str, IO[bytes]] = {name: self._part(folder / name) for name in names}
 
-    def _part(self, path: Path) -> IO[str]:
+    def _part(self, path: Path) -> IO[bytes]:
         self._open.callback(part_of(path).unlink, missing_ok=True)
-        return self._open.enter_context(part_of(path).open("w", encoding="utf-8", newline="\n"))
+        return self._open.enter_context(part_of(path).open("wb"))
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +107,7 @@ class Outputs:
                 self._seen.add(key)
                 yield call, outcome
 
-    def _preference(self, line: str) -> None:
+    def _preference(self, line: bytes) -> None:
         """Formats are laid out from what is written, so that an export of preferences.jsonl gives the same bytes."""
         self._files[PREFERENCES].write(line)
         for name, tailored in self._formats.items():
@@ -118,7 +118,7 @@ class Outputs:
         counted = {name: tailored.row() for name, tailored in self._formats.items()}
         summary = {**self._summary.row(), "formats": counted, **extra}
         text = clean(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False))
-        self._files[SUMMARY].write(text + "\n")
+        self._files[SUMMARY].write(text.encode() + b"\n")
         for file in self._files.values():
             file.close()
         self._audit.close()
@@ -137,7 +137,7 @@ class Tailored:
         self._form = form
         self._rows, self._left_out = 0, Counter[str]()
 
-    def lines(self, preference: Mapping[str, Any]) -> list[str]:
+    def lines(self, preference: Mapping[str, Any]) -> list[bytes]:
         """The lines of one preference; none where it does not fit, and then the reason is counted."""
         try:
             rows = fit.laid_out(preference, self._form)
