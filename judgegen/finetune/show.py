@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from judgegen.finetune.cost import DAYS_A_MONTH, Cost
-from judgegen.llm.prices import plain
+from judgegen.writer.money import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,18 +33,14 @@ def to_dict(found: Cost) -> dict[str, Any]:
             "media": found.count.media,
         },
         "training_usd": None if found.usd is None else {"low": plain(found.usd[0]), "high": plain(found.usd[1])},
-        "usd_per_hour": _plain(found.hourly),
+        "usd_per_hour": plain(found.hourly),
         "load": None if found.load is None else asdict(found.load),
-        "running_usd": {"per_day": _plain(found.per_day), "per_month": _plain(found.per_month)},
+        "running_usd": {"per_day": plain(found.per_day), "per_month": plain(found.per_month)},
         "ends": {"new_jobs": _day(found.new_jobs_end), "inference": _day(found.inference_ends)},
         "warnings": list(found.warnings),
         "assumptions": list(found.assumptions),
         "prices": {"as_of": str(found.as_of), "sources": list(found.sources)},
     }
-
-
-def _plain(amount: Decimal | None) -> str | None:
-    return None if amount is None else plain(amount)
 
 
 def _day(day: date | None) -> str | None:

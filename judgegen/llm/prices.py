@@ -128,12 +128,6 @@ def _dearest(at: Rate, input_tokens: int, max_output: int) -> Decimal:
     return _sum([at.request, going_in, coming_out])
 
 
-def plain(amount: Decimal) -> str:
-    """USD as a decimal string without an exponent or idle zeros: "0.0000001", not "1E-7"."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
     total = _ZERO
     for amount in amounts:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
+from judgegen.writer.money import bare
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -64,13 +64,8 @@ def table(folder: Path, name: str) -> DataFrame:
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame: DataFrame = pq.ParquetFile(path).read().to_pandas(types_mapper=nullable.get)
     for column in frame.columns[[column.endswith("_usd") for column in frame.columns]]:
-        frame[column] = frame[column].map(_bare, na_action="ignore")
+        frame[column] = frame[column].map(bare, na_action="ignore")
     return frame
-
-
-def _bare(usd: Decimal) -> Decimal:
-    """Without the zeros that fill the column's decimals."""
-    return Decimal(f"{usd:f}".rstrip("0").rstrip("."))
 
 
 def _there(path: Path, folder: Path) -> Path:

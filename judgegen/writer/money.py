@@ -20,15 +20,18 @@ def total(costs: Iterable[Decimal | None]) -> Decimal | None:
 
 def plain(value: Decimal | None) -> str | None:
     """A decimal as people write it: no exponent, no trailing zeros, "0" for nothing; None for what is unknown."""
-    if value is None:
-        return None
+    return None if value is None else format(bare(value), "f")
+
+
+def bare(value: Decimal) -> Decimal:
+    """An amount whose digits are those that people write: 100 and 0.1, neither 1E+2, 0.10 nor -0."""
     text = format(value, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text if text not in ("", "-0") else "0"
+    return Decimal(text) or Decimal(0)
 
 
 def fitting(value: Decimal, digits: int, decimals: int) -> Decimal | None:
-    """The same amount without idle zeros; None where so many digits, so many of them decimals, do not hold it."""
+    """An amount without idle zeros; None where so many digits, so many of them decimals, do not hold it."""
     bare = _EXACT.normalize(value)
     exponent = bare.as_tuple().exponent
     holds = isinstance(exponent, int) and -exponent <= decimals and bare.adjusted() < digits - decimals

@@ -292,15 +292,6 @@ def test_precision_is_not_the_callers_business(rate: Rate, usage: Usage) -> None
         assert (prices.cost(rate, usage), prices.worst(rate, usage.input, usage.output)) == exact
 
 
-@given(st.decimals(0, 10**9, places=12))
-def test_plain_is_the_number_without_an_exponent(amount: Decimal) -> None:
-    """It reads back as the same amount, and never as 1E-7."""
-    text = prices.plain(amount)
-    assert Decimal(text) == amount
-    assert "E" not in text
-    assert not ("." in text and text.endswith(("0", ".")))
-
-
 def test_prices_follow_the_hour_where_they_do() -> None:
     """DeepSeek's price by daylight and by night are those of the table at those hours."""
     endpoint = Endpoint(base_url="https://api.deepseek.com/v1")
