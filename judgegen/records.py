@@ -6,7 +6,7 @@ its reason, an unreadable verdict is `Unreadable`, a prompt without a pair carri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -177,6 +177,15 @@ class Match:
     def call_ids(self) -> tuple[str, ...]:
         """Every judge call this match rests on, in display order."""
         return (*(i for _, verdict in self.shown for i in verdict.call_ids), *self.scored)
+
+
+Couple = tuple[Candidate, Candidate]
+Met = Mapping[frozenset[str], Match]
+
+
+def met(matches: Iterable[Match]) -> dict[frozenset[str], Match]:
+    """The match of any two, by their keys."""
+    return {frozenset((m.a.key, m.b.key)): m for m in matches}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from judgegen.judge.judging import Judging
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
-from judgegen.records import Candidate, Comparison, Match, Prompt, Score, Unreadable, Verdict
+from judgegen.records import Candidate, Comparison, Match, Prompt, Score, Unreadable, Verdict, met
 
 Scores = Mapping[str, tuple[Score | Unreadable, ...]]
 GRADER = "grader"
@@ -213,9 +213,9 @@ def judges_score(given: Sequence[Score | Unreadable], *, weighs: bool) -> list[S
 
 def filled(competing: Sequence[Candidate], found: Sequence[Match], scores: Mapping[str, Score | None]) -> list[Match]:
     """The matches, and for every two that did not meet what their scores say."""
-    met = schedule.met(found)
+    known = met(found)
     return [
-        met.get(frozenset((a.key, b.key))) or decide.by_score(a, b, scores)
+        known.get(frozenset((a.key, b.key))) or decide.by_score(a, b, scores)
         for a, b in itertools.combinations(competing, 2)
     ]
 

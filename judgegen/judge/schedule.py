@@ -12,12 +12,10 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from judgegen.llm.calls import digest
-from judgegen.records import Candidate, Comparison, Match
+from judgegen.records import Candidate, Comparison, Couple, Match, Met, met
 
 Lot = Callable[[Candidate], str]
 Schedule = Callable[[Sequence[Candidate], Sequence[Match], Lot], tuple[Comparison, ...]]
-Met = Mapping[frozenset[str], Match]
-Couple = tuple[Candidate, Candidate]
 
 
 def round_robin(
@@ -96,11 +94,6 @@ def orders(comparison: Comparison, *, both: bool, seed: int) -> tuple[Comparison
     a, b = sorted((comparison.first, comparison.second), key=lambda one: (one.call_id, one.index))
     lot = int(digest([seed, a.call_id, a.index, b.call_id, b.index], size=1), 16) % 2
     return (Comparison(first=(a, b)[lot], second=(b, a)[lot]),)
-
-
-def met(matches: Sequence[Match]) -> dict[frozenset[str], Match]:
-    """The match of any two, by their keys."""
-    return {frozenset((m.a.key, m.b.key)): m for m in matches}
 
 
 def _unmet(couples: Iterator[Couple] | Sequence[Couple], found: Met) -> tuple[Comparison, ...]:

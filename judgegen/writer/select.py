@@ -14,15 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from judgegen.llm.calls import canonical_json
-from judgegen.records import Candidate, Match, Pair, Ranking
+from judgegen.records import Candidate, Couple, Match, Met, Pair, Ranking, met
 from judgegen.textual import normal
 
 Select = Literal["best-worst", "best-mu-2sigma", "best-random", "all-above-margin", "delta"]
 Selected = tuple[tuple[Pair, ...], str | None, str]
 """Pairs, or none with the reason of the drop and a sentence about it."""
-Met = Mapping[frozenset[str], Match]
 Tiebreak = Callable[[Candidate], str]
-Couple = tuple[Candidate, Candidate]
 
 _DIGITS = 12
 """Beyond these a share is the noise of the order in which floats were added: what differs there is a tie."""
@@ -88,9 +86,7 @@ def select(
         absolute: scores in 0..1 by candidate, None for one that could not be read.
         grades: a grader's, likewise.
     """
-    known = Evidence(
-        ranking=ranking, met=_met(matches), absolute=absolute or {}, grades=grades or {}, tiebreak=tiebreak
-    )
+    known = Evidence(ranking=ranking, met=met(matches), absolute=absolute or {}, grades=grades or {}, tiebreak=tiebreak)
     scores = _scores(ranking)
     if len(scores) < 2:
         return (), "unreadable", "no two candidates have a readable verdict"
@@ -120,10 +116,6 @@ def delta(candidates: Sequence[Candidate], rules: Rules) -> Selected:
         return (), against[0], f"{chosen.key} against {rejected.key}: {against[1]}"
     pair = Pair(chosen=chosen, rejected=rejected, p_chosen=None, margin=None, consistent=None, verdict_calls=())
     return (pair,), None, ""
-
-
-def _met(matches: Sequence[Match]) -> dict[frozenset[str], Match]:
-    return {frozenset((m.a.key, m.b.key)): m for m in matches}
 
 
 def _scores(ranking: Ranking) -> dict[str, float]:
