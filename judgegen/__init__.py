@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ProviderRefused,
         SpecError,
     )
+    from judgegen.show.notebook import Notebook
     from judgegen.spec import Spec
     from judgegen.study.attack import Attack, attack
     from judgegen.study.calibrate import calibrate
@@ -42,6 +43,7 @@ __all__ = [
     "JournalError",
     "JudgegenError",
     "NoThreshold",
+    "Notebook",
     "PriceUnknown",
     "ProviderRefused",
     "Run",
@@ -77,6 +79,7 @@ _HOMES = {
         "ProviderRefused",
         "SpecError",
     ),
+    "judgegen.show.notebook": ("Notebook",),
     "judgegen.spec": ("Spec",),
     "judgegen.watch": ("Watch",),
 }

@@ -101,8 +101,8 @@ def _judge_length(spec: Spec, asking: Asking) -> Length:
     stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
     if stated and not writes:
         return _stated(stated, limit)
-    if models.reasons(asking.model, asking.fixed.get("reasoning_effort")):
-        return _thinking_length(limit)
+    if models.thinks(asking.model, asking.fixed.get("reasoning_effort")):
+        return _thinking_length(limit + asking.room)
     if writes:
         return _answer_length(limit)
     return _verdict_length(limit, len(asking.template.aspects), reasons_aloud=asking.rationale != "none")
@@ -119,7 +119,7 @@ def _answer_length(limit: int) -> Length:
 
 
 def _thinking_length(limit: int) -> Length:
-    basis = f"assumed: a model that reasons uses 2 % to 100 % of max_tokens = {limit}, 20 % expected"
+    basis = f"assumed: a model that thinks uses 2 % to 100 % of {limit} tokens, 20 % expected"
     return Length(low=0.02 * limit, expected=0.2 * limit, high=limit, basis=basis)
 
 
