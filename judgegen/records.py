@@ -70,7 +70,7 @@ class Comparison:
     second: Candidate
 
     def swap(self) -> Comparison:
-        """The same two in the other order."""
+        """These two in the other order."""
         return Comparison(first=self.second, second=self.first)
 
 
@@ -97,7 +97,7 @@ class Verdict:
         return self.p_first + self.p_tie / 2
 
     def swap(self) -> Verdict:
-        """The same verdict with the candidates in the other order."""
+        """What it says of the candidates shown in the other order."""
         label: Label = {"first": "second", "second": "first", "tie": "tie"}[self.label]  # type: ignore[assignment]
         return Verdict(
             label=label,

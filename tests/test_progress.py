@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
 from judgegen.records import Prompt, Result
-from judgegen.show.progress import Lines, Live, Quiet, Tally, counts, traffic, watch_for
+from judgegen.show.progress import Lines, Live, Progress, Quiet, counts, traffic, watch_for
 from judgegen.show.words import duration, money, quantity
 
 
@@ -48,7 +48,7 @@ def result(prompt: int = 0, drop: str | None = None, calls: int = 0) -> Result:
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 10**9)), max_size=40))
 def test_spend_is_the_exact_sum(events: list[tuple[int, bool, int]]) -> None:
     """What was spent now and what the journal had paid for add up to the last digit, apart from each other."""
-    tally = Tally()
+    tally = Progress()
     for draw, (prompt, fresh, millionths) in enumerate(events):
         outcome: Outcome = Failure(reason="content_filter", cost=Decimal(millionths) / 10**9)
         tally.landed(call(prompt, draw), outcome, fresh=fresh)
@@ -59,7 +59,7 @@ def test_spend_is_the_exact_sum(events: list[tuple[int, bool, int]]) -> None:
 
 def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> None:
     """A request that waits to go out again is not in flight, and one that failed for good leaves with its prompt."""
-    tally = Tally()
+    tally = Progress()
     tally.started(prompts=2, folder="runs/x")
     tally.sent(call(0))
     tally.sent(call(1))
@@ -76,7 +76,7 @@ def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> No
 def test_time_left_goes_by_the_calls_asked_now() -> None:
     """Calls that the journal answered are done and say nothing of the pace; prompts half way count for their calls."""
     clock = Clock()
-    tally = Tally(clock)
+    tally = Progress(clock)
     tally.started(prompts=100, folder="runs/x")
     for prompt in range(50):
         for draw in range(4):
@@ -94,7 +94,7 @@ def test_time_left_goes_by_the_calls_asked_now() -> None:
 def test_prompts_without_an_answer_say_nothing_of_the_rest() -> None:
     """An incomplete prompt has fewer calls than it takes; it does not shorten the time that is left."""
     clock = Clock()
-    tally = Tally(clock)
+    tally = Progress(clock)
     tally.started(prompts=10, folder="runs/x")
     clock.now += 1
     tally.landed(call(), reply(), fresh=True)
@@ -108,7 +108,7 @@ def test_prompts_without_an_answer_say_nothing_of_the_rest() -> None:
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     """Calls per second forget what was long ago."""
     clock = Clock()
-    tally = Tally(clock)
+    tally = Progress(clock)
     tally.started(prompts=1000, folder="runs/x")
     for second in range(40):
         clock.now += 1
@@ -120,7 +120,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 
 def test_an_unknown_price_is_not_nothing() -> None:
     """A call without a cost is named, never summed as zero."""
-    tally = Tally()
+    tally = Progress()
     tally.landed(call(), reply(None), fresh=True)
     assert "1 calls of unknown price" in traffic(tally)
 
@@ -233,6 +233,6 @@ def test_small_spend_does_not_read_as_none() -> None:
 
 def test_counts_say_no_time_before_there_is_a_pace() -> None:
     """Time left is unknown at first and left out, not zero."""
-    tally = Tally()
+    tally = Progress()
     tally.started(prompts=3, folder="runs/x")
     assert counts(tally) == "0/3 prompts, 0 pairs"

@@ -18,7 +18,7 @@ from judgegen.exchange import columns
 from judgegen.exchange.parts import Parts
 from judgegen.formats import fit, messages, trl_kto
 from judgegen.formats.consumers import consumer
-from judgegen.formats.format import Done, Format, Preference, Row, Tally, Unfit
+from judgegen.formats.format import Done, Format, Preference, Row, Unfit, Written
 from judgegen.writer.files import json_line, write_text
 
 _DATA = (".jsonl", ".json", ".csv", ".parquet")  # endings that promise what is in a file
@@ -106,7 +106,7 @@ def export(
     )
 
 
-def _land(form: Format, parts: Parts, tally: Tally) -> dict[str, int]:
+def _land(form: Format, parts: Parts, tally: Written) -> dict[str, int]:
     """Write the files with one schema; the columns that are in none since only some rows have them."""
     if form.columns is not None:
         parts.land(form.columns(frozenset(tally.message_keys)))
@@ -168,7 +168,7 @@ class _Filling:
     """Rows into parts. Keeps a count of what passed, and of rows that may stand once their 16-byte keys."""
 
     def __init__(self, form: Format, parts: Parts, split: float | None, seed: int) -> None:
-        self.tally = Tally()
+        self.tally = Written()
         self.written = 0
         self._form, self._parts, self._split, self._seed = form, parts, split, seed
         self._seen: set[Any] = set()
@@ -184,7 +184,7 @@ class _Filling:
                 yield number, str(error)
 
     def take_unpaired(self, rows: Iterable[Preference]) -> Iterator[tuple[int, str]]:
-        """The same for rows of one answer; their numbers are their own."""
+        """Count rows of one answer; their numbers are their own."""
         for number, row in enumerate(rows, 1):
             try:
                 self._write(trl_kto.unpaired(row))
@@ -218,7 +218,7 @@ class _Filling:
         return "train" if self._split is None else split_of(preference["prompt"], self._split, self._seed)
 
 
-def count(preference: Preference, tally: Tally) -> None:
+def count(preference: Preference, tally: Written) -> None:
     """Add a preference to a tally."""
     tally.pairs += 1
     p = preference.get("p_chosen")

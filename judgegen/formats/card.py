@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgegen.formats.format import Done, Tally
+from judgegen.formats.format import Done, Written
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -109,7 +109,7 @@ def _counts(done: Done) -> Iterator[str]:
         yield f"- left out here: {count:,}, {reason}"
 
 
-def _evidence(tally: Tally, facts: Mapping[str, Any]) -> Iterator[str]:
+def _evidence(tally: Written, facts: Mapping[str, Any]) -> Iterator[str]:
     rate = tally.flip_rate
     if rate is not None:
         yield f"- mean p_chosen {1 - rate:.4f} over {tally.soft:,} pairs"
@@ -133,7 +133,7 @@ def _cost(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"${usd['total']}: ${usd['sampler']} for answers, ${usd['judge']} for verdicts (USD)."
 
 
-def _use(tally: Tally) -> Iterator[str]:
+def _use(tally: Written) -> Iterator[str]:
     yield "```python"
     yield "from datasets import load_dataset"
     yield 'pairs = load_dataset("PATH_OR_NAME", split="train")  # trl.DPOTrainer takes it as it is'

@@ -52,7 +52,7 @@ class Limits:
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class Written:
     """What the exported preferences were, counted as they passed.
 
     Attributes:
@@ -93,7 +93,7 @@ class Done:
     files: Mapping[str, Path]
     rows: Mapping[str, int]
     left_out: Mapping[str, int]
-    tally: Tally
+    tally: Written
     facts: Mapping[str, Any]
 
 

@@ -25,7 +25,7 @@ def rows(preference: Preference) -> list[Row]:
 
 
 def standard(preference: Preference) -> list[Row]:
-    """The same with strings."""
+    """A row with strings for each side that is there: the chosen wanted, the rejected not."""
     first = trl_dpo.named(preference) | {"prompt": messages.text(preference["prompt"][-1])}
     sides = [(side, label) for side, label in LABELS.items() if preference.get(side)]
     return [first | {"completion": messages.text(preference[side][0]), "label": label} for side, label in sides]

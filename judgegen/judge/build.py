@@ -143,7 +143,7 @@ def pictures(prompt: Prompt) -> tuple[Mapping[str, Any], ...]:
 
 
 def _seen(messages: tuple[Message, ...], shown: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
-    """The same chat with what the prompt shows beside its text: the judge sees what the sampler saw."""
+    """The chat with what the prompt shows beside its text: the judge sees what the sampler saw."""
     if not shown:
         return messages
     *before, last = messages

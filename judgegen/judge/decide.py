@@ -196,7 +196,7 @@ def _score(candidate: Candidate, matches: Sequence[Match]) -> float | None:
 def _by_strength(
     candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak: Callable[[Candidate], str]
 ) -> Ranking:
-    """The same from an incomplete design. Candidates come sorted, so that rounding does not depend on their order."""
+    """The order where not all met. Candidates come sorted, so that rounding does not depend on their order."""
     evidence = [m for m in matches if m.p is not None]
     if not evidence:
         return Ranking(order=tuple(candidates), scores=dict.fromkeys((c.key for c in candidates), None))

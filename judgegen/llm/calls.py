@@ -12,7 +12,7 @@ import json
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from judgegen.llm import shape
 from judgegen.textual import clean
@@ -36,11 +36,15 @@ def digest(value: object, *, size: int = 16) -> str:
     return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=size).hexdigest()
 
 
+Role = Literal["sampler", "judge"]
+"""Whether an answer is a candidate, or says something of candidates: a verdict, scores, a note, what a guard sees."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """What a call is for. Kept beside the call in the journal and the audit; no part of its identity."""
 
-    role: str  # "sampler" | "judge"
+    role: Role
     prompt_id: str
     variant: str = ""
     route: str = ""  # the endpoint's name in the run file: where to send it

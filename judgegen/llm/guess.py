@@ -56,7 +56,7 @@ class Length:
 
 
 @dataclass(slots=True)
-class Tally:
+class Sums:
     """Sums over guessed calls of one key."""
 
     calls: int = 0
@@ -83,7 +83,7 @@ class Guess:
     lengths: Mapping[Key, Length]
     bound: Bound
     encodings: Mapping[str, str]
-    tally: dict[Key, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    tally: dict[Key, Sums] = field(default_factory=lambda: defaultdict(Sums))
     ratios: dict[Key, _Ratio] = field(default_factory=lambda: defaultdict(_Ratio))
 
     async def __call__(self, call: Call, /) -> Outcome:
@@ -95,7 +95,7 @@ class Guess:
             return known
         return self._guess(call, tally)
 
-    def _guess(self, call: Call, tally: Tally) -> Reply:
+    def _guess(self, call: Call, tally: Sums) -> Reply:
         length = self.lengths[key(call)]
         choices = int(call.params.get("n", 1))
         lot = random.Random(call.id)  # noqa: S311 - a guess that is the same every time

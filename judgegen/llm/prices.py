@@ -157,7 +157,7 @@ def rate(
 def known_rate(
     endpoint: Endpoint, name: str, model: str, processing: Processing = "standard", *, when: datetime | None = None
 ) -> Rate | None:
-    """As `rate`, with None where there is no price."""
+    """The price of `model` at the endpoint, None where there is none."""
     minute = (when or datetime.now(UTC)).replace(second=0, microsecond=0)
     return _known_rate(endpoint, name, model, processing, minute)
 

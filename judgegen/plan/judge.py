@@ -72,7 +72,7 @@ def judging(spec: Spec, kept: Mapping[str, str], base: Path | None) -> Judging |
 
 
 def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
-    """The same with everybody who is asked."""
+    """`common` with everybody who is asked."""
     judge, members = spec.judge, spec.judge.panelists()
     names = _names(judge)
     resolve = partial(_asking, spec, kept)

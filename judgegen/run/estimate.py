@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from judgegen.judge.build import Asking
 from judgegen.llm import models, prices
 from judgegen.llm.calls import Send, digest
-from judgegen.llm.guess import Bound, Guess, Key, Length, Tally, pilot
+from judgegen.llm.guess import Bound, Guess, Key, Length, Sums, pilot
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan, windowed
@@ -32,7 +32,7 @@ class Item(Protocol):
 
     @property
     def id(self) -> str:
-        """The same for the same content."""
+        """One for one content, whichever run asks."""
         ...
 
 
@@ -74,7 +74,7 @@ class Counting(Generic[T]):
         for key, length in _assumed(self.spec, self.plan).items():
             self.lengths[key] = known.get((key[0], key[2], key[3]), length)
 
-    async def tallies(self, items: list[T], bound: Bound) -> dict[Key, Tally]:
+    async def tallies(self, items: list[T], bound: Bound) -> dict[Key, Sums]:
         """What the calls for `items` come to at one end of the interval."""
         encodings = {key[2]: encoding_name(key[2])[0] for key in self.lengths}
         guess = Guess(journal=self.journal, lengths=self.lengths, bound=bound, encodings=encodings)
@@ -145,7 +145,7 @@ def count(
     counting = Counting(spec, plan, journal, through)
     few = counted[:: math.ceil(len(counted) / SAMPLE)] if counted else []
 
-    async def passes() -> dict[Bound, dict[Key, Tally]]:
+    async def passes() -> dict[Bound, dict[Key, Sums]]:
         expected = await counting.tallies(counted, "expected")
         return {
             "low": _scaled(await counting.tallies(few, "low"), total / max(1, len(few))),
@@ -166,9 +166,9 @@ def count(
     )
 
 
-def _scaled(tallies: Mapping[Key, Tally], factor: float) -> dict[Key, Tally]:
+def _scaled(tallies: Mapping[Key, Sums], factor: float) -> dict[Key, Sums]:
     return {
-        key: Tally(
+        key: Sums(
             calls=round(t.calls * factor),
             free=round(t.free * factor),
             input=t.input * factor,
@@ -179,7 +179,7 @@ def _scaled(tallies: Mapping[Key, Tally], factor: float) -> dict[Key, Tally]:
     }
 
 
-def _groups(lengths: Mapping[Key, Length], expected: Mapping[Key, Tally]) -> list[tuple[str, str, str]]:
+def _groups(lengths: Mapping[Key, Length], expected: Mapping[Key, Sums]) -> list[tuple[str, str, str]]:
     """(role, endpoint, model) of what may be asked, without a role in which nobody is asked for anything."""
     roles = {key[0] for key, tally in expected.items() if tally.calls} or {key[0] for key in lengths}
     found = {key[:3] for key in lengths if key[0] in roles}
@@ -190,7 +190,7 @@ def _row(
     spec: Spec,
     counting: Counting[Any],
     group: tuple[str, str, str],
-    tallies: Mapping[Bound, Mapping[Key, Tally]],
+    tallies: Mapping[Bound, Mapping[Key, Sums]],
     error: float,
 ) -> Row:
     role, route, model = group
@@ -214,10 +214,10 @@ def _row(
     )
 
 
-def _sum(tallies: list[Tally], bound: Bound, error: float) -> Tally:
+def _sum(tallies: list[Sums], bound: Bound, error: float) -> Sums:
     """Tallies added up; the ends moved out by the relative sampling error."""
     shift = {"low": max(0.0, 1 - error), "expected": 1.0, "high": 1 + error}[bound]
-    return Tally(
+    return Sums(
         calls=sum(t.calls for t in tallies),
         free=sum(t.free for t in tallies),
         input=sum(t.input for t in tallies) * shift,
@@ -226,7 +226,7 @@ def _sum(tallies: list[Tally], bound: Bound, error: float) -> Tally:
     )
 
 
-def _usd(rate: prices.Rate, tally: Tally) -> Decimal:
+def _usd(rate: prices.Rate, tally: Sums) -> Decimal:
     """USD of all calls of a tally, each priced as one of mean size."""
     paid = tally.calls - tally.free
     at = rate.at(round(tally.input / paid)) if paid else rate
@@ -234,7 +234,7 @@ def _usd(rate: prices.Rate, tally: Tally) -> Decimal:
     return at.request * paid + fresh + at.output * round(tally.output)
 
 
-def _hours(spec: Spec, lengths: Mapping[Key, Length], tallies: Mapping[Key, Tally]) -> float:
+def _hours(spec: Spec, lengths: Mapping[Key, Length], tallies: Mapping[Key, Sums]) -> float:
     """The longest that some endpoint takes: by its requests, its tokens, or its places."""
     longest = 0.0
     for name, endpoint in spec.used_endpoints().items():
@@ -243,7 +243,7 @@ def _hours(spec: Spec, lengths: Mapping[Key, Length], tallies: Mapping[Key, Tall
     return longest
 
 
-def _minutes(endpoint: Endpoint, lengths: Mapping[Key, Length], tallies: Mapping[Key, Tally]) -> float:
+def _minutes(endpoint: Endpoint, lengths: Mapping[Key, Length], tallies: Mapping[Key, Sums]) -> float:
     calls = sum(t.calls - t.free for t in tallies.values())
     tokens = sum(t.input + t.output for t in tallies.values())
     busy = sum((t.calls - t.free) * _seconds(lengths[key]) for key, t in tallies.items())

@@ -27,7 +27,7 @@ _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
 def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[Candidate, ...]:
-    """The same candidates, those that may not compete with their reason.
+    """All candidates, those that may not compete with their reason.
 
     Reasons: empty, truncated, content-filtered, refusal, control-tokens, looping, identical, near-identical, the word
     of an end that is none, and what a failure brought. Of two alike the first in the order of variants stays.

@@ -13,12 +13,12 @@ from typing import Any
 
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
-from judgegen.show.progress import Tally, counts, traffic
+from judgegen.show.progress import Progress, counts, traffic
 
 UPDATE_EVERY_S = 0.5
 
 
-class Notebook(Tally):
+class Notebook(Progress):
     """One output of the cell, brought up to date as the run goes; warnings stay under it. Without IPython, a tally.
 
     Give it to generate: `await judgegen.generate("run.toml", watch=Notebook())`.

@@ -30,7 +30,7 @@ RATE_OVER_S = 10.0
 """Calls per second are the mean over the last this many seconds."""
 
 
-class Tally(Watch):
+class Progress(Watch):
     """Counts what happens. `clock` gives seconds and is read when something is shown, and once per prompt's end."""
 
     noun = "prompts"
@@ -123,7 +123,7 @@ class Tally(Watch):
         return self.whole_calls / self.whole * self.prompts
 
 
-def counts(tally: Tally) -> str:
+def counts(tally: Progress) -> str:
     """Prompts done, pairs made and the time left."""
     parts = [f"{tally.done:,}/{tally.prompts:,} {tally.noun}"]
     if tally.noun == "prompts":
@@ -133,7 +133,7 @@ def counts(tally: Tally) -> str:
     return ", ".join(parts)
 
 
-def traffic(tally: Tally) -> str:
+def traffic(tally: Progress) -> str:
     """Pace, requests in flight, tokens, spend; what the journal gave and what was sent again, where there is any."""
     spend = money(tally.spent) + (f" and {tally.unpriced} calls of unknown price" if tally.unpriced else "")
     parts = [
@@ -150,7 +150,7 @@ def traffic(tally: Tally) -> str:
     return ", ".join(parts)
 
 
-class Shown(Tally):
+class Shown(Progress):
     """A tally that is shown between entering and leaving it; `close` may be called twice."""
 
     def __enter__(self) -> Self:

@@ -235,7 +235,7 @@ class ScriptedProvider:
         return response.status, response.headers, json.dumps(response.payload).encode("ascii")
 
     async def respond(self, body: Mapping[str, Any]) -> Response:
-        """The same, before it is written as bytes.
+        """The answer before it is written as bytes.
 
         Raises:
             ConnectionError: the connection was dropped.

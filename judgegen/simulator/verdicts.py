@@ -53,7 +53,7 @@ class Odds:
     tie: float
 
     def without_tie(self) -> Odds:
-        """The same where no tie is on offer: its share goes to the others in proportion."""
+        """The odds where no tie is on offer: its share goes to the others in proportion."""
         rest = self.first + self.second
         share = self.first / rest if rest else 0.5
         return Odds(first=share, second=1.0 - share, tie=0.0)

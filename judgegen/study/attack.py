@@ -185,7 +185,7 @@ async def attack(
     with Journal.if_any(run_folder) as ran:
         taken: set[str] = set()
         job = _job(resolved, base, run_folder, partial(_answers_first, ran, taken))
-        tally = _Tally(job.plan.opinions)
+        tally = _Tried(job.plan.opinions)
         async with session(job, terms) as opened:
             async with opened.sender() as send, aclosing(opened.results(send)) as results:
                 async for result in results:
@@ -277,7 +277,7 @@ def _before(steps: Plan, judge: Asking) -> Plan:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Tried:
     """Counts by attack and judge. The order of adding changes nothing."""
 
     judges: tuple[Asking, ...]
@@ -344,7 +344,7 @@ def _said(comparison: Comparison, verdict: Verdict | Unreadable) -> str:
 
 
 def _scored(match: Match) -> str:
-    """The same where no verdict was asked for and scores decide."""
+    """What scores say of the attack, where no verdict was asked for."""
     if match.p is None:
         return "unreadable"
     return "tie" if match.p == 0.5 else "won" if match.p < 0.5 else "lost"

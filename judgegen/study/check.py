@@ -170,7 +170,7 @@ async def check(
         watch=watch or Watch(),
         stop=Stop() if stop is None else stop,
     )
-    job, tally = _job(labelled, run, source, out), _Tally()
+    job, tally = _job(labelled, run, source, out), _Heard()
     async with session(job, terms) as opened:
         async with opened.sender() as send:
             await tally.fill(opened.results(send), terms.watch)
@@ -238,7 +238,7 @@ async def _through(row: Labelled, send: Send, steps: Plan) -> Answered:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Heard:
     """What was answered so far, by comparison and by call."""
 
     ids: list[str] = field(default_factory=list)

@@ -43,7 +43,7 @@ class Order:
         return self.first if self.label == "first" else _side(_OTHER[self.first])
 
     def swap(self) -> Order:
-        """The same display with the two sides renamed."""
+        """This display with the two sides renamed."""
         return replace(self, first=_side(_OTHER[self.first]))
 
 
@@ -93,7 +93,7 @@ class Judged:
         return len(winners) == 1
 
     def swap(self) -> Judged:
-        """The same pair with the sides renamed; no figure of this room changes by it."""
+        """This pair with the sides renamed; no figure of this room changes by it."""
         return replace(
             self,
             votes=tuple(_OTHER[vote] for vote in self.votes),

@@ -25,7 +25,7 @@ _SHOWN = 200
 
 
 def text_key(candidate: Candidate) -> str:
-    """The same for texts that are written the same."""
+    """What texts that are written alike have in common."""
     return digest(normal(candidate.text), size=8)
 
 

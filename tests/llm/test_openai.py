@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from judgegen.errors import ProviderRefused
-from judgegen.llm.calls import Call, Failure, Reply, Tag, Usage
+from judgegen.llm.calls import Call, Failure, Reply, Role, Tag, Usage
 from judgegen.llm.dialects import limit_name
 from judgegen.llm.providers.body import body as body_of
 from judgegen.llm.providers.openai import ChatProvider, connect
@@ -35,7 +35,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def call(
-    role: str = "judge", wishes: frozenset[str] = frozenset({"seed", "top_logprobs", "schema"}), **params: Any
+    role: Role = "judge", wishes: frozenset[str] = frozenset({"seed", "top_logprobs", "schema"}), **params: Any
 ) -> Call:
     return Call(
         endpoint="here",
