@@ -36,7 +36,7 @@ from judgegen.run.result import Run, load
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
     Given,
-    Job,
+    Inquiry,
     Session,
     Terms,
     Warn,
@@ -118,10 +118,12 @@ async def generate(
     return _ended(Run(folder, _as_seen(summary, known, doubt)), resolved, terms.stop)
 
 
-def _job(resolved: Spec, base: Path, folder: Path, rows: Rows | None, kept: Mapping[str, str]) -> Job[Prompt, Result]:
+def _job(
+    resolved: Spec, base: Path, folder: Path, rows: Rows | None, kept: Mapping[str, str]
+) -> Inquiry[Prompt, Result]:
     """The main job: every prompt through the three stages."""
     steps = plan(resolved, kept, base)
-    return Job(
+    return Inquiry(
         spec=resolved,
         plan=steps,
         folder=folder,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from judgegen.llm.calls import Call, Choice, Reply, Tag, Usage
 from judgegen.llm.guess import Bound
 from judgegen.records import Prompt, Result
-from judgegen.run.expected import Estimate, Row
+from judgegen.run.expected import Estimate, Portion
 from judgegen.run.result import Run
 from judgegen.show.notebook import Notebook
 
@@ -92,7 +92,7 @@ def test_an_estimate_has_a_card() -> None:
     """The expected cost with its ends, what is to be paid for by role and model, and what that rests on."""
     ends: dict[Bound, Decimal] = {"low": Decimal("0.5"), "expected": Decimal(1), "high": Decimal("2.25")}
     tokens: dict[Bound, int] = {"low": 500, "expected": 1_000_000, "high": 2_000_000}
-    row = Row(
+    row = Portion(
         role="judge",
         endpoint="openai",
         model="<b>large</b>",

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from judgegen.exchange.moderating import Moderated
-    from judgegen.exchange.validate import Finding, Report
+    from judgegen.exchange.validate import Finding, Findings
 
 Pii = Annotated[
     Literal["report", "mask"] | None,
@@ -115,7 +115,7 @@ def _guarded(found: Moderated | None) -> Iterator[str]:
             yield f"guard: {count:,} rows whose answer cannot be read: nobody called them safe ({lines})"
 
 
-def _plain(found: Report, moderated: Moderated | None) -> dict[str, Any]:
+def _plain(found: Findings, moderated: Moderated | None) -> dict[str, Any]:
     from judgegen.finetune.show import to_dict
 
     cost = None if found.cost is None else to_dict(found.cost)
@@ -123,7 +123,7 @@ def _plain(found: Report, moderated: Moderated | None) -> dict[str, Any]:
     return asdict(found) | {"cost": cost, "refused": found.refused, "moderation": guarded}
 
 
-def _text(found: Report, fix: Path | None) -> Iterator[str]:
+def _text(found: Findings, fix: Path | None) -> Iterator[str]:
     verdict = "would be refused" if found.refused else "in order" if not found.findings else "taken, with warnings"
     yield f"{found.file} for {found.consumer}: {verdict}; {found.rows:,} rows, {found.size:,} bytes"
     for fatal, title in ((True, "refused for"), (False, "warnings")):
@@ -143,7 +143,7 @@ def _text(found: Report, fix: Path | None) -> Iterator[str]:
         yield f"without {found.left_out:,} lines: {fix}"
 
 
-def _cost(found: Report) -> Iterator[str]:
+def _cost(found: Findings) -> Iterator[str]:
     from judgegen.finetune.show import figures
 
     if found.cost_unknown is not None:
@@ -155,7 +155,7 @@ def _cost(found: Report) -> Iterator[str]:
         yield from (f"  assumed: {text}" for text in cost.assumptions)
 
 
-def _personal(found: Report) -> Iterator[str]:
+def _personal(found: Findings) -> Iterator[str]:
     if found.personal is None:
         return
     yield "personal data:" if found.personal else "personal data: none of the kinds that are looked for"

@@ -60,7 +60,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Findings:
     """What was found.
 
     Attributes:
@@ -109,7 +109,7 @@ def validate(
     pii: Way | None = None,
     region: str = REGION,
     flagged: Mapping[int, Sequence[str]] | None = None,
-) -> Report:
+) -> Findings:
     """Check a JSONL file, gzipped or not, by the rules of the consumer `name`.
 
     Args:
@@ -340,10 +340,10 @@ class _Check:
             except (SpecError, PriceUnknown) as error:
                 self._cost_unknown = str(error)
 
-    def report(self, path: Path, left_out: int | None) -> Report:
+    def report(self, path: Path, left_out: int | None) -> Findings:
         """All of it."""
         findings = sorted(self._findings.values(), key=lambda found: (not found.fatal, -found.count, found.words))
-        return Report(
+        return Findings(
             file=str(path),
             consumer=self._form.name,
             rows=self._rows,

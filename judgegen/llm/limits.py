@@ -55,7 +55,7 @@ class Bucket:
 class Slot:
     """Leave to make one call; `tokens` is what was reserved for it."""
 
-    def __init__(self, gate: Gate, tokens: float) -> None:
+    def __init__(self, gate: Turnstile, tokens: float) -> None:
         self._gate, self._tokens, self._began = gate, tokens, time.monotonic()
 
     def settle(self, tokens: float) -> None:
@@ -69,7 +69,7 @@ class Slot:
         self._gate.width.cut(self._began, late=late)
 
 
-class Gate:
+class Turnstile:
     """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops.
 
     As wide as the endpoint bears, `concurrency` at most; `timeout_s` is when an answer of it is late.

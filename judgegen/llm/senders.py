@@ -24,7 +24,7 @@ from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswere
 from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Outcome, Send, Usage
 from judgegen.llm.journal import AlteredError, Journal
-from judgegen.llm.limits import Gate
+from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import LONGEST_S
 from judgegen.llm.retry import LONGEST_ASKED_S, MOST_LATE, MOST_TOLD, Rejected, Transient, come_back, wait_s
 from judgegen.llm.stop import Stop
@@ -99,7 +99,7 @@ class Landings:
             await asyncio.gather(*self._flying, return_exceptions=True)
 
 
-def limited(send: Send, gates: Mapping[str, Gate], stop: Stop) -> Send:
+def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
     """Waits for the endpoint's gate, then sends, unless the run is stopping by then: it is once a landing failed."""
 
     async def limited_send(call: Call) -> Outcome:
@@ -181,7 +181,7 @@ class Retried:
     """
 
     def __init__(
-        self, send: Send, retries: Mapping[str, int], gates: Mapping[str, Gate], stop: Stop, watch: Watch
+        self, send: Send, retries: Mapping[str, int], gates: Mapping[str, Turnstile], stop: Stop, watch: Watch
     ) -> None:
         self._send, self._retries, self._gates, self._stop, self._watch = send, retries, gates, stop, watch
         self.patience = Patience(stop)

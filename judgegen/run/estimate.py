@@ -21,7 +21,7 @@ from judgegen.llm.guess import Bound, Guess, Key, Length, Sums, pilot
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan, windowed
-from judgegen.run.expected import BOUNDS, Estimate, Row
+from judgegen.run.expected import BOUNDS, Estimate, Portion
 from judgegen.spec import Endpoint, Spec
 
 Through = Coroutine[Any, Any, Any]
@@ -192,14 +192,14 @@ def _row(
     group: tuple[str, str, str],
     tallies: Mapping[Bound, Mapping[Key, Sums]],
     error: float,
-) -> Row:
+) -> Portion:
     role, route, model = group
     at = {bound: _sum([t for key, t in tallies[bound].items() if key[:3] == group], bound, error) for bound in BOUNDS}
     endpoint = spec.endpoints[route]
     live = prices.rate(endpoint, route, model, endpoint.processing)
     batch = prices.known_rate(endpoint, route, model, "batch")
     basis = sorted({length.basis for key, length in counting.lengths.items() if key[:3] == group})
-    return Row(
+    return Portion(
         role=role,
         endpoint=route,
         model=model,
@@ -255,7 +255,7 @@ def _seconds(length: Length) -> float:
 
 
 def _assumptions(
-    spec: Spec, rows: tuple[Row, ...], total: int, counted: int, lengths: Mapping[Key, Length]
+    spec: Spec, rows: tuple[Portion, ...], total: int, counted: int, lengths: Mapping[Key, Length]
 ) -> list[str]:
     said = [f"{row.role} {row.model}: output {row.basis}" for row in rows]
     if counted < total:

@@ -20,7 +20,7 @@ COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Portion:
     """One role and model. Numbers are for what is still to pay; `calls` counts all, `from_journal` the free ones."""
 
     role: str
@@ -43,7 +43,7 @@ class Estimate:
     prompts: int
     counted: int
     hours: float
-    rows: tuple[Row, ...]
+    rows: tuple[Portion, ...]
     assumptions: tuple[str, ...]
 
     @property
@@ -114,7 +114,7 @@ class Estimate:
         return card(self.line(), Table(self.table(), head=COLUMNS), notes=self.assumptions)
 
 
-def _plain(row: Row) -> dict[str, Any]:
+def _plain(row: Portion) -> dict[str, Any]:
     return {
         "role": row.role,
         "endpoint": row.endpoint,

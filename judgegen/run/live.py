@@ -22,7 +22,7 @@ from judgegen.llm.descriptors import fitting
 from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
 from judgegen.llm.learned import Learned, Learning
-from judgegen.llm.limits import Gate
+from judgegen.llm.limits import Turnstile
 from judgegen.llm.scouting import Scouts
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import count_messages
@@ -136,5 +136,5 @@ def _settled(learning: Mapping[str, Learning], call: Call) -> bool:
     return provider is None or provider.settled(call)
 
 
-def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Gate:
-    return Gate(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop, timeout_s=endpoint.timeout_s)
+def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Turnstile:
+    return Turnstile(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop, timeout_s=endpoint.timeout_s)

@@ -1,7 +1,7 @@
 """The ceremony of whatever asks models: a run, a check of a judge, an attack on one.
 
-A `Job` says what is asked and how one item is put through; `session` opens its journal, keeps its items there, finds
-prices and cap, and gives the sender: live, or the journal after rounds of batches. `estimated` counts the same job with
+An `Inquiry` says what is asked and how one item is put through; `session` opens its journal, keeps its items there,
+finds prices and cap, and gives the sender: live, or the journal after rounds of batches. `estimated` counts the same job with
 guesses. Knows nothing of what a job makes of its results.
 """
 
@@ -39,7 +39,7 @@ Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job(Generic[T, R]):
+class Inquiry(Generic[T, R]):
     """What is to be asked.
 
     Attributes:
@@ -79,7 +79,7 @@ class Terms:
 class Session(Generic[T, R]):
     """A job with its journal open and its items kept."""
 
-    job: Job[T, R]
+    job: Inquiry[T, R]
     terms: Terms
     journal: Journal
     rates: live.Rates
@@ -128,7 +128,7 @@ class Session(Generic[T, R]):
 
 
 @asynccontextmanager
-async def session(job: Job[T, R], terms: Terms) -> AsyncIterator[Session[T, R]]:
+async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, R]]:
     """The job's journal with its items in it; nothing has been sent.
 
     Raises:
@@ -165,7 +165,7 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
     return Incomplete(f"{what}; {mend if final else 'the same command asks for those again'}{why}")
 
 
-def estimated(job: Job[T, R], limit: int | None) -> Estimate:
+def estimated(job: Inquiry[T, R], limit: int | None) -> Estimate:
     """What the job will take beyond what its journal answers. Sends and writes nothing.
 
     Raises:
@@ -174,7 +174,7 @@ def estimated(job: Job[T, R], limit: int | None) -> Estimate:
     return aside(partial(counted, job, limit))
 
 
-def counted(job: Job[T, R], limit: int | None) -> Estimate:
+def counted(job: Inquiry[T, R], limit: int | None) -> Estimate:
     """`estimated`, for a thread in which no event loop is running."""
     live.rates(job.spec, set(job.routes))
     items = job.items(_silent)

@@ -32,7 +32,7 @@ from judgegen.plan.run import plan, texts
 from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
-from judgegen.run.session import Given, Job, Terms, aside, counted, ended, lacking, resolve, session
+from judgegen.run.session import Given, Inquiry, Terms, aside, counted, ended, lacking, resolve, session
 from judgegen.sampler.screen import unfit
 from judgegen.spec import Spec
 from judgegen.study import texts as attacks
@@ -50,7 +50,7 @@ TOLERATED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Trial:
     """One attack before one judge.
 
     Attributes:
@@ -101,7 +101,7 @@ class Attack:
         folder: where the journal is.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Trial, ...]
     prompts: int
     unanswered: int
     incomplete: int
@@ -210,10 +210,10 @@ def expected(spec: Given, *, out: str | Path | None = None, limit: int | None = 
     return aside(looked)
 
 
-def _job(resolved: Spec, base: Path, run_folder: Path, first: Callable[[Send], Send]) -> Job[Prompt, Result]:
+def _job(resolved: Spec, base: Path, run_folder: Path, first: Callable[[Send], Send]) -> Inquiry[Prompt, Result]:
     """Every prompt's first answer and every attack before the judges; `first` goes before the sender."""
     steps = _attacked(plan(resolved, texts(resolved, base), base))
-    return Job(
+    return Inquiry(
         spec=resolved,
         plan=steps,
         folder=run_folder.with_name(f"{run_folder.name}-attack"),
@@ -350,8 +350,8 @@ def _scored(match: Match) -> str:
     return "tie" if match.p == 0.5 else "won" if match.p < 0.5 else "lost"
 
 
-def _row(name: str, judge: str, counts: Counter[str]) -> Row:
-    return Row(
+def _row(name: str, judge: str, counts: Counter[str]) -> Trial:
+    return Trial(
         attack=name,
         judge=judge,
         **{key: counts[key] for key in ("n", "screened", "wins", "lost_both", "ties", "unreadable")},

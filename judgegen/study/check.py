@@ -25,7 +25,7 @@ from judgegen.plan.run import plan, texts
 from judgegen.records import Result
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
-from judgegen.run.session import Given, Job, Session, Terms, ended, estimated, lacking, resolve, session
+from judgegen.run.session import Given, Inquiry, Session, Terms, ended, estimated, lacking, resolve, session
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
@@ -193,13 +193,13 @@ def expected(
 Answered = tuple[Labelled, Judged | None, Result]
 
 
-def _job(labelled: Rows, run: Given, source: str | None, out: str | Path | None) -> Job[Labelled, Answered]:
+def _job(labelled: Rows, run: Given, source: str | None, out: str | Path | None) -> Inquiry[Labelled, Answered]:
     """Every comparison before the judge."""
     resolved, base, folder = resolved_of(run, out)
     steps = plan(resolved, texts(resolved, base), base)
     if steps.judging is None:
         raise SpecError(f'pairs.select = "{resolved.pairs.select}" asks no judge, so there is none to check')
-    return Job(
+    return Inquiry(
         spec=resolved,
         plan=steps,
         folder=folder,

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from judgegen.cli.validate import validate as command
 from judgegen.errors import SpecError
 from judgegen.exchange.export import export
-from judgegen.exchange.validate import Report, validate
+from judgegen.exchange.validate import Findings, validate
 from judgegen.formats import rules
 from judgegen.formats.consumers import CONSUMERS, consumer
 
@@ -178,7 +178,7 @@ def written(found: list[Row], name: str, folder: Path) -> Path:
     return path
 
 
-def words(report: Report) -> dict[str, list[int]]:
+def words(report: Findings) -> dict[str, list[int]]:
     """What was found, with the lines."""
     return {finding.words: finding.lines for finding in report.findings}
 

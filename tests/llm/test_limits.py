@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import Interrupted
-from judgegen.llm.limits import Bucket, Gate, window
+from judgegen.llm.limits import Bucket, Turnstile, window
 from judgegen.llm.retry import wait_s
 from judgegen.llm.stop import Stop
 
@@ -55,7 +55,7 @@ def test_first_come_first_served() -> None:
     """A large call is not overtaken by small ones that came after it."""
 
     async def main() -> list[int]:
-        gate = Gate(concurrency=1, rpm=None, tpm=60_000_000, stop=Stop())
+        gate = Turnstile(concurrency=1, rpm=None, tpm=60_000_000, stop=Stop())
         order: list[int] = []
 
         async def ask(number: int, tokens: float) -> None:
@@ -86,7 +86,7 @@ def test_a_pause_holds_everybody_and_a_stop_ends_it() -> None:
 
     async def main() -> list[str]:
         stop = Stop()
-        gate = Gate(concurrency=4, rpm=60, tpm=None, stop=stop)
+        gate = Turnstile(concurrency=4, rpm=60, tpm=None, stop=stop)
         gate.pause(60)
         passed: list[str] = []
 
@@ -110,7 +110,7 @@ def test_a_shorter_pause_ends_no_longer_one() -> None:
 
     async def main() -> list[str]:
         stop = Stop()
-        gate = Gate(concurrency=1, rpm=None, tpm=None, stop=stop)
+        gate = Turnstile(concurrency=1, rpm=None, tpm=None, stop=stop)
         gate.pause(60)
         gate.pause(0.001)
         passed: list[str] = []
@@ -133,7 +133,7 @@ def test_a_cancelled_waiter_gives_its_place_back() -> None:
     """Whatever is cancelled while waiting, the gate stays as wide as it was."""
 
     async def main() -> int:
-        gate = Gate(concurrency=2, rpm=None, tpm=None, stop=Stop())
+        gate = Turnstile(concurrency=2, rpm=None, tpm=None, stop=Stop())
         inside = 0
 
         async def ask(seconds: float) -> None:

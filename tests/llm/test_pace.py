@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import Incomplete, Unanswered
-from judgegen.llm.limits import Gate
+from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import Outage
 from judgegen.llm.providers.delay import asked_s, span
 from judgegen.llm.stop import Stop
@@ -184,13 +184,13 @@ def test_whatever_a_server_says_is_a_delay_or_none(text: str, content: bytes, he
 def test_whoever_waits_hears_of_a_dispatcher_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception while turns are given stops the run with its cause; nobody hangs, now or later."""
 
-    async def broken(self: Gate, tokens: float) -> None:
+    async def broken(self: Turnstile, tokens: float) -> None:
         await asyncio.sleep(0.01)
         raise OSError("no clock")
 
     async def main() -> tuple[list[Any], Stop]:
         stop = Stop()
-        gate = Gate(concurrency=4, rpm=None, tpm=None, stop=stop)
+        gate = Turnstile(concurrency=4, rpm=None, tpm=None, stop=stop)
 
         async def ask() -> None:
             async with gate.slot(0):
@@ -201,7 +201,7 @@ def test_whoever_waits_hears_of_a_dispatcher_that_ends(monkeypatch: pytest.Monke
         await gate.aclose()
         return ends, stop
 
-    monkeypatch.setattr(Gate, "_pace", broken)
+    monkeypatch.setattr(Turnstile, "_pace", broken)
     ends, stop = asyncio.run(main())
     assert {type(end) for end in ends} == {Unanswered}
     assert isinstance(stop.error, Incomplete)

@@ -13,7 +13,7 @@ from judgegen.errors import Incomplete, Interrupted, JournalError, ProviderRefus
 from judgegen.llm import senders
 from judgegen.llm.calls import Call, Choice, Outcome, Reply, Send, Tag, Usage
 from judgegen.llm.journal import Journal
-from judgegen.llm.limits import Gate
+from judgegen.llm.limits import Turnstile
 from judgegen.llm.retry import Rejected, Transient
 from judgegen.llm.stop import Stop
 from judgegen.watch import Watch
@@ -39,7 +39,7 @@ class Scene:
         self.flying = self.peak = 0
         self.sending = asyncio.Event()
         self._answer = answer
-        gates = {"r": Gate(concurrency=at_once, rpm=None, tpm=None, stop=self.stop)}
+        gates = {"r": Turnstile(concurrency=at_once, rpm=None, tpm=None, stop=self.stop)}
         self.landings = senders.Landings(
             senders.priced(self.provide, lambda _, usage: Decimal(usage.output)), self.journal
         )
