@@ -144,7 +144,7 @@ def test_lines_say_what_goes_on_and_how_it_ended() -> None:
     assert lines[0] == "3 prompts -> runs/x"
     assert "warning: lines 3 and 9 are one prompt" in lines
     assert "1/3 prompts, 0 pairs" in lines[-1]
-    assert "15 tokens, $1.5000, 1 sent again (last: 429 [31mslow down)" in lines[-1]
+    assert "15 tokens, $1.5000, 1 sent again (last: 429 \\x1b[31mslow down)" in lines[-1]
     assert "\x1b" not in stream.getvalue()
 
 

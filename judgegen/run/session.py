@@ -1,8 +1,8 @@
 """The ceremony of whatever asks models: a run, a check of a judge, an attack on one.
 
 An `Inquiry` says what is asked and how one item is put through; `session` opens its journal, keeps its items there,
-finds prices and cap, and gives the sender: live, or the journal after rounds of batches. `estimated` counts the same job with
-guesses. Knows nothing of what a job makes of its results.
+finds prices and cap, and gives the sender: live, or the journal after rounds of batches. `estimated` counts the same
+with guesses. Knows nothing of what a job makes of its results.
 """
 
 from __future__ import annotations
