@@ -370,7 +370,7 @@ def test_a_run_uses_its_calibration_and_writes_again_without_the_file(
 def test_a_run_drops_what_falls_below_the_threshold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge says .97, the threshold is above it: every prompt says why it has no pair."""
     monkeypatch.chdir(tmp_path)
-    run = in_a_run(tmp_path)
+    run = in_a_run(tmp_path, gates={"min_pairs": 0})
     found = fitted(labelled(100), run, tmp_path / "check")
     high = {**found.to_dict(), "gate": {**found.gate.to_dict(), "threshold": 0.99}}
     Path("c.json").write_text(json.dumps(high), encoding="utf-8")

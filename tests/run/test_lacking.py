@@ -69,7 +69,9 @@ def test_the_providers_words_reach_error_summary_and_audit(tmp_path: Path) -> No
     assert done.summary["candidates"]["total"] == 4
     assert all(NO in detail for detail in done.prompts["detail"])
     before = {path.name: path.read_bytes() for path in sorted((tmp_path / "run" / "audit").iterdir())}
-    assert judgegen.rewrite(tmp_path / "run").summary["lacking"] == done.summary["lacking"]
+    with pytest.raises(judgegen.GateFailed, match="min_pairs") as again:
+        judgegen.rewrite(tmp_path / "run")
+    assert again.value.run.summary["lacking"] == done.summary["lacking"]
     assert {path.name: path.read_bytes() for path in sorted((tmp_path / "run" / "audit").iterdir())} == before
 
 
