@@ -231,7 +231,7 @@ COLUMNS = ("role", "prompt_id", "variant", "request", "outcome", "usage", "cost"
 
 def altered(folder: Path, statement: str, *values: object) -> None:
     """Change the file behind the journal's back."""
-    with sqlite3.connect(folder / "journal.sqlite") as db:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as db, db:
         assert db.execute(statement, values).rowcount == 1
 
 
@@ -276,7 +276,7 @@ def test_rows_from_before_there_were_checksums_are_taken(tmp_path: Path) -> None
         asyncio.run(journal.append(call(), reply(), LANDING))
         journal.keep_prompts([{"id": "a"}])
         journal.keep_texts({"t": "text"})
-    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
         db.execute("DROP TABLE sums")
         db.execute("DROP TABLE altered")
     with Journal(tmp_path, create=False) as journal:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -270,7 +270,7 @@ def test_an_altered_answer_is_told_of_and_asked_for_again(tmp_path: Path) -> Non
         scene = Scene(tmp_path, good)
         await scene.send(call())
         await scene.end()
-        with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+        with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as db, db:
             db.execute("UPDATE calls SET outcome = replace(outcome, 'ok', 'no')")
         scene = Scene(tmp_path, good)
         send = senders.Once(scene.landings, scene.journal, Told())

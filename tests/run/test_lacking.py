@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,10 +79,9 @@ def test_the_providers_words_reach_error_summary_and_audit(tmp_path: Path) -> No
 def test_an_answer_settles_the_trouble(tmp_path: Path) -> None:
     """A call that is answered later has no reason left beside it."""
     run(tmp_path / "run")
-    with sqlite3.connect(tmp_path / "run" / "journal.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as db, db:
         waiting = {call for (call,) in db.execute("SELECT call_id FROM troubles")}
         answered = {call for (call,) in db.execute("SELECT id FROM calls")}
-    db.close()
     assert waiting
     assert not waiting & answered
 
