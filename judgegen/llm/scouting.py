@@ -1,8 +1,9 @@
 """The first calls to a model go one at a time until it has answered, so that what it refuses is found out once.
 
 A call that is refused without a known reason waits for what the model answers to others: sent again after that, it is
-refused for its own sake. While nothing at all is answered the next to be tried is drawn from all that wait, and after
-`PATIENCE` of them nobody is asked any more. What was answered in full before is not waited for. Knows nothing of HTTP.
+refused for its own sake. While calls are refused the next to be tried is drawn from all that wait, and after `PATIENCE`
+of them nobody is asked any more; else they go in the order in which they came. What was answered in full before is not
+waited for. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ class Scouts:
         return line.refused < PATIENCE and (line.open or self._settled(call))
 
     def _next(self, line: _Line) -> None:
-        """Wake all that wait, in an order by lot: who may go goes. Where nobody is left, those refused are told."""
-        for turn in sorted(line.waiting, key=line.waiting.__getitem__):
+        """Wake all that wait, by lot after a refusal: who may go goes. Where nobody is left, those refused are told."""
+        for turn in sorted(line.waiting, key=line.waiting.__getitem__) if line.refused else list(line.waiting):
             if not turn.done():
                 turn.set_result(None)
         if line.alone >= PATIENCE and not line.flying:
