@@ -3,8 +3,8 @@
 The library's own pipeline runs over recorded answers and verdicts: five models answer 80 questions, the judge compares
 all five answers, or two of them (every couple in turn), and the best and the worst become a pair. A pair is correct
 when the human majority prefers its chosen side; pairs that humans leave undecided count as often right as the others.
-Tokens are those of the library's own judge prompt; sampling is not counted. The recordings have no logprobs: for the
-early stop a verdict that names a side counts as sure, a tie does not. They have no scores: hybrid is not here.
+Tokens are those of the library's own judge prompt; sampling is not counted. The recordings have no logprobs, and one
+answer to each question: nothing tells an early stop when to stop. They have no scores either: hybrid is not here.
 """
 
 from __future__ import annotations
@@ -33,14 +33,11 @@ SEEDS = {5: range(5), 2: range(2)}
 """Which order is asked, and who meets first, falls by lot: how often all is played, by answers per question."""
 RATES = {"gpt4": (2.5, 10.0), "gpt35": (0.15, 0.6)}
 """USD per million tokens in and out that the judges are taken to cost: a strong model and a small one of today."""
-SURE = 0.95
 STRATEGIES: dict[str, dict[str, Any]] = {
     "one order": {"judge": {"orders": "one"}},
     "both orders": {"judge": {}},
-    "both orders or the first, where it is sure": {"judge": {"early_stop": 0.9}},
     "min-max, one order": {"judge": {"orders": "one", "schedule": "min-max"}},
     "min-max, both orders": {"judge": {"schedule": "min-max"}},
-    "min-max with early stop": {"judge": {"schedule": "min-max", "early_stop": 0.9}},
     "gpt35 alone, both orders": {"judge": {"model": "gpt35"}},
     "gpt35, gpt4 on conflict": {"judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}]}},
     "gpt35, gpt4 on conflict, min-max": {
@@ -94,7 +91,7 @@ class Recordings:
         said = self.verdicts[call.model][int(question), first, second]
         labels = call.params["schema"]["properties"]["verdict"]["enum"]
         label = labels[("first", "second", "tie").index(said)]
-        choice = Choice(text=json.dumps({"verdict": label}), logprobs=_logprobs(label, labels))
+        choice = Choice(text=json.dumps({"verdict": label}))
         asked = self._tokens.setdefault((question, first, second), count_messages(call.messages))
         return Reply(choices=(choice,), usage=Usage(input=asked, output=count(choice.text)))
 
@@ -112,16 +109,6 @@ class Recordings:
     def _right(self, question: str, chosen: str, rejected: str) -> bool | None:
         side: Vote | None = self.human[int(question), min(chosen, rejected), max(chosen, rejected)]
         return side == ("A" if chosen < rejected else "B") if side in ("A", "B") else None
-
-
-def _logprobs(label: str, labels: list[str]) -> tuple[dict[str, Any], ...]:
-    """The verdict's tokens, of which the label is sure; whoever does not ask for an early stop decides the same."""
-    rest = np.log((1 - SURE) / 2)
-    top = [{"token": other, "logprob": np.log(SURE) if other == label else rest} for other in labels]
-    plain: list[dict[str, Any]] = [
-        {"token": part, "logprob": 0.0, "top_logprobs": []} for part in ('{"verdict": "', '"}')
-    ]
-    return plain[0], {"token": label, "logprob": np.log(SURE), "top_logprobs": top}, plain[1]
 
 
 @cache

@@ -78,8 +78,9 @@ class Comparison:
 class Verdict:
     """A readable verdict on one comparison, in display order. The three probabilities sum to 1.
 
-    Without logprobs they are 0 and 1. `soft` says whether they were read from logprobs. `judge` names whose it is where
-    there are several, `weight` says how much it counts among them.
+    Of one answer without logprobs they are 0 and 1. `soft` says whether they were read from logprobs, `votes` of how
+    many answers they are the shares. `judge` names whose it is where there are several, `weight` says how much it
+    counts among them.
     """
 
     label: Label
@@ -90,6 +91,12 @@ class Verdict:
     call_ids: tuple[str, ...] = ()
     judge: str = ""
     weight: float = 1.0
+    votes: int = 1
+
+    @property
+    def shaded(self) -> bool:
+        """Whether its probabilities say more than its label: how sure the judge is."""
+        return self.soft or self.votes > 1
 
     @property
     def share(self) -> float:
@@ -108,6 +115,7 @@ class Verdict:
             call_ids=self.call_ids,
             judge=self.judge,
             weight=self.weight,
+            votes=self.votes,
         )
 
 

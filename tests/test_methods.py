@@ -47,6 +47,7 @@ METHODS: list[dict[str, Any]] = [
     {"method": "hybrid", "grade": {**GRADER, "weight": 0.5}, "escalate": [{"model": "k", "below": 0.1}]},
     {"panel": [{"model": "k", "weight": 0.7}, {"model": "j", "template": "style"}], "schedule": "min-max"},
     {"escalate": [{"model": "k"}, {"model": "l", "below": 0.3}], "reference": "judge"},
+    {"samples": 3, "panel": [{"model": "k"}], "schedule": "swiss"},
     {"grade": {**GRADER, "veto": True}, "criteria": "Short is good.", "early_stop": 0.8},
     {"method": "python", **GRADER},
 ]
@@ -402,7 +403,7 @@ def test_every_kind_of_call_is_estimated(judge: dict[str, Any]) -> None:
 BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"method": "rubric", "schedule": "swiss"}, {}, 'schedule is for method = "pairwise"'),
     ({"method": "rubric", "template": "style"}, {}, "template is for method"),
-    ({"samples": 3}, {}, 'samples is for method = "hybrid" or "rubric"'),
+    ({"method": "python", **GRADER, "samples": 3}, {}, 'samples is for method = "hybrid" or "pairwise" or "rubric"'),
     ({"method": "python"}, {}, "go together"),
     ({"grader": "exact"}, {}, 'grader is for method = "python"'),
     ({"method": "python", "grader": "nothing"}, {}, "not known"),

@@ -96,18 +96,42 @@ class Bench:
         return [(shown, verdict) for (shown, _), verdict in zip(every, verdicts, strict=True)]
 
     async def _ask(self, shown: Comparison, asking: Asking, notes: Notes) -> Verdict | Unreadable:
-        """One verdict, asked for until it is readable, `max_attempts` times at most."""
+        """One verdict, asked for until it is readable; where it tells no probability, what `asking.votes` come to."""
         before: tuple[str, ...] = ()
-        seed = self.plan.seed
         for draw in range(self.plan.max_attempts):
-            call = build.call(self.prompt, shown, asking, seed=seed, draw=draw, notes=notes)
-            outcome = await ask(self.send, call)
-            frame = build.framed(self.prompt, shown, seed=seed, draw=draw, notes=notes)
-            verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
-            if _final(outcome) or not isinstance(verdict, Unreadable) or _cut_by_the_user(call, outcome):
+            verdict, over = await self._said(shown, asking, notes, draw, before)
+            if over or not isinstance(verdict, Unreadable):
                 break
             before = verdict.call_ids
-        return verdict
+        if asking.votes == 1 or isinstance(verdict, Unreadable) or verdict.soft:
+            return verdict
+        return await self._voted(shown, asking.free(), notes, verdict)
+
+    async def _voted(self, shown: Comparison, asking: Asking, notes: Notes, first: Verdict) -> Verdict:
+        """`first` and as many more as are wanted, each under labels of its own; those that cannot be read are replaced.
+
+        So many rounds as there are attempts, at most: then those that could be read must do.
+        """
+        heard, ids = [first], first.call_ids
+        for _ in range(self.plan.max_attempts):
+            draws = range(len(ids), len(ids) + asking.votes - len(heard))
+            said = await together(self._said(shown, asking, notes, draw) for draw in draws)
+            ids += tuple(i for verdict, _ in said for i in verdict.call_ids)
+            heard += [verdict for verdict, _ in said if isinstance(verdict, Verdict)]
+            if len(heard) == asking.votes or any(over for _, over in said):
+                break
+        return read.vote(heard, ids) if len(heard) > 1 else replace(first, call_ids=ids)
+
+    async def _said(
+        self, shown: Comparison, asking: Asking, notes: Notes, draw: int, before: tuple[str, ...] = ()
+    ) -> tuple[Verdict | Unreadable, bool]:
+        """What one call says, and whether asking again would come to nothing else."""
+        call = build.call(self.prompt, shown, asking, seed=self.plan.seed, draw=draw, notes=notes)
+        outcome = await ask(self.send, call)
+        frame = build.framed(self.prompt, shown, seed=self.plan.seed, draw=draw, notes=notes)
+        verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
+        unread = isinstance(verdict, Unreadable)
+        return verdict, _final(outcome) or (unread and _cut_by_the_user(call, outcome))
 
     async def scores(self, competing: Sequence[Candidate], notes: Notes) -> Scores:
         """What each judge and the grader give each candidate by itself."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from judgegen.judge.guard import Frame, frame, neutral
@@ -25,7 +25,12 @@ The limit is never left out: it is raised for a model that thinks."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A judge, resolved: where to ask, and how. `name` tells it from other judges of the same run."""
+    """A judge, resolved: where to ask, and how. `name` tells it from other judges of the same run.
+
+    Attributes:
+        samples: how many answers one call that scores asks for.
+        votes: how many verdicts on one display are counted where one alone says nothing of how sure it is.
+    """
 
     route: str
     endpoint: str
@@ -39,6 +44,13 @@ class Asking:
     weight: float = 1.0
     rationale: Rationale = "none"
     samples: int = 1
+    votes: int = 1
+
+    def free(self) -> Asking:
+        """This judge free to answer otherwise when it is asked again: at temperature 1 unless the run file says one."""
+        if "temperature" not in self.fixed or "temperature" not in self.wishes:
+            return self
+        return replace(self, fixed={**self.fixed, "temperature": 1.0})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,9 +93,9 @@ def winner(comparison: Comparison, verdict: Verdict) -> str | None:
 def settles(shown: Sequence[Shown], threshold: float) -> bool:
     """Whether the first order alone is sure enough: one candidate has at least `threshold` by the verdicts' own odds.
 
-    A verdict without logprobs says nothing of how sure it is, and settles nothing.
+    A single verdict without logprobs says nothing of how sure it is, and settles nothing.
     """
-    if not all(isinstance(verdict, Verdict) and verdict.soft for _, verdict in shown):
+    if not all(isinstance(verdict, Verdict) and verdict.shaded for _, verdict in shown):
         return False
     comparison = shown[0][0]
     p = _p(comparison.first, _readable(shown))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from judgegen.judge.guard import Frame
@@ -56,6 +57,26 @@ def verdict(
         call_ids=ids,
         judge=judge,
         weight=weight,
+    )
+
+
+def vote(verdicts: Sequence[Verdict], call_ids: tuple[str, ...]) -> Verdict:
+    """What several verdicts on one display come to: k of them, v for the first, give it (v + 1) / (k + 2), ties half.
+
+    Laplace's rule of succession; no number of equal verdicts is a certainty. The label is the one that most
+    give, a tie where two lead together. `call_ids` are all calls that were made for them.
+    """
+    whole = len(verdicts) + 2
+    votes = {name: sum(verdict.label == name for verdict in verdicts) for name in _NAMES}
+    most = [name for name in _NAMES if votes[name] == max(votes.values())]
+    return replace(
+        verdicts[0],
+        label=most[0] if len(most) == 1 else "tie",
+        p_first=(votes["first"] + 1) / whole,
+        p_second=(votes["second"] + 1) / whole,
+        p_tie=votes["tie"] / whole,
+        votes=len(verdicts),
+        call_ids=call_ids,
     )
 
 

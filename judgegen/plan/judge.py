@@ -118,10 +118,8 @@ def _scorer(kept: Mapping[str, str], judge: Judge, asking: Asking) -> Asking:
     aspects = tuple(replace(a, weight=judge.weights.get(a.name, a.weight)) for a in template.aspects)
     if not any(aspect.weight for aspect in aspects):
         raise SpecError("judge.weights: all are 0; an aspect must count")
-    fixed = dict(asking.fixed)
-    if judge.samples > 1 and judge.temperature is None and "temperature" in fixed:
-        fixed["temperature"] = 1.0
-    return replace(asking, template=replace(template, aspects=aspects), fixed=fixed, samples=judge.samples)
+    asking = asking.free() if judge.samples > 1 else asking
+    return replace(asking, template=replace(template, aspects=aspects), samples=judge.samples)
 
 
 def _writer(spec: Spec, kept: Mapping[str, str], kind: str) -> Asking:
@@ -215,6 +213,7 @@ def _asking(
         wishes=_wishes(judge, written),
         room=judge.room,
         rationale=judge.rationale,
+        votes=judge.votes,
     )
 
 

@@ -266,6 +266,8 @@ def _assumptions(
         )
     if spec.judge.early_stop is not None:
         said.append("no comparison is settled by its first order: what early_stop saves comes off this")
+    if spec.judge.votes > 1:
+        said.append(f"every verdict is {spec.judge.votes} calls: a judge that gives logprobs is asked once")
     if spec.judge.third is not None or spec.judge.escalate:
         said.append("two of nine comparisons are in conflict and go to a third opinion or the next judge")
     if any(length.asked_again_high == 0.2 for length in lengths.values()):

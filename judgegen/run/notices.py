@@ -13,6 +13,7 @@ from itertools import combinations
 
 from judgegen.records import Candidate, Result, Unreadable, Verdict
 from judgegen.spec import Spec
+from judgegen.spec.judge import surest
 from judgegen.textual import normal
 from judgegen.watch import Watch
 
@@ -36,6 +37,8 @@ class Notices:
     verdicts: int = 0
     both: int = 0
     flips: int = 0
+    firsts: int = 0
+    blind: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     alike: Counter[tuple[str, str]] = field(default_factory=Counter)
     said: set[str] = field(default_factory=set)
@@ -51,6 +54,9 @@ class Notices:
             if isinstance(opinion, Unreadable):
                 self.unreadable[opinion.reason] += 1
         for match in result.matches:
+            first = match.shown[0][1] if match.shown else None
+            self.firsts += isinstance(first, Verdict)
+            self.blind += isinstance(first, Verdict) and not first.soft and surest(first.votes) < self._early_stop
             for one, other in match.both_orders():
                 if "tie" not in (one.label, other.label):
                     self.both += 1
@@ -60,6 +66,10 @@ class Notices:
     def close(self) -> None:
         """Say what shows at the end."""
         self._say(LEAST)
+
+    @property
+    def _early_stop(self) -> float:
+        return self.spec.judge.early_stop or 0.0
 
     def _variants(self, result: Result) -> None:
         """Which variants gave the same answer first."""
@@ -86,6 +96,10 @@ class Notices:
             turned = f"{self.flips:,} of {self.both:,} verdicts turned with the order of the answers"
             mend = "the judge goes by their place, not by what they say; name a stronger judge.model"
             yield "flipped", f"{turned}: {mend}"
+        if self.blind >= enough and self.blind == self.firsts:
+            came = f"{self.blind:,} of {self.firsts:,} verdicts came without logprobs"
+            mend = "let each be asked several times (judge.samples), or remove early_stop"
+            yield "blind", f"judge.early_stop settles nothing: {came} and say not how sure they are; {mend}"
         for (one, other), met in self.met.items():
             if met >= enough and self.alike[one, other] >= ALIKE * met:
                 same = f"variants {one!r} and {other!r} gave one answer under {self.alike[one, other]:,} of {met:,}"

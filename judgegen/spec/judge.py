@@ -16,10 +16,16 @@ from judgegen.spec.tables import Effort, Extra, Frozen
 
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
+MOST_SAMPLES = 64
 
 SchemaAs = Literal["json_schema", "json_object", "off"]
 """How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
 Weight = Annotated[float, Field(ge=0)]
+
+
+def surest(votes: int) -> float:
+    """The P that so many votes of one mind come to; 0 for one alone, which says nothing of how sure it is."""
+    return (votes + 1) / (votes + 2) if votes > 1 else 0.0
 
 
 class Third(Frozen):
@@ -89,7 +95,7 @@ class Judge(Frozen):
     template: str = "pairwise"
     rubric: str = "rubric"  # the template that scores one answer at a time
     weights: dict[str, Weight] = Field(default_factory=dict)  # of the rubric's aspects, instead of its own
-    samples: int = Field(default=1, gt=0, le=64)  # answers to each scoring, for judges without logprobs
+    samples: int = Field(default=1, gt=0, le=MOST_SAMPLES)  # answers to each scoring; pairwise: votes without logprobs
     criteria: str | None = Field(default=None, min_length=1)
     reference: Literal["off", "given", "judge"] = "given"
     checklist: Literal["off", "judge"] = "off"
@@ -143,9 +149,20 @@ class Judge(Frozen):
             for name in ("early_stop", "third"):
                 if getattr(self, name) is not None:
                     raise ValueError(f'{name} is about a second order, and orders = "one" asks for none')
-        if self.early_stop is not None and self.logprobs is False:
-            raise ValueError("early_stop needs the probability of a verdict, and logprobs = false asks for none")
         return self
+
+    @model_validator(mode="after")
+    def _early_stop_settles_something(self) -> Judge:
+        """An early stop that no verdict could reach would be read and ignored."""
+        silent = [judge for judge, _ in self.panelists() if judge.no_logprobs is not None]
+        if self.early_stop is None or not silent or surest(self.votes) >= self.early_stop:
+            return self
+        why = f"and {silent[0].no_logprobs}"
+        if self.votes > 1:
+            why = f"{why}; samples = {self.votes} of one mind make it {surest(self.votes):.3g}"
+        least = next((k for k in range(2, MOST_SAMPLES + 1) if surest(k) >= self.early_stop), None)
+        mend = f"samples = {least} can reach {self.early_stop:g}; " if least is not None else ""
+        raise ValueError(f"early_stop needs the probability of a verdict, {why}; {mend}or remove early_stop")
 
     @property
     def way(self) -> Method:
@@ -171,6 +188,19 @@ class Judge(Frozen):
         kept = {name: own[name] or getattr(self, name) for name in ("endpoint", "template")}
         fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs", "schema_as"))
         return self.model_copy(update={**fresh, "extra_body": {}, **own, **kept})
+
+    @property
+    def no_logprobs(self) -> str | None:
+        """Why its verdicts are known to come without logprobs, as a clause; None where that is not known."""
+        if self.logprobs is False:
+            return "logprobs = false asks for none"
+        gives = "top_logprobs" not in models.refused(self.model, self.reasoning_effort)
+        return None if gives else f"{self.model} gives no logprobs"
+
+    @property
+    def votes(self) -> int:
+        """How many verdicts on one display are counted, where one tells no probability."""
+        return self.samples if self.way.compares is not None and self.way.scores is None else 1
 
     @property
     def token_limit(self) -> int:

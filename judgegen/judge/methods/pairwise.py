@@ -11,7 +11,9 @@ from judgegen.judge.method import Absolute, Method
 from judgegen.records import Candidate, Match
 from judgegen.templates import PAIRWISE
 
-KEYS = frozenset("template orders schedule early_stop third escalate criteria checklist rationale panel grade".split())
+KEYS = frozenset(
+    "template orders schedule samples early_stop third escalate criteria checklist rationale panel grade".split()
+)
 
 
 async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
