@@ -15,7 +15,8 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("judgegen", deadline=None, derandomize=bool(os.environ.get("CI")))
-settings.load_profile("judgegen")
+settings.register_profile("quick", settings.get_profile("judgegen"), max_examples=20)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "judgegen"))
 
 HERE = ("127.0.0.1", "::1", "localhost")
 _connect = socket.socket.connect

@@ -16,9 +16,9 @@ import typer
 if TYPE_CHECKING:
     from judgegen.finetune.book import Book, Entry
     from judgegen.finetune.cost import Cost
-    from judgegen.finetune.desk import Event, Job
     from judgegen.finetune.order import Order
     from judgegen.finetune.submit import Submitted
+    from judgegen.finetune.tuner import Event, Job
 
 T = TypeVar("T")
 LOST = 3
@@ -186,58 +186,58 @@ def _check_asking(*, yes: bool) -> None:
 async def _made(
     order: Order, base_url: str | None, book: Book, *, again: bool, ask: bool, every: float | None
 ) -> tuple[Submitted, Job]:
-    from judgegen.finetune import desk
+    from judgegen.finetune import tuner
     from judgegen.finetune.submit import standing, submit
 
-    async with desk.at(order.service, base_url) as counter:
+    async with tuner.at(order.service, base_url) as tuning:
         with book.held():
-            done = await standing(order, counter, book, again=again)
+            done = await standing(order, tuning, book, again=again)
             if done is None:
                 if ask:
-                    typer.confirm(f"make this job at {counter.base_url}?", abort=True, err=True)
-                done = await submit(order, counter, book)
+                    typer.confirm(f"make this job at {tuning.base_url}?", abort=True, err=True)
+                done = await submit(order, tuning, book)
         if every is None:
             return done, done.job
-        return done, await _followed(counter, done.job.id, every, (book, done.entry))
+        return done, await _followed(tuning, done.job.id, every, (book, done.entry))
 
 
-async def _followed(counter: Any, job_id: str, every: float, known: tuple[Book, Entry] | None) -> Job:
+async def _followed(tuning: Any, job_id: str, every: float, known: tuple[Book, Entry] | None) -> Job:
     from judgegen.finetune.submit import seen
     from judgegen.finetune.watch import follow
 
-    job = await follow(counter, job_id, _event, every=every)
+    job = await follow(tuning, job_id, _event, every=every)
     if known is not None:
         known[0].put(seen(known[1], job))
     return job
 
 
 async def _watched(name: str, service: Any, base_url: str | None, every: float) -> Job:
-    from judgegen.finetune import desk
+    from judgegen.finetune import tuner
     from judgegen.finetune.book import entry_named
 
     known = entry_named(name)
-    async with desk.at(*_where(known, service, base_url)) as counter:
-        return await _followed(counter, name if known is None else known[1].job, every, known)
+    async with tuner.at(*_where(known, service, base_url)) as tuning:
+        return await _followed(tuning, name if known is None else known[1].job, every, known)
 
 
 async def _cancelled(name: str, service: Any, base_url: str | None) -> Job:
-    from judgegen.finetune import desk
+    from judgegen.finetune import tuner
     from judgegen.finetune.book import entry_named
     from judgegen.finetune.submit import seen
 
     known = entry_named(name)
-    async with desk.at(*_where(known, service, base_url)) as counter:
-        job = await counter.cancel(name if known is None else known[1].job)
+    async with tuner.at(*_where(known, service, base_url)) as tuning:
+        job = await tuning.cancel(name if known is None else known[1].job)
     if known is not None:
         known[0].put(seen(known[1], job))
     return job
 
 
 async def _listed(service: Any, base_url: str | None, limit: int) -> list[Job]:
-    from judgegen.finetune import desk
+    from judgegen.finetune import tuner
 
-    async with desk.at(service, base_url) as counter:
-        return await counter.jobs(limit)
+    async with tuner.at(service, base_url) as tuning:
+        return await tuning.jobs(limit)
 
 
 def _where(known: tuple[Book, Entry] | None, service: Any, base_url: str | None) -> tuple[Any, str | None]:

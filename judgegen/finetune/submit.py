@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from judgegen.errors import SpecError
 from judgegen.finetune.book import Book, Entry
-from judgegen.finetune.desk import LOST, Desk, Job
 from judgegen.finetune.order import Order, file_digest
+from judgegen.finetune.tuner import LOST, Job, Tuner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,25 +25,25 @@ class Submitted:
     findable: bool
 
 
-async def standing(order: Order, desk: Desk, book: Book, *, again: bool = False) -> Submitted | None:
+async def standing(order: Order, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted | None:
     """The job that there is for this order, written down; None where one is to be made.
 
     Args:
         order: what was asked for.
-        desk: the provider.
+        tuner: the provider.
         book: where jobs are recorded.
         again: a job that failed or was cancelled does not count.
     """
-    known = book.find(order.id, desk.base_url)
-    job = await desk.job(known.job) if known is not None else await desk.find(order.id)
+    known = book.find(order.id, tuner.base_url)
+    job = await tuner.job(known.job) if known is not None else await tuner.find(order.id)
     if again and known is not None and job is not None and job.status in LOST:
-        job = await desk.find(order.id)
+        job = await tuner.find(order.id)
     if job is None or (again and job.status in LOST):
         return None
-    return _recorded(order, job, desk, book, made=False)
+    return _recorded(order, job, tuner, book, made=False)
 
 
-async def submit(order: Order, desk: Desk, book: Book) -> Submitted:
+async def submit(order: Order, tuner: Tuner, book: Book) -> Submitted:
     """Upload, make the job, write it down.
 
     Raises:
@@ -51,12 +51,12 @@ async def submit(order: Order, desk: Desk, book: Book) -> Submitted:
         ProviderRefused: key, quota or request are refused.
         Incomplete: the provider does not answer; the same order again continues.
     """
-    training = await desk.upload(order.file, _same(order.file_digest, file_digest(order.file)))
+    training = await tuner.upload(order.file, _same(order.file_digest, file_digest(order.file)))
     validation = None
     if order.validation is not None and order.validation_digest is not None:
         digest = _same(order.validation_digest, file_digest(order.validation))
-        validation = await desk.upload(order.validation, digest)
-    return _recorded(order, await desk.create(order, training, validation), desk, book, made=True)
+        validation = await tuner.upload(order.validation, digest)
+    return _recorded(order, await tuner.create(order, training, validation), tuner, book, made=True)
 
 
 def _same(before: str, now: str) -> str:
@@ -65,9 +65,9 @@ def _same(before: str, now: str) -> str:
     return now
 
 
-def _recorded(order: Order, job: Job, desk: Desk, book: Book, *, made: bool) -> Submitted:
-    known = book.find(order.id, desk.base_url)
-    entry = seen(known, job) if known is not None and known.job == job.id else _entry(order, job, desk.base_url)
+def _recorded(order: Order, job: Job, tuner: Tuner, book: Book, *, made: bool) -> Submitted:
+    known = book.find(order.id, tuner.base_url)
+    entry = seen(known, job) if known is not None and known.job == job.id else _entry(order, job, tuner.base_url)
     book.put(entry)
     return Submitted(job=job, entry=entry, made=made, findable=job.order == order.id)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from judgegen.finetune.desk import Desk, Event, Job
+from judgegen.finetune.tuner import Event, Job, Tuner
 
 EVERY_S = 15.0
 
 
-async def follow(desk: Desk, job_id: str, tell: Callable[[Event], None], *, every: float = EVERY_S) -> Job:
+async def follow(tuner: Tuner, job_id: str, tell: Callable[[Event], None], *, every: float = EVERY_S) -> Job:
     """The job once it is over; `tell` hears of each event once, in order, those from before this call too.
 
     The status is asked for before the events are, so that none is missed that belongs to the end.
@@ -21,8 +21,8 @@ async def follow(desk: Desk, job_id: str, tell: Callable[[Event], None], *, ever
     """
     seen: set[str] = set()
     while True:
-        job = await desk.job(job_id)
-        for event in await desk.events(job_id, seen):
+        job = await tuner.job(job_id)
+        for event in await tuner.events(job_id, seen):
             tell(event)
         if job.over:
             return job

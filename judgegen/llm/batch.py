@@ -137,7 +137,7 @@ class Desk:
         """The provider's batch object."""
         return await persist(lambda: self.client.batches.retrieve(batch.provider_id), API)
 
-    async def rows(self, file_id: str) -> AsyncIterator[batchrows.Row]:
+    async def rows(self, file_id: str) -> AsyncIterator[batchrows.Returned]:
         """The rows of an output or error file."""
         response = await persist(lambda: self.client.files.content(file_id), API)
         for line in masked(response.text).splitlines():
@@ -260,7 +260,7 @@ class Postman:
         return errors
 
 
-def _reply(call: Call, row: batchrows.Row) -> Outcome | Refusal:
+def _reply(call: Call, row: batchrows.Returned) -> Outcome | Refusal:
     if row.completion is None:
         return row.refusal or Refusal(status=200, message="no answer")
     try:

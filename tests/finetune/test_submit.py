@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import ProviderRefused, SpecError
-from judgegen.finetune import desk as desks
+from judgegen.finetune import tuner as tuners
 from judgegen.finetune.book import Book, Entry, book_of, entry_named
-from judgegen.finetune.desk import Desk, Event, Job
 from judgegen.finetune.order import Order
 from judgegen.finetune.plan import Files, cost_of, order_of
 from judgegen.finetune.submit import Submitted, standing, submit
+from judgegen.finetune.tuner import Event, Job, Tuner
 from judgegen.finetune.watch import follow
 from judgegen.simulator.wire import dropped, in_json
 
@@ -44,17 +44,17 @@ def order(
     return order_of(files, service, model, method, today=today, settings=settings or {}, **named)
 
 
-def at(url: str, then: Callable[[Desk], Awaitable[T]], service: Any = "openai") -> T:
+def at(url: str, then: Callable[[Tuner], Awaitable[T]], service: Any = "openai") -> T:
     async def main() -> T:
-        async with desks.at(service, url) as desk:
-            return await then(desk)
+        async with tuners.at(service, url) as tuner:
+            return await then(tuner)
 
     return asyncio.run(main())
 
 
-async def once(asked: Order, desk: Desk, book: Book, *, again: bool = False) -> Submitted:
+async def once(asked: Order, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted:
     """What the command does once it may spend."""
-    return await standing(asked, desk, book, again=again) or await submit(asked, desk, book)
+    return await standing(asked, tuner, book, again=again) or await submit(asked, tuner, book)
 
 
 def test_a_job_is_made_with_what_was_asked_for(provider: Start, write: Write) -> None:
@@ -62,7 +62,7 @@ def test_a_job_is_made_with_what_was_asked_for(provider: Start, write: Write) ->
     server, file = provider(), write()
     asked = order(file, settings={"beta": 0.2, "n_epochs": 2, "batch_size": None}, suffix="mine", seed=7)
     book = book_of(file)
-    done = at(server.url, lambda desk: once(asked, desk, book))
+    done = at(server.url, lambda tuner: once(asked, tuner, book))
     (job,) = server.jobs
     assert job.body == {
         "model": "gpt-4.1-mini",
@@ -83,7 +83,7 @@ def test_a_job_is_made_with_what_was_asked_for(provider: Start, write: Write) ->
 def test_what_is_not_given_is_not_sent(provider: Start, write: Write) -> None:
     """The provider's "auto" is the provider's to choose."""
     server, file = provider(), write()
-    at(server.url, lambda desk: once(order(file), desk, book_of(file)))
+    at(server.url, lambda tuner: once(order(file), tuner, book_of(file)))
     (job,) = server.jobs
     assert job.body.keys() == {"model", "training_file", "method", "metadata"}
     assert job.body["method"] == {"type": "dpo"}
@@ -93,22 +93,22 @@ def test_the_same_again_finds_the_job(provider: Start, write: Write) -> None:
     """In the record, else in the provider's list, however many stand before it; another order makes another."""
     server, file = provider(), write()
     asked, book = order(file), book_of(file)
-    first = at(server.url, lambda desk: once(asked, desk, book))
+    first = at(server.url, lambda tuner: once(asked, tuner, book))
 
-    async def others(desk: Desk) -> None:
+    async def others(tuner: Tuner) -> None:
         for seed in range(101):
             body = replace(asked, seed=seed).body(first.job.training_file, None)
-            await desk.client.fine_tuning.jobs.create(**body)
+            await tuner.client.fine_tuning.jobs.create(**body)
 
     at(server.url, others)
-    second = at(server.url, lambda desk: once(asked, desk, book))
+    second = at(server.url, lambda tuner: once(asked, tuner, book))
     book.path.unlink()
-    third = at(server.url, lambda desk: once(asked, desk, book))
+    third = at(server.url, lambda tuner: once(asked, tuner, book))
     assert (second.made, third.made) == (False, False)
     assert {done.job.id for done in (first, second, third)} == {server.jobs[0].id}
     assert len(server.jobs) == 102
     assert book.last().job == first.job.id
-    other = at(server.url, lambda desk: once(replace(asked, settings={"n_epochs": 3}), desk, book))
+    other = at(server.url, lambda tuner: once(replace(asked, settings={"n_epochs": 3}), tuner, book))
     assert (other.made, len(book.entries()), server.uploads) == (True, 2, 1)
 
 
@@ -117,11 +117,11 @@ class DiedError(BaseException):
 
 
 class Dying:
-    """A desk and a record whose process ends before or after their n-th step."""
+    """A tuner and a record whose process ends before or after their n-th step."""
 
-    def __init__(self, desk: Desk, book: Book, left: int) -> None:
-        self.desk, self.book, self.left = desk, book, left
-        self.base_url, self.path = desk.base_url, book.path
+    def __init__(self, tuner: Tuner, book: Book, left: int) -> None:
+        self.tuner, self.book, self.left = tuner, book, left
+        self.base_url, self.path = tuner.base_url, book.path
 
     def _step(self) -> None:
         self.left -= 1
@@ -133,7 +133,7 @@ class Dying:
 
     async def _asked(self, name: str, *arguments: Any) -> Any:
         self._step()
-        answer = await getattr(self.desk, name)(*arguments)
+        answer = await getattr(self.tuner, name)(*arguments)
         self._step()
         return answer
 
@@ -158,8 +158,8 @@ def test_a_crash_between_any_two_steps_makes_no_second_job(provider: Start, writ
     server, file = provider(), write()
     asked, book = order(file), book_of(file)
 
-    async def dies(desk: Desk) -> bool:
-        dying: Any = Dying(desk, book, steps)
+    async def dies(tuner: Tuner) -> bool:
+        dying: Any = Dying(tuner, book, steps)
         try:
             await once(asked, dying, dying)
         except DiedError:
@@ -167,7 +167,7 @@ def test_a_crash_between_any_two_steps_makes_no_second_job(provider: Start, writ
         return False
 
     assert at(server.url, dies) == (steps < 8)
-    done = at(server.url, lambda desk: once(asked, desk, book))
+    done = at(server.url, lambda tuner: once(asked, tuner, book))
     assert [job.id for job in server.jobs] == [done.job.id]
     assert server.uploads == 1
     assert book.last().job == done.job.id
@@ -177,7 +177,7 @@ def test_a_crash_between_any_two_steps_makes_no_second_job(provider: Start, writ
 def test_a_lost_answer_makes_no_second_job(provider: Start, write: Write) -> None:
     """The provider makes the job and the connection drops: it is found before anything is asked again."""
     server, file = provider(crash_rate=1.0), write()
-    done = at(server.url, lambda desk: once(order(file), desk, book_of(file)))
+    done = at(server.url, lambda tuner: once(order(file), tuner, book_of(file)))
     assert [job.id for job in server.jobs] == [done.job.id]
     assert server.count("POST", "/fine_tuning/jobs") == 1
 
@@ -189,9 +189,9 @@ def test_every_request_may_fail(provider: Start, write: Write, monkeypatch: pyte
     server, file = provider(fault_rate=0.3), write()
     told: list[Event] = []
 
-    async def then(desk: Desk) -> Job:
-        done = await once(order(file), desk, book_of(file))
-        return await follow(desk, done.job.id, told.append, every=0.02)
+    async def then(tuner: Tuner) -> Job:
+        done = await once(order(file), tuner, book_of(file))
+        return await follow(tuner, done.job.id, told.append, every=0.02)
 
     job = at(server.url, then)
     assert (job.status, len(server.jobs), server.uploads) == ("succeeded", 1, 1)
@@ -203,17 +203,17 @@ def test_a_failed_job_is_made_again_only_when_told(provider: Start, write: Write
     """It is found like any; with `again` a new one is made, once, after a crash too."""
     server, file = provider(failed_rate=1.0, seconds=0.0), write()
     asked, book = order(file), book_of(file)
-    first = at(server.url, lambda desk: once(asked, desk, book))
-    found = at(server.url, lambda desk: once(asked, desk, book))
+    first = at(server.url, lambda tuner: once(asked, tuner, book))
+    found = at(server.url, lambda tuner: once(asked, tuner, book))
     assert (found.job.id, found.made, found.job.status) == (first.job.id, False, "failed")
     server.simulator.tunings._settings = replace(server.simulator.tunings._settings, failed_rate=0.0)
-    second = at(server.url, lambda desk: once(asked, desk, book, again=True))
+    second = at(server.url, lambda tuner: once(asked, tuner, book, again=True))
     assert (second.made, len(server.jobs), len(book.entries())) == (True, 2, 2)
     book.path.unlink()
     book.put(first.entry)  # a crash came before the second was written down
-    third = at(server.url, lambda desk: once(asked, desk, book, again=True))
+    third = at(server.url, lambda tuner: once(asked, tuner, book, again=True))
     assert (third.job.id, third.made, third.job.status) == (second.job.id, False, "succeeded")
-    assert at(server.url, lambda desk: once(asked, desk, book)).job.id == second.job.id
+    assert at(server.url, lambda tuner: once(asked, tuner, book)).job.id == second.job.id
 
 
 def test_a_job_that_lives_is_found_before_one_that_does_not(provider: Start, write: Write) -> None:
@@ -221,12 +221,12 @@ def test_a_job_that_lives_is_found_before_one_that_does_not(provider: Start, wri
     server, file = provider(seconds=60.0), write()
     asked, book = order(file), book_of(file)
 
-    async def then(desk: Desk) -> Submitted:
-        first = await once(asked, desk, book)
-        other = await desk.client.fine_tuning.jobs.create(**asked.body(first.job.training_file, None))
-        await desk.cancel(other.id)
+    async def then(tuner: Tuner) -> Submitted:
+        first = await once(asked, tuner, book)
+        other = await tuner.client.fine_tuning.jobs.create(**asked.body(first.job.training_file, None))
+        await tuner.cancel(other.id)
         book.path.unlink()
-        return await once(asked, desk, book, again=True)
+        return await once(asked, tuner, book, again=True)
 
     assert at(server.url, then).job.id == server.jobs[0].id
     assert len(server.jobs) == 2
@@ -237,7 +237,7 @@ def test_another_provider_has_another_job(provider: Start, write: Write) -> None
     one, other, file = provider(), provider(), write()
     asked, book = order(file), book_of(file)
     for server in (one, other, one, other):
-        at(server.url, lambda desk: once(asked, desk, book))
+        at(server.url, lambda tuner: once(asked, tuner, book))
     assert (len(one.jobs), len(other.jobs), len(book.entries())) == (1, 1, 2)
 
 
@@ -255,7 +255,7 @@ def test_an_empty_purse_is_no_passing_trouble(provider: Start, write: Write, mes
     said = {"error": {"message": message, "code": code}}
     server.before.append(lambda _: in_json(said, 429))
     with pytest.raises(ProviderRefused, match=message):
-        at(server.url, lambda desk: once(order(file), desk, book_of(file)))
+        at(server.url, lambda tuner: once(order(file), tuner, book_of(file)))
     assert len(server.seen) == 1
 
 
@@ -263,7 +263,7 @@ def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, writ
     """The job that failed before is not taken for the one that was asked for and never made."""
     server, file = provider(failed_rate=1.0, seconds=0.0), write()
     asked, book = order(file), book_of(file)
-    first = at(server.url, lambda desk: once(asked, desk, book))
+    first = at(server.url, lambda tuner: once(asked, tuner, book))
     losing = iter([True])
     creates = ("POST", "/v1/fine_tuning/jobs")
 
@@ -271,7 +271,7 @@ def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, writ
         return dropped(request) if (request.method, request.path) == creates and next(losing, False) else None
 
     server.before.append(lose)
-    second = at(server.url, lambda desk: once(asked, desk, book, again=True))
+    second = at(server.url, lambda tuner: once(asked, tuner, book, again=True))
     assert second.job.id != first.job.id
     assert [job.id for job in server.jobs] == [first.job.id, second.job.id]
 
@@ -279,7 +279,7 @@ def test_a_lost_request_for_a_second_attempt_is_sent_again(provider: Start, writ
 def test_an_upload_is_waited_for(provider: Start, write: Write) -> None:
     """A file that is still being processed cannot be used; the job is made when it can."""
     server, file = provider(processing_s=0.4), write()
-    done = at(server.url, lambda desk: once(order(file), desk, book_of(file)))
+    done = at(server.url, lambda tuner: once(order(file), tuner, book_of(file)))
     assert done.made
     assert server.count("POST", "/fine_tuning/jobs") == 1
     assert server.count("GET", done.job.training_file) >= 2
@@ -291,7 +291,7 @@ def test_a_file_that_changes_meanwhile_is_not_sent(provider: Start, write: Write
     asked = order(file)
     file.write_text(file.read_text() * 2)
     with pytest.raises(SpecError, match="was changed while"):
-        at(server.url, lambda desk: once(asked, desk, book_of(file)))
+        at(server.url, lambda tuner: once(asked, tuner, book_of(file)))
     assert (server.uploads, server.jobs) == (0, [])
 
 
@@ -301,19 +301,19 @@ def test_azure_has_its_own_ways(provider: Start, write: Write) -> None:
     asked = order(file, service="azure", model="gpt-5", training_type="Developer", suffix="mine")
     cost = cost_of(asked, today=NOVEMBER)
     assert (cost.usd, cost.new_jobs_end, cost.count.examples) == (None, None, 12)
-    done = at(server.azure, lambda desk: once(asked, desk, book_of(file)), "azure")
+    done = at(server.azure, lambda tuner: once(asked, tuner, book_of(file)), "azure")
     (job,) = server.jobs
     assert (job.azure, job.body["trainingType"]) == (True, "Developer")
     assert done.entry.base_url == server.azure.rstrip("/")
-    found = at(server.azure, lambda desk: desk.find(asked.id), "azure")
+    found = at(server.azure, lambda tuner: tuner.find(asked.id), "azure")
     assert found is not None
     assert (found.id, found.order) == (done.job.id, asked.id)
     with pytest.raises(SpecError, match="has a dot"):
         order(file, service="azure", suffix="v1.0")
     with pytest.raises(SpecError, match=r"give --base-url https://RESOURCE\.openai\.azure\.com/openai/v1/"):
-        desks.address("azure", None)
+        tuners.address("azure", None)
     with pytest.raises(SpecError, match="is not Azure's v1 endpoint"):
-        desks.address("azure", server.url)
+        tuners.address("azure", server.url)
 
 
 def test_azure_can_be_tuned_after_openai_closes(write: Write) -> None:
@@ -339,7 +339,7 @@ def test_reinforcement_has_a_grader_and_validation(provider: Start, write: Write
     compared = {"input": "{{sample.output_text}}", "reference": "{{item.reference}}", "operation": "eq"}
     grader = {"type": "string_check", "name": "r", **compared}
     (tmp_path / "items.grader.json").write_text(json.dumps(grader))
-    done = at(server.azure, lambda desk: once(order(file, **asks, validation=held_out), desk, book_of(file)), "azure")
+    done = at(server.azure, lambda tuner: once(order(file, **asks, validation=held_out), tuner, book_of(file)), "azure")
     (job,) = server.jobs
     assert job.body["method"] == {"type": "reinforcement", "reinforcement": {"grader": grader}}
     assert job.body["validation_file"] == done.job.validation_file
@@ -434,9 +434,9 @@ def test_a_job_has_many_names(provider: Start, write: Write, tmp_path: Path) -> 
     run = tmp_path / "runs"
     run.mkdir()
 
-    async def then(desk: Desk) -> None:
+    async def then(tuner: Tuner) -> None:
         for book in (book_of(file), book_of(file, run)):
-            await once(order(file), desk, book)
+            await once(order(file), tuner, book)
 
     at(server.url, then)
     for name in (file, tmp_path / "train.jsonl.finetune.json", run, run / "finetune.json"):
@@ -456,9 +456,9 @@ def test_a_job_is_followed_from_its_first_event_to_its_last(provider: Start, wri
     server, file = provider(seconds=0.3), write()
     told: list[str] = []
 
-    async def then(desk: Desk) -> Job:
-        done = await once(order(file), desk, book_of(file))
-        return await follow(desk, done.job.id, lambda event: told.append(event.message), every=0.02)
+    async def then(tuner: Tuner) -> Job:
+        done = await once(order(file), tuner, book_of(file))
+        return await follow(tuner, done.job.id, lambda event: told.append(event.message), every=0.02)
 
     job = at(server.url, then)
     assert told[0] == f"Created fine-tuning job: {job.id}"
@@ -471,29 +471,29 @@ def test_a_cancelled_job_stays_cancelled(provider: Start, write: Write) -> None:
     """A second request finds it so; a job that has succeeded is not cancelled, and an unknown one is said."""
     server, file = provider(seconds=60.0), write()
 
-    async def then(desk: Desk) -> None:
-        done = await once(order(file), desk, book_of(file))
-        assert (await desk.cancel(done.job.id)).status == "cancelled"
-        assert (await desk.cancel(done.job.id)).status == "cancelled"
-        assert (await follow(desk, done.job.id, lambda _: None)).status == "cancelled"
+    async def then(tuner: Tuner) -> None:
+        done = await once(order(file), tuner, book_of(file))
+        assert (await tuner.cancel(done.job.id)).status == "cancelled"
+        assert (await tuner.cancel(done.job.id)).status == "cancelled"
+        assert (await follow(tuner, done.job.id, lambda _: None)).status == "cancelled"
         with pytest.raises(ProviderRefused, match=r"openai fine-tuning API: .*Could not find fine tune"):
-            await desk.cancel("ftjob-unknown")
+            await tuner.cancel("ftjob-unknown")
 
     at(server.url, then)
     quick = provider(seconds=0.0)
-    done = at(quick.url, lambda desk: once(order(file), desk, Book(file.with_name("other.json"))))
+    done = at(quick.url, lambda tuner: once(order(file), tuner, Book(file.with_name("other.json"))))
     with pytest.raises(ProviderRefused, match="already completed"):
-        at(quick.url, lambda desk: desk.cancel(done.job.id))
+        at(quick.url, lambda tuner: tuner.cancel(done.job.id))
 
 
 def test_jobs_are_listed_newest_first(provider: Start, write: Write) -> None:
     """As many as were asked for."""
     server, file = provider(), write()
 
-    async def then(desk: Desk) -> list[Job]:
+    async def then(tuner: Tuner) -> list[Job]:
         for seed in range(5):
-            await once(order(file, seed=seed), desk, book_of(file))
-        return await desk.jobs(3)
+            await once(order(file, seed=seed), tuner, book_of(file))
+        return await tuner.jobs(3)
 
     assert [job.id for job in at(server.url, then)] == [job.id for job in server.jobs[:1:-1]]
 
@@ -503,7 +503,7 @@ def test_what_the_provider_refuses_is_said_in_its_words(provider: Start, write: 
     server, file = provider(), write()
     asked = replace(order(file), model="gpt-6-luna")
     with pytest.raises(ProviderRefused, match="Model gpt-6-luna is not available for fine-tuning"):
-        at(server.url, lambda desk: once(asked, desk, book_of(file)))
+        at(server.url, lambda tuner: once(asked, tuner, book_of(file)))
     assert (server.jobs, book_of(file).entries()) == ([], [])
 
 
@@ -511,6 +511,6 @@ def test_without_a_key_nothing_is_asked(write: Write, monkeypatch: pytest.Monkey
     """The variable that should hold it is named."""
     monkeypatch.delenv("AZURE_OPENAI_API_KEY", raising=False)
     with pytest.raises(ProviderRefused, match="AZURE_OPENAI_API_KEY"):
-        at("https://mine.openai.azure.com/openai/v1/", lambda desk: desk.jobs(1), "azure")
+        at("https://mine.openai.azure.com/openai/v1/", lambda tuner: tuner.jobs(1), "azure")
     with pytest.raises(ProviderRefused, match="OPENAI_API_KEY"):
-        at("https://api.openai.com/v1", lambda desk: desk.jobs(1))
+        at("https://api.openai.com/v1", lambda tuner: tuner.jobs(1))

@@ -30,7 +30,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Returned:
     """One row: a completion in OpenAI's shape, or the refusal that stands in its place."""
 
     custom_id: str
@@ -38,7 +38,7 @@ class Row:
     refusal: Refusal | None = None
 
 
-def read(row: Any) -> Row | None:
+def read(row: Any) -> Returned | None:
     """The row as it is meant; None where it names no request."""
     custom_id = (row.get("custom_id") or row.get("key")) if isinstance(row, Mapping) else None
     if not isinstance(custom_id, str):
@@ -51,27 +51,27 @@ def read(row: Any) -> Row | None:
     body = response.get("body", response)
     status = response.get("status_code")
     if isinstance(body, Mapping) and "candidates" in body:
-        return Row(custom_id=custom_id, completion=_of_gemini(body))
+        return Returned(custom_id=custom_id, completion=_of_gemini(body))
     if isinstance(body, Mapping) and body.get("choices") and status in (None, 200):
-        return Row(custom_id=custom_id, completion=body)
+        return Returned(custom_id=custom_id, completion=body)
     told = body or row.get("error") or {"message": "no answer"}
-    return Row(custom_id=custom_id, refusal=refusals.gathered(status if isinstance(status, int) else 200, told))
+    return Returned(custom_id=custom_id, refusal=refusals.gathered(status if isinstance(status, int) else 200, told))
 
 
-def _lost(custom_id: str, error: Any) -> Row:
+def _lost(custom_id: str, error: Any) -> Returned:
     """A request that never came to an answer: a reason to ask again, unless it says that it may not be answered."""
     refusal = refusals.gathered(200, error if isinstance(error, Mapping | list) else {"message": str(error)})
-    return Row(custom_id=custom_id, refusal=refusal)
+    return Returned(custom_id=custom_id, refusal=refusal)
 
 
-def _of_anthropic(custom_id: str, result: Mapping[str, Any]) -> Row:
+def _of_anthropic(custom_id: str, result: Mapping[str, Any]) -> Returned:
     message = result.get("message")
     if result.get("type") == "succeeded" and isinstance(message, Mapping):
-        return Row(custom_id=custom_id, completion=_completion_of(message))
+        return Returned(custom_id=custom_id, completion=_completion_of(message))
     error = result.get("error") or {"message": f"the request {result.get('type', 'has no answer')}"}
     found = refusals.gathered(200, error)
     status = next((_STATUS[word] for word in sorted(found.words & _STATUS.keys())), 200)
-    return Row(custom_id=custom_id, refusal=refusals.gathered(status, error))
+    return Returned(custom_id=custom_id, refusal=refusals.gathered(status, error))
 
 
 def _completion_of(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class Event:
 
 
 @dataclass(slots=True)
-class Desk:
-    """The provider's counter."""
+class Tuner:
+    """What a provider does with files and fine-tuning jobs."""
 
     client: Any
     service: Service
@@ -223,8 +223,8 @@ def address(service: Service, base_url: str | None) -> str | None:
 
 
 @asynccontextmanager
-async def at(service: Service, base_url: str | None) -> AsyncIterator[Desk]:
-    """The desk of a service, its connections closed with the block.
+async def at(service: Service, base_url: str | None) -> AsyncIterator[Tuner]:
+    """The tuner of a service, its connections closed with the block.
 
     Raises:
         ProviderRefused: no key in the environment.
@@ -238,4 +238,4 @@ async def at(service: Service, base_url: str | None) -> AsyncIterator[Desk]:
     url = address(service, base_url) or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     endpoint = Endpoint(base_url=url, api_key_env=KEYS[service], max_concurrency=4, timeout_s=UPLOAD_S)
     async with client(endpoint, service) as asking:
-        yield Desk(asking, service)
+        yield Tuner(asking, service)
