@@ -13,7 +13,7 @@ test: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 quick: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

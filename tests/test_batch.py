@@ -90,6 +90,7 @@ def test_every_fault_at_once(tmp_path: Path, seed: str) -> None:
     assert done.summary["drops"] == live.summary["drops"]
 
 
+@pytest.mark.slow
 def test_without_wait_it_submits_and_says_when_to_come_back(tmp_path: Path) -> None:
     """One invocation leaves its calls with the provider; the next goes on; nothing is submitted twice."""
     with served("--batch-seconds", "4") as url:

@@ -72,6 +72,7 @@ def answered(out: Path) -> int:
         db.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at_once", "seed"), [(4, 1), (16, 2)])
 def test_kill_9_again_and_again(popen: Popen, tmp_path: Path, at_once: int, seed: int) -> None:
     """Same bytes as an undisturbed run; calls asked again are at most those in flight at the kills."""
@@ -98,6 +99,7 @@ def test_kill_9_again_and_again(popen: Popen, tmp_path: Path, at_once: int, seed
     assert derived(disturbed) == calm
 
 
+@pytest.mark.slow
 def test_an_answer_the_journal_held_is_never_asked_again(popen: Popen, tmp_path: Path) -> None:
     """After a whole run, running again asks nothing, and writing again makes the same bytes."""
     with world() as url:

@@ -73,6 +73,7 @@ def test_notebooks_are_clean(path: Path) -> None:
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
 
 
+@pytest.mark.slow
 def test_the_quickstart_runs_offline(jupyter: Path) -> None:
     """The quickstart runs top to bottom without a network; it shows pairs, drops, verdicts and spend."""
     text = shown(executed(FOLDER / "01-quickstart.ipynb", jupyter))

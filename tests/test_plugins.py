@@ -113,6 +113,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+@pytest.mark.slow
 def test_a_method_and_a_provider_of_a_stranger_make_pairs(site: Path, server: str, tmp_path: Path) -> None:
     """Right labels, in both orders, priced; estimated to the call; resumed without one more."""
     folder = written(tmp_path, server)
@@ -145,6 +146,7 @@ def test_a_strangers_refusal_keeps_its_words(site: Path, server: str, tmp_path: 
     assert "no such voice" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_format_of_a_stranger_is_exported_and_validated(site: Path, server: str, tmp_path: Path) -> None:
     """It is among the known ones, lays out every pair, and its file is in order."""
     folder = written(tmp_path, server)

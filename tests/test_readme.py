@@ -62,6 +62,7 @@ def shown(tmp_path: Path) -> Any:
         yield tmp_path, {**os.environ, "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-simulated"}
 
 
+@pytest.mark.slow
 def test_the_commands_run_in_their_order(shown: Any) -> None:
     """From init to write, then the Python that follows, in one folder."""
     folder, environment = shown
@@ -73,6 +74,7 @@ def test_the_commands_run_in_their_order(shown: Any) -> None:
     assert {p.name for p in (folder / "runs" / "mine").iterdir()} >= set(table("What comes out")) - {"audit/*.parquet"}
 
 
+@pytest.mark.slow
 def test_the_python_runs(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a notebook would run it, with await at the top."""
     folder, environment = shown
