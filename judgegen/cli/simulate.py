@@ -30,7 +30,7 @@ def simulate(
     dialect: Annotated[
         str | None, typer.Option(metavar="NAME", help="Speak like a family of servers: openai, vllm, gemini, groq …")
     ] = None,
-    accuracy: Annotated[float, _rate("How often the better answer wins where there is no bias.")] = 0.9,
+    accuracy: Annotated[float, _rate("How often the better answer wins, a score is true, without bias.")] = 0.9,
     position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
     length_bias: Annotated[float, _number("Logits for the longer answer, per doubling of length.")] = 0.0,
     tie_rate: Annotated[float, _rate("Verdicts that are ties.")] = 0.0,
@@ -60,10 +60,11 @@ def simulate(
 ) -> None:
     """Serve an OpenAI-compatible endpoint whose truth is known.
 
-    Candidates end in a line that states their quality; the judge prefers the better one as often as --accuracy says.
+    Candidates end in a line that states their quality; the judge prefers the better one, or scores it, as often as
+    --accuracy says, in whatever form it is asked: comparisons, rubrics, references, checklists, a schema or words.
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
     Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
-    for ends, its places for tokens and thought (docs/endpoints.md).
+    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md).
     Ctrl-C ends it.
     """
     given = dict(locals())
@@ -72,26 +73,23 @@ def simulate(
     from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
-    family = _family(dialect)
+    _check(dialect)
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
 
     try:
         with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(
-                _until_told(serve(settings, batches=batches, tuning=tuning, dialect=family, port=port, ready=_ready))
-            )
+            asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
     except OSError as error:
         _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
 
 
-def _family(name: str | None) -> Any:
+def _check(dialect: str | None) -> None:
     from judgegen.llm.dialects import DIALECTS, named
 
-    if name is not None and named(name) is None:
-        _refuse(f"--dialect {name!r} is not one of: {', '.join(one.name for one in DIALECTS)}")
-    return None if name is None else named(name)
+    if dialect is not None and named(dialect) is None:
+        _refuse(f"--dialect {dialect!r} is not one of: {', '.join(one.name for one in DIALECTS)}")
 
 
 def _refuse(why: str) -> None:

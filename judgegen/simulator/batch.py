@@ -19,7 +19,7 @@ from judgegen.simulator.bodies import Refusal
 from judgegen.simulator.files import Files, Stored
 from judgegen.simulator.job import ENDPOINT, Job
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.scripted import World
+from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import Tally
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, is_metadata, page, refused
 from judgegen.simulator.work import BatchSettings, Work
@@ -28,11 +28,12 @@ from judgegen.simulator.work import BatchSettings, Work
 class Batches:
     """The batches, each worked on by a task of its own."""
 
-    def __init__(self, world: World, files: Files, tally: Tally, settings: BatchSettings) -> None:
-        self._world, self._files, self._tally, self._settings = world, files, tally, settings
+    def __init__(self, speaker: Speaker, files: Files, tally: Tally, settings: BatchSettings) -> None:
+        self._speaker, self._files, self._tally, self._settings = speaker, files, tally, settings
+        self._seed = speaker.world.settings.seed
         self._jobs: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._submissions = Lots("submissions", world.settings.seed)
+        self._submissions = Lots("submissions", self._seed)
 
     async def aclose(self) -> None:
         """Stop working."""
@@ -69,10 +70,10 @@ class Batches:
 
     def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> Job:
         job = Job(input=stored, metadata=metadata)
-        lots = Lots("batch", self._world.settings.seed, len(self._jobs))
+        lots = Lots("batch", self._seed, len(self._jobs))
         self._jobs[job.id] = job
         self._tally.counts["batches"] += 1
-        work = Work(job, lots, self._settings, self._world, self._files, self._tally, self.enqueued)
+        work = Work(job, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued)
         task = asyncio.create_task(work.done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

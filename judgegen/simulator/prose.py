@@ -1,22 +1,18 @@
 """What the known-truth world's models say: a few English sentences around the words of the question, then a mark.
 
 The last line `[quality 0.731]` is the answer's latent quality, readable by anybody: it is how the world's judge knows
-the truth. Pure; knows nothing of requests, rates or verdicts.
+the truth. What a judge writes for its own use, a reference or a checklist, has no mark. Pure; knows nothing of
+requests, rates or verdicts.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import re
-from dataclasses import dataclass
 
 from judgegen.simulator.lots import Lots
 
 MARK = re.compile(r"\[quality ([01]\.\d{3})\]")
 _WORD = re.compile(r"[^\W\d_]{4,24}")
-_FRAME = re.compile(r"\s*(?:[<\[].*[>\]]|#.*|.{0,40}:)\s*")
-"""A line that frames an answer: a tag or a bracketed line alone, a heading, or a short line that ends in a colon."""
 
 _SENTENCES = (
     "The short answer is that {a} depends on {b} more than most people expect.",
@@ -43,6 +39,14 @@ _SENTENCES = (
     "Where {a} fails, {b} may still serve as a guide.",
     "Anyone who has worked with {a} will have met {b} along the way.",
     "Both {a} and {b} can be measured, with some effort.",
+)
+_QUESTIONS = (
+    "Does it say what {a} has to do with {b}?",
+    "Is {a} told apart from {b}?",
+    "Does it come to {a} before it comes to {b}?",
+    "Is there an example of {a}?",
+    "Does it say where {a} ends?",
+    "Does it leave {b} out where only {a} was asked for?",
 )
 _WORDS = (
     "context",
@@ -80,10 +84,25 @@ def quality_of(text: str) -> float | None:
 
 def answer(question: str, quality: float, lots: Lots) -> str:
     """Two to seven sentences around words of `question`, with `quality` (0 to 1) as the last line."""
-    pool = list(dict.fromkeys(word.lower() for word in _WORD.findall(question[:2000])))
-    words = [*lots.some(pool, 6), *lots.some(_WORDS, 4)]
+    return f"{reference(question, lots)}\n[quality {quality:.3f}]"
+
+
+def reference(question: str, lots: Lots) -> str:
+    """Two to seven sentences around words of `question`."""
+    words = _taken_up(question, lots)
     sentences = lots.some(_SENTENCES, 2 + lots.below(6))
-    return f"{' '.join(_told(sentence, words, lots) for sentence in sentences)}\n[quality {quality:.3f}]"
+    return " ".join(_told(sentence, words, lots) for sentence in sentences)
+
+
+def checklist(question: str, lots: Lots) -> str:
+    """Two to five questions around words of `question`, one a line."""
+    words = _taken_up(question, lots)
+    return "\n".join(_told(asked, words, lots) for asked in lots.some(_QUESTIONS, 2 + lots.below(4)))
+
+
+def _taken_up(question: str, lots: Lots) -> list[str]:
+    pool = list(dict.fromkeys(word.lower() for word in _WORD.findall(question[:2000])))
+    return [*lots.some(pool, 6), *lots.some(_WORDS, 4)]
 
 
 def _told(sentence: str, words: list[str], lots: Lots) -> str:
@@ -94,35 +113,3 @@ def _told(sentence: str, words: list[str], lots: Lots) -> str:
 def broken_off(text: str, lots: Lots) -> str:
     """The beginning of `text`, a fifth to four fifths of it: what a model leaves that ran out of room."""
     return text[: max(1, int(len(text) * (0.2 + 0.6 * lots.unit())))]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An answer as a judge sees it: its quality and its length in characters."""
-
-    quality: float
-    length: int
-
-
-def shown(text: str) -> tuple[Shown, ...]:
-    """The marked answers quoted in `text`, in display order.
-
-    An answer is what stands before its mark, back to the nearest line that frames it: the mark before, a line in angle
-    or square brackets, a heading, or a line of up to 40 characters that ends in a colon.
-    """
-    found, start = [], 0
-    for mark in MARK.finditer(text):
-        lines = text[start : mark.start()].split("\n")
-        own = itertools.takewhile(lambda line: not _frames(line), reversed(lines))
-        found.append(Shown(quality=float(mark[1]), length=len("\n".join(own).strip())))
-        start = mark.end()
-    return tuple(found)
-
-
-def _frames(line: str) -> bool:
-    return bool(line.strip()) and _FRAME.fullmatch(line) is not None
-
-
-def doublings(first: Shown, second: Shown) -> float:
-    """How many times the second's length must be doubled to reach the first's; negative where the first is shorter."""
-    return math.log2(max(first.length, 1) / max(second.length, 1))

@@ -7,11 +7,16 @@
               + where the first has the higher quality, - where the lower, nothing where they are equal, so that
               without bias the better one wins with probability `accuracy` whatever the gap. Then ties take
               `tie_rate` of all verdicts, and `unreadable_rate` of all replies are no verdict at all.
+    score     each on its scale, lowest 0 and highest 1, with mean accuracy x height + (1 - accuracy) x (1 - height);
+              the height is the quality, in logits length_bias higher per doubling of `TYPICAL` characters. So a judge
+              without flaw gives the quality, one of accuracy 1/2 the same to all, and one of 0 the reverse.
+              `unreadable_rate` of all replies are no scores.
 
-An unset temperature or top_p is 1. A request whose last user message shows two marked answers is a judge's, one with
-none or one is a sampler's. What else a body holds (penalties, stop, tools, unknown names) changes the draw and nothing
-else. A token is four characters; a prompt has three more for each message and three for the reply. The answer is a
-function of the settings and the body alone; which name the token limit goes by makes no difference.
+What is asked for is told by the request's form (`asked`): a verdict, scores, a judge's reference or checklist (these
+have no quality), else a sampler's answer. An unset temperature or top_p is 1. What else a body holds (penalties, stop,
+tools, unknown names) changes the draw and nothing else. A token is four characters; a prompt has three more for each
+message and three for the reply. The answer is a function of the settings and the body alone; which name the token
+limit goes by makes no difference.
 
 Knows nothing of HTTP, of this project's calls, or of what its answers are for.
 """
@@ -27,14 +32,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from judgegen.llm import dialects
 from judgegen.llm.calls import digest
-from judgegen.llm.dialects import Dialect
 from judgegen.simulator import bodies, prose, verdicts
+from judgegen.simulator.asked import NEEDED, Asked, asked
 from judgegen.simulator.bodies import Refusal
 from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.prose import Shown, quality_of
-from judgegen.simulator.verdicts import Odds, Piece, Token
+from judgegen.simulator.prose import quality_of
+from judgegen.simulator.quoted import Shown, doublings
+from judgegen.simulator.verdicts import Odds, Token
 from judgegen.simulator.weather import Weather
 from judgegen.spec import Scripted
 
@@ -42,6 +49,8 @@ __all__ = ["Refusal", "Response", "ScriptedProvider", "World", "quality_of"]
 
 Kind = Literal["sampler", "judge", "refused", "throttled", "fault"]
 CHARACTERS_PER_TOKEN = 4
+TYPICAL = 320
+"""Characters of an answer that is neither long nor short to a judge who scores it by itself."""
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -77,19 +86,22 @@ class World:
             return refusal
         if body.get("logprobs") and not self.settings.logprobs:
             return bodies.NO_LOGPROBS
-        shown = _shown(body)
-        if (refusal := _mismatch(body, shown)) is not None:
-            return refusal
-        key = body_digest(body)
-        if len(shown) < 2:
-            return _completion(body, key, [self._sample(body, f"{key}/{i}") for i in range(body.get("n") or 1)])
         try:
-            pieces = verdicts.shape(body)
+            what = asked(body)
         except ValueError as error:
             message = f"Invalid schema for response_format: {error}"
             return Refusal(message=message, param="response_format", code="invalid_json_schema")
-        odds = self.odds(shown[0], shown[1])
-        return _completion(body, key, [self._judge(pieces, odds, f"{key}/{i}") for i in range(body.get("n") or 1)])
+        if (refusal := _mismatch(what)) is not None:
+            return refusal
+        key = body_digest(body)
+        return _completion(body, key, [self._said(what, body, f"{key}/{i}") for i in range(body.get("n") or 1)])
+
+    def _said(self, what: Asked, body: Mapping[str, Any], key: str) -> Said:
+        if what.kind == "answer":
+            return self._sample(body, key)
+        if what.kind == "note":
+            return self._note(what, body, key)
+        return self._judge(what, key)
 
     def expected_quality(self, body: Mapping[str, Any]) -> float:
         """The quality of answers to `body` before noise and clipping."""
@@ -110,9 +122,15 @@ class World:
 
     def odds(self, first: Shown, second: Shown) -> Odds:
         """The true probabilities of a verdict on two answers as shown."""
-        p = self.p_first(first.quality, second.quality, doublings=prose.doublings(first, second))
+        p = self.p_first(first.quality, second.quality, doublings=doublings(first, second))
         tie = self.settings.tie_rate
         return Odds(first=(1 - tie) * p, second=(1 - tie) * (1 - p), tie=tie)
+
+    def heights(self, shown: Shown) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Where on its scale a score falls, 0 to 1, each height with its share: the true one, and its reverse."""
+        longer = math.log2(max(shown.length, 1) / TYPICAL)
+        height = _logistic(_logit(shown.quality) + self.settings.length_bias * longer)
+        return (self.settings.accuracy, height), (1 - self.settings.accuracy, 1 - height)
 
     def _sample(self, body: Mapping[str, Any], key: str) -> Said:
         lots = Lots("sampler", self.settings.seed, key)
@@ -123,13 +141,21 @@ class World:
         text = prose.broken_off(text, lots) if truncated else text
         return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else (), whole=not truncated)
 
-    def _judge(self, pieces: Sequence[Piece], odds: Odds, key: str) -> Said:
+    def _judge(self, what: Asked, key: str) -> Said:
         lots = Lots("judge", self.settings.seed, key)
         if lots.unit() < self.settings.unreadable_rate:
             tokens = verdicts.plain(lots.one(verdicts.GARBAGE))
+        elif what.kind == "verdict":
+            tokens = verdicts.verdict(what.pieces, self.odds(*what.shown), lots.unit())
         else:
-            tokens = verdicts.tokens(pieces, odds, lots.unit())
+            tokens = verdicts.scores(what.pieces, self.heights(*what.shown), lots.unit)
         return Said(text="".join(token for token, _ in tokens), tokens=tokens)
+
+    def _note(self, what: Asked, body: Mapping[str, Any], key: str) -> Said:
+        """A reference or a checklist; it has no quality, so that no judge takes it for one of the answers."""
+        lots = Lots("note", self.settings.seed, key)
+        text = (prose.checklist if what.lists else prose.reference)(what.request, lots)
+        return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else ())
 
 
 def body_digest(body: Mapping[str, Any]) -> str:
@@ -140,7 +166,7 @@ def body_digest(body: Mapping[str, Any]) -> str:
 
 def role(body: Mapping[str, Any]) -> Literal["sampler", "judge"]:
     """Who asks."""
-    return "judge" if len(_shown(body)) == 2 else "sampler"
+    return asked(body).role
 
 
 def prompt_tokens(body: Mapping[str, Any]) -> int:
@@ -148,18 +174,14 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
     return sum(3 + _tokens(bodies.text_of(message)) for message in body["messages"]) + 3
 
 
-def _shown(body: Mapping[str, Any]) -> tuple[Shown, ...]:
-    asked = [message for message in body["messages"] if message["role"] == "user"]
-    return prose.shown(bodies.text_of(asked[-1])) if asked else ()
-
-
-def _mismatch(body: Mapping[str, Any], shown: Sequence[Shown]) -> Refusal | None:
+def _mismatch(what: Asked) -> Refusal | None:
     """A verdict that cannot be given is refused: a guess would look like data."""
-    wants_schema = (body.get("response_format") or {}).get("type") == "json_schema"
-    if len(shown) > 2 or (wants_schema and len(shown) < 2):
-        marks = f"the last user message shows {len(shown)} answers with a [quality 0.000] mark"
-        return Refusal(message=f"Scripted: {marks}; a verdict needs two.", param="messages", code="invalid_value")
-    return None
+    needed, found = NEEDED.get(what.kind, 0), len(what.shown)
+    if found == needed or not needed:
+        return None
+    marks = f"the last user message shows {found} answers with a [quality 0.000] mark"
+    wants = "a verdict needs two" if what.kind == "verdict" else "a score needs one"
+    return Refusal(message=f"Scripted: {marks}; {wants}.", param="messages", code="invalid_value")
 
 
 def _number(body: Mapping[str, Any], name: str) -> float:
@@ -216,13 +238,35 @@ class Response:
     payload: Any
 
 
-class ScriptedProvider:
-    """The world behind its weather, in this process; in the dialect of a family of servers where one is named."""
+class Speaker:
+    """The world in the words of a family of servers, in OpenAI's where none is named; nothing goes wrong on the way."""
 
-    def __init__(self, settings: Scripted, dialect: Dialect | None = None) -> None:
-        self._accent = None if dialect is None else Accent(dialect)
-        self._draws = itertools.count()
+    def __init__(self, settings: Scripted) -> None:
         self.world = World(settings)
+        self.dialect = None if settings.dialect is None else dialects.named(settings.dialect)
+        self._accent = None if self.dialect is None else Accent(self.dialect)
+        self._draws = itertools.count()
+
+    def answer(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+        """The response to a chat-completions body, with `headers` on it."""
+        headers = headers or {}
+        if self._accent is not None and bodies.problem(body) is None:
+            if (refused := self._accent.refusal(body)) is not None:
+                return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
+            body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
+        answer = self.world.answer(body)
+        if isinstance(answer, Refusal):
+            return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
+        said = answer if self._accent is None else self._accent.said(answer)
+        return Response(kind=role(body), status=200, headers=headers, payload=said)
+
+
+class ScriptedProvider:
+    """The world behind its weather, in this process."""
+
+    def __init__(self, settings: Scripted) -> None:
+        self.speaker = Speaker(settings)
+        self.world = self.speaker.world
         self.weather = Weather(settings)
 
     async def __call__(self, body: Mapping[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
@@ -247,19 +291,7 @@ class ScriptedProvider:
             await asyncio.sleep(wait)
         if fault is not None:
             return Response(kind="fault", status=fault.status, headers=fault.headers, payload=fault.payload())
-        return self._answered(body)
-
-    def _answered(self, body: Mapping[str, Any]) -> Response:
-        headers = self.weather.headers()
-        if self._accent is not None and bodies.problem(body) is None:
-            if (refused := self._accent.refusal(body)) is not None:
-                return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
-            body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
-        answer = self.world.answer(body)
-        if isinstance(answer, Refusal):
-            return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
-        said = answer if self._accent is None else self._accent.said(answer)
-        return Response(kind=role(body), status=200, headers=headers, payload=said)
+        return self.speaker.answer(body, self.weather.headers())
 
     async def aclose(self) -> None:
         """Nothing is held."""

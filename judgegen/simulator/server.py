@@ -5,7 +5,7 @@
     /v1/files, /v1/batches, /v1/fine_tuning/jobs
                                 OpenAI's Files, Batch and fine-tuning APIs, met by the same faults
     /openai/v1/files, /openai/v1/fine_tuning/jobs
-                                the same with Azure's rules
+                                the same with Azure's rules; none of these in a dialect that has no batches
     GET  /stats                 sampler, judge, faults, throttled, refused: what requests and batch rows came to;
                                 repeats: answers to bodies answered before; prompt_tokens, completion_tokens: of what
                                 was answered; batches: accepted; batch_rows: answered; peak, in_flight: of chat
@@ -27,7 +27,6 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.llm.dialects import Dialect
 from judgegen.simulator import wire
 from judgegen.simulator.batch import Batches
 from judgegen.simulator.bodies import Refusal
@@ -50,14 +49,13 @@ class Simulator:
         settings: Scripted,
         batches: BatchSettings,
         tuning: FinetuneSettings | None = None,
-        dialect: Dialect | None = None,
     ) -> None:
         tuning = tuning or FinetuneSettings()
-        self.provider = ScriptedProvider(settings, dialect)
+        self.provider = ScriptedProvider(settings)
         self.tally = Tally()
         self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
-        self.batches = Batches(self.provider.world, self.files, self.tally, batches)
+        self.batches = Batches(self.provider.speaker, self.files, self.tally, batches)
 
     def app(self) -> web.Application:
         """The application to serve."""
@@ -69,9 +67,10 @@ class Simulator:
             web.get("/stats/paid", self.paid),
             web.post("/stats/reset", self.reset),
         ]
+        dialect = self.provider.speaker.dialect
+        desks = (self.files, self.batches, self.tunings) if dialect is None or dialect.batch else ()
         met = [
-            web.route(route.method, route.path, self._met(route.handler))
-            for route in (*self.files.routes(), *self.batches.routes(), *self.tunings.routes())
+            web.route(route.method, route.path, self._met(route.handler)) for desk in desks for route in desk.routes()
         ]
         for route in (*own, *met, web.route("*", "/{path:.*}", nowhere)):
             app.router.add_route(route.method, route.path, patient(route.handler))
@@ -151,7 +150,6 @@ async def serving(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
-    dialect: Dialect | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
@@ -160,7 +158,7 @@ async def serving(
     Raises:
         OSError: the port is taken.
     """
-    simulator = Simulator(settings, batches or BatchSettings(), tuning, dialect)
+    simulator = Simulator(settings, batches or BatchSettings(), tuning)
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -176,7 +174,6 @@ async def serve(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
-    dialect: Dialect | None = None,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[str], None] | None = None,
@@ -186,7 +183,7 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    async with serving(settings, batches=batches, tuning=tuning, dialect=dialect, port=port, host=host) as served:
+    async with serving(settings, batches=batches, tuning=tuning, port=port, host=host) as served:
         if ready is not None:
             ready(served.url)
         await asyncio.Event().wait()

@@ -1,23 +1,21 @@
-"""How the known-truth world's judge puts a verdict into words: the shape asked for, as tokens with their logprobs.
+"""How the known-truth world's judge puts what it finds into words: the form asked for, as tokens with their logprobs.
 
-A shape is a row of pieces: text, and slots where a label goes. Where the request has a JSON schema, every enum of two
-or more strings is a slot (value 0 the answer shown first, value 1 the one shown second, the last of three or more the
-tie), other strings hold a short reason, numbers the middle of their range, booleans true. Without a schema the labels
-are read from the instruction (`{"verdict": "C"} or {"verdict": "D"} or {"verdict": "tie"}`), else they are A, B, tie.
-A label is one token of its own; its top_logprobs are the true probabilities of the labels. Pure.
+A form is a row of pieces: text, slots where a verdict's label goes, and levels where a score goes. Of a JSON schema
+every enum of two or more strings is a slot (value 0 the answer shown first, value 1 the one shown second, the last of
+three or more the tie), every enum of numbers and every number between two bounds a level; other strings hold a short
+reason, other numbers the middle of their range, booleans true. A label or a score is one token of its own; its
+top_logprobs are the true probabilities of what could have stood there. Pure; knows nothing of requests.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from judgegen.simulator.bodies import text_of
-from judgegen.simulator.prose import MARK
 
 REASON = "Weighed against the other answer and found so by lot."
 GARBAGE = (
@@ -29,9 +27,10 @@ GARBAGE = (
 NEVER = -9999.0
 """What OpenAI writes for the logarithm of a probability of zero."""
 DEEPEST = 32
+MOST_LEVELS = 101
+_STEPS = 10
+"""Into how many steps a range is divided that has more levels than `MOST_LEVELS`, or none."""
 
-_RUN = re.compile(r'"verdict"\s*:\s*(?:one of\s+)?((?:"[^"\n]{1,40}"(?!\s*:)[\s|,/]*(?:or\s+)?)+)')
-_QUOTED = re.compile(r'"([^"\n]+)"')
 _TOKEN = re.compile(r'"|\s*[^"\s]+|\s+')
 
 
@@ -65,25 +64,44 @@ class Odds:
         return "second" if unit < self.first + self.second or not self.tie else "tie"
 
 
-Piece = str | Slot
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """Where a score goes; `values` ascend."""
+
+    values: tuple[float, ...]
+
+    @property
+    def middle(self) -> str:
+        """What stands here where nothing is scored, as JSON."""
+        return json.dumps(self.values[len(self.values) // 2])
+
+    def chances(self, mixture: Sequence[tuple[float, float]]) -> dict[str, float]:
+        """The probability of each value, as JSON, whose mean is the mixture's: (share, height in 0..1) pairs.
+
+        A height between two values falls on either, the nearer one the more often.
+        """
+        found = dict.fromkeys(map(json.dumps, self.values), 0.0)
+        names = list(found)
+        for share, height in mixture:
+            place = height * (len(names) - 1)
+            below = min(int(place), len(names) - 2)
+            found[names[below]] += share * (below + 1 - place)
+            found[names[below + 1]] += share * (place - below)
+        return found
+
+
+Piece = str | Slot | Level
 Token = tuple[str, Mapping[str, float]]
 """A token and the probability of each token that could have stood there."""
 
 
-def shape(body: Mapping[str, Any]) -> tuple[Piece, ...]:
-    """The shape in which `body` asks for a verdict.
+def of_schema(schema: Any) -> tuple[Piece, ...]:
+    """The form that a JSON schema asks for.
 
     Raises:
-        ValueError: its schema is none that a value can be made of.
+        ValueError: it is none that a value can be made of.
     """
-    asked = body.get("response_format") or {}
-    if asked.get("type") == "json_schema":
-        schema = asked["json_schema"]["schema"]
-        return tuple(_fill(schema, schema, 0))
-    slot = _named(body["messages"])
-    if slot is None and asked.get("type") != "json_object":
-        return (Slot(first="A", second="B", tie="tie"),)
-    return '{"verdict":"', slot or Slot(first="A", second="B", tie="tie"), '"}'
+    return tuple(_fill(schema, schema, 0))
 
 
 def _fill(schema: Any, root: Any, depth: int) -> Iterator[Piece]:
@@ -113,6 +131,9 @@ def _referred(pointer: str, root: Any) -> Any:
 def _label(values: Any) -> Iterator[Piece]:
     if not isinstance(values, list | tuple) or not values:
         raise ValueError("an enum without values")
+    if len(values) > 1 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        yield Level(values=tuple(sorted(values)))
+        return
     if len(values) < 2 or not all(isinstance(value, str) for value in values):
         yield json.dumps(values[len(values) // 2])
         return
@@ -132,8 +153,7 @@ def _typed(schema: Mapping[str, Any], root: Any, depth: int) -> Iterator[Piece]:
         yield from _fill(schema.get("items", {}), root, depth + 1)
         yield "]"
     elif kind in ("number", "integer"):
-        middle = (schema.get("minimum", 0) + schema.get("maximum", 1)) / 2
-        yield json.dumps(math.floor(middle) if kind == "integer" else middle)
+        yield _between(schema, whole=kind == "integer")
     else:
         yield {"boolean": "true", "null": "null"}.get(kind, json.dumps(REASON))
 
@@ -146,29 +166,47 @@ def _object(properties: Mapping[str, Any], root: Any, depth: int) -> Iterator[Pi
     yield "}"
 
 
-def _named(messages: Sequence[Mapping[str, Any]]) -> Slot | None:
-    """The labels that the instruction lists: after the last mark, else before the first or in the system prompt."""
-    texts = [text_of(message) for message in messages]
-    asked = MARK.split(texts[-1])
-    for text in (asked[-1], "\n".join([*texts[:-1], asked[0]])):
-        runs = _RUN.findall(text)
-        labels = list(dict.fromkeys(label for run in runs for label in _QUOTED.findall(run)))
-        if len(labels) >= 2:
-            return Slot(first=labels[0], second=labels[1], tie=labels[2] if len(labels) > 2 else None)
-    return None
+def _between(schema: Mapping[str, Any], *, whole: bool) -> Piece:
+    """A number: a level where it has both bounds, else the middle of what it may be."""
+    low, high = schema.get("minimum", 0), schema.get("maximum", 1)
+    if not {"minimum", "maximum"} <= schema.keys() or not low < high:
+        middle = (low + high) / 2
+        return json.dumps(math.floor(middle) if whole else middle)
+    if whole and high - low < MOST_LEVELS:
+        return Level(values=tuple(range(math.ceil(low), math.floor(high) + 1)))
+    steps = (low + (high - low) * step / _STEPS for step in range(_STEPS + 1))
+    return Level(values=tuple(round(step) if whole else round(step, 6) for step in steps))
 
 
-def tokens(pieces: Sequence[Piece], odds: Odds, unit: float) -> list[Token]:
-    """The reply, with one verdict drawn by `unit` in every slot."""
+def verdict(pieces: Sequence[Piece], odds: Odds, unit: float) -> list[Token]:
+    """The reply that compares, with one verdict drawn by `unit` in every slot and the middle in every level."""
     slots = [piece for piece in pieces if isinstance(piece, Slot)]
     fair = odds if all(slot.tie is not None for slot in slots) else odds.without_tie()
-    verdict = fair.drawn(unit)
+    drawn = fair.drawn(unit)
+    return _spoken(pieces, lambda slot: (getattr(slot, drawn), _chances(slot, fair)), lambda level: plain(level.middle))
+
+
+def scores(pieces: Sequence[Piece], mixture: Sequence[tuple[float, float]], unit: Callable[[], float]) -> list[Token]:
+    """The reply that scores one answer: each level drawn by the next `unit` from the mixture of heights."""
+
+    def scored(level: Level) -> list[Token]:
+        chances, lot = level.chances(mixture), unit()
+        reached = itertools.accumulate(chances.values())
+        name = next((name for name, below in zip(chances, reached, strict=True) if lot < below), list(chances)[-1])
+        return [(name, chances)]
+
+    return _spoken(pieces, lambda slot: (slot.first, {slot.first: 1.0}), scored)
+
+
+def _spoken(
+    pieces: Sequence[Piece], said: Callable[[Slot], Token], scored: Callable[[Level], list[Token]]
+) -> list[Token]:
     found: list[Token] = []
     for piece in pieces:
         if isinstance(piece, Slot):
-            found.append((getattr(piece, verdict), _chances(piece, fair)))
+            found.append(said(piece))
         else:
-            found.extend(plain(piece))
+            found.extend(scored(piece) if isinstance(piece, Level) else plain(piece))
     return found
 
 

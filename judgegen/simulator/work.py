@@ -1,7 +1,7 @@
 """The work on one batch of the simulator: from validation through its rows to the files of results.
 
 A batch validates for a tenth of its seconds, is in progress for eight tenths and finalizes for the rest. Its rows are
-answered by the world in an order of their own, without latency, faults or rate limit; a row counts as paid when it is
+answered by the speaker in an order of their own, without latency, faults or rate limit; a row counts as paid when it is
 answered. What is left when a batch expires or is cancelled stands in the error file. Knows nothing of HTTP.
 """
 
@@ -19,7 +19,7 @@ from judgegen.simulator.bodies import Refusal
 from judgegen.simulator.files import MOST_BATCH_BYTES, Files
 from judgegen.simulator.job import Job, Reading, Status
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.scripted import World, role
+from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import Tally
 
 SLICE = 20
@@ -61,13 +61,13 @@ class Work:
         job: Job,
         lots: Lots,
         settings: BatchSettings,
-        world: World,
+        speaker: Speaker,
         files: Files,
         tally: Tally,
         enqueued: Callable[[str | None], int],
     ) -> None:
         self._job, self._lots, self._settings = job, lots, settings
-        self._world, self._files, self._tally, self._enqueued = world, files, tally, enqueued
+        self._speaker, self._files, self._tally, self._enqueued = speaker, files, tally, enqueued
         self._paths = {name: files.place() for name in ("output", "error")}
         self._source = files.place()
         self._source.hardlink_to(job.input.path)  # the upload may be deleted while the batch is open
@@ -180,13 +180,14 @@ class Work:
         return self._line(name, error="request_timeout") if how is None else self._line(name, how.status, how.payload())
 
     def _answered(self, name: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        answer = self._world.answer(body)
-        if isinstance(answer, Refusal):
+        answer = self._speaker.answer(body)
+        if answer.status != 200:
             self._tally.came_to("refused")
-            return "error", self._line(name, answer.status, answer.payload())
-        self._tally.answered(role(body), answer, custom_id=name)
-        self._job.usage.update({key: answer["usage"][key] for key in ("prompt_tokens", "completion_tokens")})
-        return "output", self._line(name, 200, answer)
+            return "error", self._line(name, answer.status, answer.payload)
+        self._tally.answered(answer.kind, answer.payload, custom_id=name)
+        usage = answer.payload["usage"] or {}
+        self._job.usage.update({key: usage.get(key, 0) for key in ("prompt_tokens", "completion_tokens")})
+        return "output", self._line(name, 200, answer.payload)
 
     def _line(
         self, name: str, status: int | None = None, body: Mapping[str, Any] | None = None, error: str | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
 
+from judgegen.llm.dialects import DIALECTS, named
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
 from judgegen.spec.tables import Frozen, Pairs
@@ -56,6 +57,14 @@ class Scripted(Frozen):
     rpm: int | None = Field(default=None, gt=0)  # 429 above it
     logprobs: bool = True  # False: refuses them as some servers do
     seed: int = 0
+    dialect: str | None = None  # the family of servers whose refusals, words and places it speaks in
+
+    @field_validator("dialect")
+    @classmethod
+    def _spoken(cls, name: str | None) -> str | None:
+        if name is not None and named(name) is None:
+            raise ValueError(f"{name!r} is not one of: {', '.join(one.name for one in DIALECTS)}")
+        return name
 
 
 class Endpoint(Frozen):

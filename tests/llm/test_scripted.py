@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from judgegen.simulator.prose import shown
+from judgegen.simulator.quoted import quoted
 from judgegen.simulator.scripted import Refusal, World, body_digest, quality_of
 from judgegen.spec import Scripted
 
@@ -190,7 +190,7 @@ def test_length_bias_is_per_doubling() -> None:
     p = 1 / (1 + math.exp(-2 * 0.6))
     world = World(Scripted(length_bias=0.6))
     long, short = marked(0.5, 400), marked(0.5, 100)
-    assert [one.length for one in shown(judge(long, short)["messages"][0]["content"])] == [399, 99]
+    assert [one.length for one in quoted(judge(long, short)["messages"][0]["content"]).answers] == [399, 99]
     assert share(world, "A", long, short) == pytest.approx(p, abs=within(p) + 0.01)
     assert share(world, "B", short, long) == pytest.approx(p, abs=within(p) + 0.01)
 
@@ -201,7 +201,7 @@ def test_length_bias_is_per_doubling() -> None:
 def test_an_answers_length_is_its_own(frame: str) -> None:
     """Tags, brackets, headings and labels around an answer do not count; without a frame the last mark ends it."""
     asked = frame.format(marked(0.1, 60)) + "\n\n" + frame.format(marked(0.9, 600)) + "\nWhich is better?"
-    found = shown(asked)
+    found = quoted(asked).answers
     assert [(one.quality, one.length) for one in found] == [(0.1, 59), (0.9, 599)]
 
 

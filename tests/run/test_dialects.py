@@ -38,7 +38,7 @@ def test_every_dialect_ends_with_pairs_and_the_servers_bill(dialect: Dialect, tm
     """What the family refuses costs a few requests in all, the flagged prompt is a row, and again asks nothing."""
 
     async def main() -> None:
-        async with serving(Scripted(accuracy=1.0), dialect=dialect) as served:
+        async with serving(Scripted(accuracy=1.0, dialect=dialect.name)) as served:
             spec = run_file(served.url)
             first = await judgegen.generate(spec, out=tmp_path / "run", prompts=PROMPTS)
             row = Counter(served.tally.row())

@@ -12,12 +12,16 @@ def _connect(endpoint: Endpoint, _: str) -> ChatProvider:
     from judgegen.simulator.scripted import ScriptedProvider
 
     world = ScriptedProvider(endpoint.scripted)
-    return ChatProvider(world, tokens_key="max_completion_tokens", close=world.aclose)
+    spoken = world.speaker.dialect
+    limit = "max_completion_tokens" if spoken is None else spoken.limit
+    return ChatProvider(world, tokens_key=limit, close=world.aclose, system_role=endpoint.system_role)
 
 
 def _identity(endpoint: Endpoint) -> str:
     """Worlds that answer alike are one, however slow or faulty their wire is."""
     world = endpoint.scripted.model_dump(exclude={"latency_s", "fault_rate", "rpm"})
+    if world["dialect"] is None:  # a key that is newer than many a run means nothing where it is not written
+        del world["dialect"]
     return "scripted:" + digest(world, size=6)
 
 
