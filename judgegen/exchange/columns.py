@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 HEAD = 1 << 20
 """Bytes at the head of a file that any loader looks at before it decides."""
 
 Path = tuple[str, ...]
+_NESTED = frozenset({dict, list})
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a row stands in its file: its number from 0, and the bytes before it."""
 
     row: int
@@ -39,10 +39,12 @@ class _Node:
     """What stood at one path: the keys of objects and the kinds of other values, each with its first place.
 
     `open` is where the second of two kinds came of which one holds others; what is inside no longer counts then.
+    `flat` are the keys and types of objects without others inside, as far as they stood there: they say nothing new.
     """
 
     seen: dict[Any, Place] = field(default_factory=dict)
     open: Place | None = None
+    flat: set[Any] = field(default_factory=set)
 
     def take(self, kind: Any, place: Place) -> bool:
         """Add a kind; whether what is inside such a value still counts."""
@@ -63,32 +65,50 @@ class Columns:
 
     def __init__(self) -> None:
         self.rows = 0
-        self.having: Counter[str] = Counter()
         self.nodes: dict[Path, _Node] = {}
+        self._spelled: Counter[tuple[str, ...]] = Counter()
+        self._nested: dict[Any, tuple[str, ...]] = {}
+
+    @property
+    def having(self) -> Counter[str]:
+        """How many rows have each key, in the order in which the keys came."""
+        having: Counter[str] = Counter()
+        for names, count in self._spelled.items():
+            for name in names:
+                having[name] += count
+        return having
 
     def add(self, row: Mapping[str, Any], offset: int) -> None:
         """Take a row that begins after so many bytes."""
         place = Place(self.rows, offset)
         self.rows += 1
-        self.having.update(row.keys())
-        for key, value in row.items():
-            self._inside(value, (key,), place)
+        names = tuple(row)
+        self._spelled[names] += 1
+        spelled = (names, tuple(map(type, row.values())))
+        known = self._nested.get(spelled)
+        if known is None:
+            self._nested[spelled] = tuple(name for name in names if isinstance(row[name], dict | list))
+        for key in names if known is None else known:
+            self._inside(row[key], (key,), place)
 
     def _inside(self, value: Any, path: Path, place: Place) -> None:
         if value is None:
             return
-        kind = frozenset(value) if isinstance(value, dict) else type(value).__name__
         node = self.nodes.get(path)
         if node is None:
             node = self.nodes[path] = _Node()
-        if not node.take(kind, place):
-            return
         if isinstance(value, dict):
+            spelled = (tuple(value), tuple(map(type, value.values())))
+            if spelled in node.flat or not node.take(frozenset(value), place):
+                return
             for key, inner in value.items():
                 self._inside(inner, (*path, key), place)
-        elif isinstance(value, list):
+            if not _NESTED.intersection(spelled[1]):
+                node.flat.add(spelled)
+        elif node.take(type(value).__name__, place) and isinstance(value, list):
+            inside = (*path, "[]")
             for inner in value:
-                self._inside(inner, (*path, "[]"), place)
+                self._inside(inner, inside, place)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -233,4 +233,6 @@ def count(preference: Preference, tally: Written) -> None:
         if model := (preference.get(side) or {}).get("model"):
             tally.models.setdefault(model, [0, 0])[place] += 1
     for side in ("prompt", "chosen", "rejected"):
-        tally.message_keys.update(key for message in preference.get(side) or () for key in message)
+        for message in preference.get(side) or ():
+            if not message.keys() <= tally.message_keys:
+                tally.message_keys.update(message)

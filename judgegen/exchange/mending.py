@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.exchange.personal import Seeker
-from judgegen.formats import rules
+from judgegen.formats import plainly, rules
 from judgegen.formats.format import Format
 from judgegen.sources.lines import opened
 from judgegen.writer.files import part_of, put_in_place
@@ -60,6 +60,6 @@ def form_of(row: Any, form: Format) -> Format:
 def has_half(value: Any) -> bool:
     """Whether a text in it has half of a character (a lone surrogate)."""
     if isinstance(value, str):
-        return any("\ud800" <= character <= "\udfff" for character in value)
+        return plainly.has_half(value)
     inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return any(has_half(item) for item in inner)

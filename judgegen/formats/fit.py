@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from judgegen.formats import messages
+from judgegen.formats import messages, plainly
 from judgegen.formats.format import PAIR, Format, Preference, Row, Unfit
 from judgegen.llm.calls import Message
 
@@ -21,9 +21,20 @@ def laid_out(preference: Preference, form: Format) -> list[Row]:
     Raises:
         Unfit: it does not take it.
     """
+    return form.rows(passed(preference, form))
+
+
+def passed(preference: Preference, form: Format) -> Preference:
+    """A preference that `form` takes, as `messages.plain` has it.
+
+    Raises:
+        Unfit: it does not take it.
+    """
+    if plainly.sound(preference, form):
+        return preference
     plain = messages.plain(preference)
     check(plain, form)
-    return form.rows(plain)
+    return plain
 
 
 def check(preference: Preference, form: Format) -> None:
@@ -185,7 +196,7 @@ def _has_half(preference: Preference) -> bool:
 
 def _halved(value: Any) -> bool:
     if isinstance(value, str):
-        return not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)
+        return plainly.has_half(value)
     if isinstance(value, Mapping):
         return any(_halved(key) or _halved(inner) for key, inner in value.items())
     return isinstance(value, list | tuple) and any(_halved(inner) for inner in value)

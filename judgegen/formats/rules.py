@@ -12,6 +12,7 @@ from typing import Any
 from judgegen.formats import fit, messages, preferred
 from judgegen.formats.chat_rules import Fault, chat, definitions
 from judgegen.formats.format import Format, Unfit
+from judgegen.formats.plainly import differ
 
 _OLD = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}
 _INPUT = frozenset({"messages", "tools", "parallel_tool_calls"})
@@ -37,7 +38,12 @@ def sound(row: Any) -> bool:
     asked, good, bad = row["input"], row["preferred_output"], row["non_preferred_output"]
     if not isinstance(asked, dict) or len(asked) != 1 or not isinstance(asked.get("messages"), list):
         return False
-    return _plain_chat(asked["messages"]) and _plain_side(good) and _plain_side(bad) and _differ(good, bad)
+    return (
+        _plain_chat(asked["messages"])
+        and _plain_side(good)
+        and _plain_side(bad)
+        and differ(good[0]["content"], bad[0]["content"])
+    )
 
 
 def _plain_chat(chat: list[Any]) -> bool:
@@ -66,11 +72,6 @@ def _plain_message(message: Any) -> bool:
 
 def _plain_side(side: Any) -> bool:
     return isinstance(side, list) and len(side) == 1 and _plain_message(side[0]) and side[0]["role"] == "assistant"
-
-
-def _differ(good: list[Any], bad: list[Any]) -> bool:
-    """Whether the first characters that are no white space differ; where they do not, `faults` looks closer."""
-    return bool(good[0]["content"].split(None, 8)[:8] != bad[0]["content"].split(None, 8)[:8])
 
 
 def faults(row: Any, form: Format) -> Iterator[Fault]:
