@@ -19,6 +19,8 @@ COMMANDS = {
     "run": "Make preference pairs from a run file; run again, it continues.",
     "write": "Write a run's outputs again from its journal, without a network.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
+    "show": "A few pairs, and prompts without one, to read in the terminal.",
+    "report": "One page of a run: figures, charts, every pair to read.",
     "judge": "Check a judge against human votes, calibrate it, attack it.",
     "export": "Write preferences in the shape of one consumer.",
     "import": "Read preferences that others published.",

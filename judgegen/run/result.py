@@ -16,6 +16,9 @@ from judgegen.llm.journal import Journal
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from judgegen.report.charts import Plots
+    from judgegen.show.entries import Sample
+
 
 class Run:
     """A run folder: its summary, and its tables as pandas frames, read when first asked for."""
@@ -61,6 +64,35 @@ class Run:
 
         with Journal(self.folder, create=False) as journal:
             return pd.DataFrame(list(journal.timings()))
+
+    @property
+    def plot(self) -> Plots:
+        """The charts: `run.plot.margin()`, `.p_chosen()`, `.flow()`, `.wins()` and so on; need the extra `report`."""
+        from judgegen.report.charts import Plots
+        from judgegen.report.tables import Tables
+
+        return Plots(Tables(self.folder))
+
+    def sample(self, n: int = 5, *, where: str | None = None, seed: int = 0) -> Sample:
+        """A few pairs and prompts without one, to read; `where` as for `judgegen show`.
+
+        Raises:
+            SpecError: `where` is no condition on its columns.
+        """
+        from judgegen.report import selecting
+        from judgegen.report.entries import entries
+        from judgegen.report.tables import Tables
+        from judgegen.show.entries import Sample
+
+        found = entries(Tables(self.folder))
+        fitting = found if where is None else selecting.where(found, where)
+        return Sample(selecting.sample(fitting, n, seed), of=len(fitting))
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the page of this run, report.html in its folder unless `out` says where; needs the extra `report`."""
+        from judgegen.report import page
+
+        return page.write(self.folder, None if out is None else Path(out)).path
 
     def _frame(self, name: str) -> DataFrame:
         from judgegen.run import frames
