@@ -19,6 +19,7 @@ Knows nothing of where an error is shown: the library raises, the command line p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -121,3 +122,26 @@ class Unanswered(JudgegenError):  # noqa: N818
     def detail(self) -> str:
         """What audit and summary say of it; nothing of a call that was not asked yet."""
         return "" if self.reason in ("not-run", "batched") else f"{self.reason}: {self}"
+
+
+EXIT_CODES: Mapping[int, tuple[str, str]] = {
+    0: ("done: there are pairs to train on", ""),
+    1: ("a fault of judgegen's own, or the question whether to spend money was answered with no", "nothing is lost"),
+    2: (
+        "run file, prompts, template, price, journal or an output file is wrong",
+        "the message says where, and the mend",
+    ),
+    3: (
+        "the provider refuses: key, quota, model name, parameter",
+        "nothing more was sent; mend it, then the same command goes on",
+    ),
+    4: ("the budget is reached", "the same command with a higher cap goes on"),
+    5: ("calls still lack answers: they fail, or a batch has them", "the same command goes on"),
+    6: (
+        "a figure is past a limit of [gates], or an attack on the judge wins",
+        "the outputs are written; the message names the figure",
+    ),
+    7: ("`judge calibrate` found no threshold that holds", "do not trust this judge at that target"),
+    130: ("interrupted", "what was in flight has landed; the same command goes on"),
+}
+"""Per code what it means, and what then."""

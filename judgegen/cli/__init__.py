@@ -27,6 +27,7 @@ COMMANDS = {
     "inspect": "Say what a file's rows are, and show three as read.",
     "validate": "Check a file by every documented rule of its consumer.",
     "init": "Write a commented run file and a few prompts to start from.",
+    "schema": "Print the run file's JSON Schema, for editors.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
 }

@@ -13,12 +13,17 @@ def init(
 ) -> None:
     """Write a commented run file and a few prompts to start from.
 
+    The run file's JSON Schema is written beside it, so that an editor completes its keys and says what they mean.
     Nothing that is there already is overwritten.
     """
+    import json
+
     from judgegen.cli import ending
-    from judgegen.sources.starter import write_starter
+    from judgegen.sources.starter import starter, write_starter
+    from judgegen.spec.schema import SCHEMA_FILE, schema
 
     with ending.told():
-        written = write_starter(folder)
-    print(f"wrote {' and '.join(str(path) for path in written)}")
+        text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+        written = write_starter(folder, {**starter(), SCHEMA_FILE: text.encode()})
+    print(f"wrote {', '.join(str(path) for path in written)}")
     print(f"next: {ending.command('run', str(written[0]))}")

@@ -8,23 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from judgegen.llm.dialects import DIALECTS, named
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
-from judgegen.spec.tables import Frozen, Pairs
+from judgegen.spec.tables import Chance, Count, Frozen, Logits, Pairs, PerMillion, PerMinute, Seconds, Tokens
 from judgegen.spec.values import url_problem
 
 OPENAI_URL = "https://api.openai.com/v1"
 
 
 class Price(Frozen):
-    """USD per million tokens. `cached` is the rate of cached input, the input rate unless given."""
+    """What a model's tokens cost."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
-    cached: float | None = Field(default=None, ge=0)
+    input: PerMillion = Field(description="Of what is sent.", examples=[0.1])
+    output: PerMillion = Field(description="Of what comes back, thought included.", examples=[0.5])
+    cached: PerMillion | None = Field(
+        default=None,
+        description="Of what is sent and the provider reads from its cache; as `input` unless written.",
+        examples=[0.025],
+    )
 
 
 def _by_model(given: Any) -> Any:
@@ -39,25 +43,44 @@ Prices = Annotated[
     tuple[tuple[str, Price], ...],
     BeforeValidator(_by_model),
     PlainSerializer(_as_table, return_type=dict[str, Any]),
+    WithJsonSchema({"type": "object", "additionalProperties": Price.model_json_schema()}),
 ]
 """A price for each of some models, kept as pairs so that an endpoint can be compared and hashed."""
 
 
 class Scripted(Frozen):
-    """The known-truth provider's world: what its judge gets right and what goes wrong on the wire."""
+    """The world of `provider = "scripted"`, whose truth is known: what its judge gets right, and what goes wrong."""
 
-    accuracy: float = Field(default=0.9, ge=0, le=1)  # P(the better candidate wins) where there is no bias
-    position_bias: float = 0.0  # logits in favour of the candidate shown first
-    length_bias: float = 0.0  # logits in favour of the longer candidate, per doubling of length
-    tie_rate: float = Field(default=0.0, ge=0, le=1)
-    unreadable_rate: float = Field(default=0.0, ge=0, le=1)
-    truncated_rate: float = Field(default=0.0, ge=0, le=1)
-    latency_s: float = Field(default=0.0, ge=0)
-    fault_rate: float = Field(default=0.0, ge=0, le=1)  # 500s, 503s, 429s and dropped connections
-    rpm: int | None = Field(default=None, gt=0)  # 429 above it
-    logprobs: bool = True  # False: refuses them as some servers do
-    seed: int = 0
-    dialect: str | None = None  # the family of servers whose refusals, words and places it speaks in
+    accuracy: Chance = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="How often the better candidate wins, where there is no bias.",
+        examples=[0.75],
+    )
+    position_bias: Logits = Field(default=0.0, description="In favour of the candidate shown first.", examples=[1.5])
+    length_bias: Logits = Field(
+        default=0.0, description="In favour of the longer candidate, per doubling of length.", examples=[0.5]
+    )
+    tie_rate: Chance = Field(default=0.0, ge=0, le=1, description="Of a verdict that calls a tie.", examples=[0.1])
+    unreadable_rate: Chance = Field(
+        default=0.0, ge=0, le=1, description="Of a verdict that cannot be read.", examples=[0.05]
+    )
+    truncated_rate: Chance = Field(default=0.0, ge=0, le=1, description="Of an answer that is cut off.", examples=[0.1])
+    latency_s: Seconds = Field(default=0.0, description="How long an answer takes.", examples=[0.2])
+    fault_rate: Chance = Field(
+        default=0.0, ge=0, le=1, description="Of a 500, 503, 429 or dropped connection.", examples=[0.05]
+    )
+    rpm: Count | None = Field(
+        default=None, gt=0, description="Requests per minute above which it answers 429.", examples=[600]
+    )
+    logprobs: bool = Field(default=True, description="false: refuses them, as some servers do.", examples=[False])
+    seed: Count = Field(default=0, description="Another seed is another world.", examples=[7])
+    dialect: str | None = Field(
+        default=None,
+        description="The family of servers whose refusals, words and places it speaks in.",
+        examples=["vllm"],
+    )
 
     @field_validator("dialect")
     @classmethod
@@ -68,28 +91,87 @@ class Scripted(Frozen):
 
 
 class Endpoint(Frozen):
-    """Where calls go and how fast. Only `provider`, `base_url` or `identity`, and `scripted` are part of a call."""
+    """Where calls go and how fast.
 
-    provider: str = "openai"
-    base_url: str | None = None
-    api_key_env: str | None = None
-    plain_http: bool = False  # a key may go to a stranger over http://
-    headers: Pairs = ()  # sent with every request, beside the key; "env:NAME" is the environment variable's value
-    query: Pairs = ()  # behind every path, as Azure's api-version; "env:NAME" likewise
-    system_role: Literal["system", "developer", "user"] | None = None  # of system messages; found out unless written
-    max_concurrency: int = Field(default=64, gt=0)
-    rpm: float | None = Field(default=None, gt=0)
-    tpm: float | None = Field(default=None, gt=0)
-    timeout_s: float = Field(default=120.0, gt=0)  # 900 with service_tier = "flex"
-    service_tier: Literal["default", "flex", "priority"] | None = None  # sent with every call, and priced as such
-    max_retries: int = Field(default=8, ge=0)  # over a minute in all
-    batch_tokens: float | None = Field(default=None, gt=0)  # input tokens per batch: the provider's enqueued limit
-    identity: str | None = None
-    price: Price | None = None  # of every model that `prices` does not name
-    prices: Prices = ()  # by model
-    slots: int = Field(default=4, gt=0)  # local: requests decoded at once
-    context: int = Field(default=4096, gt=0)  # local: tokens per slot
-    scripted: Scripted = Scripted()
+    Only `provider`, `base_url` or `identity`, and `scripted` are part of a call: changing another key asks for nothing
+    again.
+    """
+
+    provider: str = Field(
+        default="openai",
+        description="Who is asked: `openai` for any server that speaks its chat API, `local` for a model inside this "
+        "process, `scripted` for a world whose truth is known, or the name of one in a package of yours.",
+        examples=["local"],
+    )
+    base_url: str | None = Field(
+        default=None,
+        description="Where the API begins. Of `openai`: what OPENAI_BASE_URL says, else OpenAI's own.",
+        examples=["http://127.0.0.1:8000/v1"],
+    )
+    api_key_env: str | None = Field(
+        default=None,
+        description="The environment variable that holds the key; keys never stand in the run file.",
+        examples=["VLLM_KEY"],
+    )
+    plain_http: bool = Field(
+        default=False, description="Whether a key may go to another machine over http://.", examples=[True]
+    )
+    headers: Pairs = Field(
+        default=(),
+        description='Sent with every request, beside the key; "env:NAME" is the value of that environment variable.',
+        examples=[{"X-Team": "env:TEAM_TOKEN"}],
+    )
+    query: Pairs = Field(
+        default=(),
+        description='Added to the address of every request, as Azure asks; "env:NAME" as in headers.',
+        examples=[{"api-version": "preview"}],
+    )
+    system_role: Literal["system", "developer", "user"] | None = Field(
+        default=None, description="The role of system messages; found out unless written.", examples=["developer"]
+    )
+    max_concurrency: Count = Field(
+        default=64, gt=0, description="The most requests in flight; the pace below it finds itself.", examples=[16]
+    )
+    rpm: PerMinute | None = Field(default=None, description="Requests, where the server has a limit.", examples=[5000])
+    tpm: PerMinute | None = Field(default=None, description="Tokens, where the server has a limit.", examples=[2000000])
+    timeout_s: Seconds = Field(
+        default=120.0,
+        gt=0,
+        description='The longest a whole answer may take; 900 with service_tier = "flex".',
+        examples=[600],
+    )
+    service_tier: Literal["default", "flex", "priority"] | None = Field(
+        default=None, description="Sent with every call, and priced as such.", examples=["flex"]
+    )
+    max_retries: Count = Field(
+        default=8, ge=0, description="How often a call that failed for a passing reason is sent again.", examples=[3]
+    )
+    batch_tokens: Annotated[float, Field(json_schema_extra={"unit": "tokens"})] | None = Field(
+        default=None,
+        gt=0,
+        description="Input tokens per batch with `--batch`: the provider's limit of what may wait.",
+        examples=[2000000],
+    )
+    identity: str | None = Field(
+        default=None,
+        description="A name that keeps paid answers valid when the address changes.",
+        examples=["our-vllm"],
+    )
+    price: Price | None = Field(
+        default=None,
+        description="Of every model here that `prices` does not name.",
+        examples=[{"input": 0.1, "output": 0.5}],
+    )
+    prices: Prices = Field(default=(), description="By model.", examples=[{"qwen3-8b": {"input": 0.05, "output": 0.2}}])
+    slots: Count = Field(
+        default=4, gt=0, description="Of a local model: how many requests it decodes at once.", examples=[1]
+    )
+    context: Tokens = Field(
+        default=4096, description="Of a local model: room of each slot, prompt and answer.", examples=[8192]
+    )
+    scripted: Scripted = Field(
+        default=Scripted(), description='The world, with provider = "scripted".', examples=[{"accuracy": 0.75}]
+    )
 
     @field_validator("provider")
     @classmethod

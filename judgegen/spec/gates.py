@@ -11,20 +11,63 @@ from typing import Any
 from pydantic import Field
 
 from judgegen.errors import GateFailed
-from judgegen.spec.tables import Frozen
+from judgegen.spec.tables import Count, Frozen, Share
 
 
 class Gates(Frozen):
-    """Limits; of what is None only `UNWRITTEN` is looked at. Shares are in 0..1, those of the summary's diagnostics."""
+    """Limits on the run's own figures; a run past one exits 6, its outputs written.
 
-    min_pairs: int | None = Field(default=None, ge=0)
-    max_flip_rate: float | None = Field(default=None, ge=0, le=1)
-    max_unreadable_rate: float | None = Field(default=None, ge=0, le=1)
-    max_cut_rate: float | None = Field(default=None, ge=0, le=1)  # answers that max_tokens broke off
-    max_tie_rate: float | None = Field(default=None, ge=0, le=1)
-    max_near_tie_share: float | None = Field(default=None, ge=0, le=1)
-    max_longer_chosen: float | None = Field(default=None, ge=0, le=1)
-    max_p_first_skew: float | None = Field(default=None, ge=0, le=0.5)  # |P(first) - 1/2|
+    Unless you write otherwise three hold: min_pairs = 1, max_unreadable_rate = 0.5, max_cut_rate = 0.5.
+    """
+
+    min_pairs: Count | None = Field(
+        default=None, ge=0, description="The fewest pairs; 1 unless written.", examples=[100]
+    )
+    max_flip_rate: Share | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the comparisons decided in both orders, those whose winner changed with the order.",
+        examples=[0.3],
+    )
+    max_unreadable_rate: Share | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the verdicts, those that could not be read; 0.5 unless written.",
+        examples=[0.05],
+    )
+    max_cut_rate: Share | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the answers, those that max_tokens broke off; 0.5 unless written.",
+        examples=[0.1],
+    )
+    max_tie_rate: Share | None = Field(
+        default=None, ge=0, le=1, description="Of the readable verdicts, those that call a tie.", examples=[0.2]
+    )
+    max_near_tie_share: Share | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the comparisons, those whose probability is within 0.05 of one half.",
+        examples=[0.4],
+    )
+    max_longer_chosen: Share | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the pairs, those whose chosen answer is the longer one.",
+        examples=[0.7],
+    )
+    max_p_first_skew: Share | None = Field(
+        default=None,
+        ge=0,
+        le=0.5,
+        description="How far the share of wins of the answer shown first may lie from one half.",
+        examples=[0.1],
+    )
 
 
 UNWRITTEN: Mapping[str, float] = {"min_pairs": 1, "max_unreadable_rate": 0.5, "max_cut_rate": 0.5}

@@ -1,18 +1,18 @@
-"""The run file's [judge] and [pairs]: how labels come about and which of them are kept. Every default stands here.
+"""The run file's [judge]: how labels come about. Every default stands here.
 
 Knows nothing of endpoints or of how any of it is done.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from judgegen.judge.method import Method
 from judgegen.judge.methods import METHODS
 from judgegen.llm import models
-from judgegen.spec.tables import Effort, Extra, Frozen
+from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
 
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
@@ -20,7 +20,6 @@ MOST_SAMPLES = 64
 
 SchemaAs = Literal["json_schema", "json_object", "off"]
 """How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
-Weight = Annotated[float, Field(ge=0)]
 
 
 def surest(votes: int) -> float:
@@ -34,9 +33,9 @@ class Third(Frozen):
     What is not written is the judge's own.
     """
 
-    endpoint: str | None = None
-    model: str | None = Field(default=None, min_length=1)
-    template: str | None = None
+    endpoint: str | None = Field(default=None, description="A name of [endpoints].", examples=["openai"])
+    model: str | None = Field(default=None, min_length=1, description="Another model.", examples=["gpt-6.1-sol"])
+    template: str | None = Field(default=None, description="Another template.", examples=["style"])
 
     @model_validator(mode="after")
     def _another(self) -> Third:
@@ -48,36 +47,67 @@ class Third(Frozen):
 class Member(Frozen):
     """One judge of several. What is not written is as in [judge]."""
 
-    endpoint: str | None = None
-    model: str = Field(min_length=1)
-    template: str | None = None
-    max_tokens: int | None = Field(default=None, gt=0)
-    reasoning_effort: Effort | None = None
-    temperature: float | None = Field(default=None, ge=0)
-    logprobs: bool | None = None
-    schema_as: SchemaAs | None = Field(default=None, alias="schema")
-    extra_body: Extra = Field(default_factory=dict)
+    endpoint: str | None = Field(default=None, description="A name of [endpoints].", examples=["openai"])
+    model: str = Field(min_length=1, description="The model that judges.", examples=["gpt-6.1-sol"])
+    template: str | None = Field(default=None, description="Its template.", examples=["style"])
+    max_tokens: Tokens | None = Field(
+        default=None, description="The longest verdict, thought included.", examples=[512]
+    )
+    reasoning_effort: Effort | None = Field(default=None, description="How long it thinks.", examples=["low"])
+    temperature: Number | None = Field(
+        default=None, ge=0, description="0 where the model takes it, unless written.", examples=[0.0]
+    )
+    logprobs: bool | None = Field(
+        default=None, description="Asked for where the model gives them, unless written.", examples=[False]
+    )
+    schema_as: SchemaAs | None = Field(
+        default=None, alias="schema", description="How the form of a verdict is asked for.", examples=["json_object"]
+    )
+    extra_body: Extra = Field(
+        default_factory=dict, description="Further keys of the request, sent as they are.", examples=[{"min_p": 0.05}]
+    )
 
 
 class Panelist(Member):
-    """A judge that is asked beside the others."""
+    """A judge that is asked beside the others. What is not written is as in [judge]."""
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: Weight = Field(default=1.0, gt=0, description="How much its verdicts count.", examples=[2.0])
 
 
 class Escalation(Member):
-    """A judge that is asked only where the ones before it conflict, cannot be read, or are not sure."""
+    """A judge that is asked only where the ones before it conflict, cannot be read, or are not sure.
 
-    below: float = Field(default=0.0, ge=0, le=0.5)  # |p - 1/2| under which it is asked, 0 for conflicts alone
+    What is not written is as in [judge].
+    """
+
+    below: Chance = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="It is asked where the probability so far is nearer to one half than this; 0: conflicts alone.",
+        examples=[0.2],
+    )
 
 
 class Grade(Frozen):
     """A grader beside the judge: it weighs in, or vetoes pairs whose rejected it puts above the chosen, or both."""
 
-    grader: str = Field(min_length=1)
-    options: dict[str, Any] = Field(default_factory=dict)
-    weight: float | None = Field(default=None, gt=0)
-    veto: bool = False
+    grader: str = Field(
+        min_length=1,
+        description="exact, numeric, contains, regex, json-schema, length, or a function of yours.",
+        examples=["exact", "mine:score"],
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What the grader is told.", examples=[{"pattern": "[0-9]+"}]
+    )
+    weight: Weight | None = Field(
+        default=None, gt=0, description="How much its scores count beside the judges' verdicts.", examples=[1.0]
+    )
+    veto: bool = Field(
+        default=False,
+        description="Drop a pair whose rejected answer it scores above the chosen one.",
+        examples=[True],
+    )
 
     @model_validator(mode="after")
     def _does_something(self) -> Grade:
@@ -87,37 +117,160 @@ class Grade(Frozen):
 
 
 class Judge(Frozen):
-    """The model that compares. Unset `temperature`, `logprobs` and `max_tokens` follow what the model accepts."""
+    """Who says which of two candidates is better.
 
-    method: str = "pairwise"
-    endpoint: str = "openai"
-    model: str = ""
-    template: str = "pairwise"
-    rubric: str = "rubric"  # the template that scores one answer at a time
-    weights: dict[str, Weight] = Field(default_factory=dict)  # of the rubric's aspects, instead of its own
-    samples: int = Field(default=1, gt=0, le=MOST_SAMPLES)  # answers to each scoring; pairwise: votes without logprobs
-    criteria: str | None = Field(default=None, min_length=1)
-    reference: Literal["off", "given", "judge"] = "given"
-    checklist: Literal["off", "judge"] = "off"
-    rationale: Literal["none", "before", "after"] = "none"
-    orders: Literal["both", "one"] = "both"
-    schedule: Literal["round-robin", "min-max", "swiss"] = "round-robin"
-    early_stop: float | None = Field(default=None, ge=0.5, le=1)  # P(winner) from which the first order settles it
-    third: Third | None = None
-    panel: tuple[Panelist, ...] = ()
-    escalate: tuple[Escalation, ...] = ()
-    grader: str | None = Field(default=None, min_length=1)
-    options: dict[str, Any] = Field(default_factory=dict)  # what the grader is told
-    grade: Grade | None = None
-    calibration: str | None = Field(default=None, min_length=1)  # what `judgegen judge calibrate` wrote
-    max_attempts: int = Field(default=3, gt=0)
-    max_tokens: int | None = Field(default=None, gt=0)
-    expected_output_tokens: int | None = Field(default=None, gt=0)
-    reasoning_effort: Effort | None = None
-    temperature: float | None = Field(default=None, ge=0)
-    logprobs: bool | None = None
-    schema_as: SchemaAs | None = Field(default=None, alias="schema")
-    extra_body: Extra = Field(default_factory=dict)
+    `temperature`, `logprobs` and `max_tokens` follow what the model accepts unless they are written. A key that the
+    method would not read is refused.
+    """
+
+    method: str = Field(
+        default="pairwise",
+        description="The way of judging; `judgegen list methods` names them with the keys that each reads.",
+        examples=["hybrid"],
+    )
+    endpoint: str = Field(default="openai", description="A name of [endpoints].", examples=["vllm"])
+    model: str = Field(
+        default="",
+        description="The model that judges. Needed unless there is a panel or no model judges.",
+        examples=["gpt-6.1-sol"],
+    )
+    template: str = Field(
+        default="pairwise",
+        description="The question by which answers are compared: a shipped one (pairwise, pairwise-reference, "
+        "correctness, helpful-honest-harmless, style) or the path of one of yours.",
+        examples=["style", "my/judge.md"],
+    )
+    rubric: str = Field(
+        default="rubric",
+        description="The template that scores one answer at a time: the shipped one, or the path of one of yours.",
+        examples=["my/rubric.md"],
+    )
+    weights: dict[str, Weight] = Field(
+        default_factory=dict,
+        description="Of the rubric's aspects, instead of those that its template states.",
+        examples=[{"helpfulness": 2.0}],
+    )
+    samples: Count = Field(
+        default=1,
+        gt=0,
+        le=MOST_SAMPLES,
+        description="Answers to each scoring, averaged; where answers are compared, verdicts on each display, counted "
+        "as votes. For judges that give no logprobs.",
+        examples=[5],
+    )
+    criteria: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What makes an answer better, in your words; the template must have a place for it.",
+        examples=["Prefer the answer that a busy reader would."],
+    )
+    reference: Literal["off", "given", "judge"] = Field(
+        default="given",
+        description="The answer that judges see as right: a prompt's own (given), one that the judge writes first "
+        "(judge), or none.",
+        examples=["judge"],
+    )
+    checklist: Literal["off", "judge"] = Field(
+        default="off",
+        description="Whether the judge first writes what a good answer to the prompt has.",
+        examples=["judge"],
+    )
+    rationale: Literal["none", "before", "after"] = Field(
+        default="none", description="Whether verdicts say why, and where.", examples=["before"]
+    )
+    orders: Literal["both", "one"] = Field(
+        default="both",
+        description="Whether each two answers are shown both ways round. One order costs half, and cannot tell a "
+        "judge that favours a place.",
+        examples=["one"],
+    )
+    schedule: Literal["round-robin", "min-max", "swiss"] = Field(
+        default="round-robin",
+        description="Which candidates meet: every two; or fewer, to find the best and the worst (min-max), or those "
+        "of equal standing, round after round (swiss).",
+        examples=["min-max"],
+    )
+    early_stop: Chance | None = Field(
+        default=None,
+        le=1,
+        ge=0.5,
+        description="Probability of a winner from which the first order settles a comparison. Needs logprobs or samples.",
+        examples=[0.95],
+    )
+    third: Third | None = Field(
+        default=None,
+        description="Who is asked once more where the two orders conflict.",
+        examples=[{"template": "style"}],
+    )
+    panel: tuple[Panelist, ...] = Field(
+        default=(),
+        description="Judges asked beside the one of [judge], one table each.",
+        examples=[[{"model": "gpt-6.1-sol", "weight": 2.0}]],
+    )
+    escalate: tuple[Escalation, ...] = Field(
+        default=(),
+        description="Judges asked in turn where those before them conflict or are not sure, one table each.",
+        examples=[[{"model": "gpt-6.1-sol", "below": 0.2}]],
+    )
+    grader: str | None = Field(
+        default=None,
+        min_length=1,
+        description='Of method = "python": exact, numeric, contains, regex, json-schema, length, or a function of '
+        'yours as "module:function".',
+        examples=["exact", "mine:score"],
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What that grader is told.", examples=[{"pattern": "[0-9]+"}]
+    )
+    grade: Grade | None = Field(
+        default=None,
+        description="A grader beside the judges.",
+        examples=[{"grader": "exact", "veto": True}],
+    )
+    calibration: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What `judgegen judge calibrate` wrote, relative to the run file: its map of confidence and its "
+        "threshold then hold.",
+        examples=["calibration.json"],
+    )
+    max_attempts: Count = Field(
+        default=3,
+        gt=0,
+        description="How often a verdict is asked for until it can be read; each is paid for.",
+        examples=[2],
+    )
+    max_tokens: Tokens | None = Field(
+        default=None,
+        description="The longest verdict, thought included; 512, or 4096 for a model that thinks, unless written.",
+        examples=[1024],
+    )
+    expected_output_tokens: Tokens | None = Field(
+        default=None,
+        description="The usual length of a verdict, for `judgegen estimate` before anything was answered.",
+        examples=[300],
+    )
+    reasoning_effort: Effort | None = Field(
+        default=None, description="How long a reasoning model thinks. Not sent unless written.", examples=["low"]
+    )
+    temperature: Number | None = Field(
+        default=None, ge=0, description="0 where the model takes it, unless written.", examples=[0.0]
+    )
+    logprobs: bool | None = Field(
+        default=None,
+        description="Probabilities of the labels, asked for where the model gives them, unless written.",
+        examples=[False],
+    )
+    schema_as: SchemaAs | None = Field(
+        default=None,
+        alias="schema",
+        description="How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone. "
+        "Found out unless written.",
+        examples=["json_object"],
+    )
+    extra_body: Extra = Field(
+        default_factory=dict, description="Further keys of the request, sent as they are.", examples=[{"min_p": 0.05}]
+    )
 
     @field_validator("method")
     @classmethod
@@ -214,28 +367,3 @@ class Judge(Frozen):
         """Tokens beyond `token_limit` for a model that seems to think by its name, where the run file sets no limit."""
         thinks = self.max_tokens is None and models.thinks(self.model, self.reasoning_effort)
         return JUDGE_TOKENS_REASONING - self.token_limit if thinks else 0
-
-
-class Pairs(Frozen):
-    """Which candidates become preferences, and what a pair must bear."""
-
-    select: Literal["best-worst", "best-mu-2sigma", "best-random", "all-above-margin", "delta"] = "best-worst"
-    require_consistent: bool = True
-    min_p_chosen: float = Field(default=0.5, ge=0.5, lt=1)
-    min_margin: float = Field(default=0.0, ge=0, le=1)
-    min_score: float | None = Field(default=None, ge=0, le=1)  # the absolute score of the chosen
-    max_length_ratio: float | None = Field(default=None, ge=1)  # characters of the longer text to the shorter's
-    length_correction: float = Field(default=0.0, ge=0)  # logits taken from a text that is longer by far
-    length_scale: float = Field(default=700.0, gt=0)  # characters: the usual length difference of two answers
-    stronger: str | None = None  # delta: the variant of the chosen
-    weaker: str | None = None
-
-    @model_validator(mode="after")
-    def _delta_names_both(self) -> Pairs:
-        named = [self.stronger, self.weaker]
-        if self.select == "delta":
-            if None in named or self.stronger == self.weaker:
-                raise ValueError('select = "delta" needs stronger and weaker, the names of two variants')
-        elif named != [None, None]:
-            raise ValueError('stronger and weaker are for select = "delta"; remove them or select that')
-        return self

@@ -15,7 +15,8 @@ from judgegen.errors import SpecError
 from judgegen.spec import values
 from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
-from judgegen.spec.judge import Escalation, Grade, Judge, Pairs, Panelist, Third
+from judgegen.spec.judge import Escalation, Grade, Judge, Panelist, Third
+from judgegen.spec.pairs import Pairs
 from judgegen.spec.runfile import Budget, Output, Spec
 from judgegen.spec.sampler import Range, Sampler, Variant
 
@@ -75,12 +76,71 @@ def _sentence(error: Any) -> str:
         return f"unknown key {place!r}; {_nearest(str(loc[-1]), loc[:-1])}"
     if error["type"] == "missing":
         return f"missing key {place!r}"
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = _said(error, loc)
     return f"{place}: {message}" if place else message
 
 
+def _said(error: Any, loc: tuple[Any, ...]) -> str:
+    """What does not fit, in a run file's words: a table, a list, a text, a number, true or false."""
+    kind, context = str(error["type"]), error.get("ctx", {})
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"must be a table, not {_shown(error)}; its keys: {_keys_of(loc)}"
+    if kind in _WANTED:
+        return f"must be {_WANTED[kind]}, not {_shown(error)}"
+    if kind in _BOUNDS:
+        return f"must be {_BOUNDS[kind].format(*context.values())}, not {_shown(error)}"
+    return str(error["msg"]).removeprefix("Value error, ").replace("Input should", "must").replace("String", "The text")
+
+
+def _shown(error: Any) -> str:
+    found = error["input"]
+    if isinstance(found, bool):
+        return str(found).lower()
+    if isinstance(found, dict | list | tuple):
+        return "a table" if isinstance(found, dict) else "a list"
+    text = repr(found)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _keys_of(loc: tuple[Any, ...]) -> str:
+    """The keys of the table that was wanted at `loc`; of one with the user's own keys, that they are."""
+    table = next((_TABLES[part] for part in reversed(loc) if part in _TABLES), None)
+    names = loc and loc[-1] in ("endpoints", "prices", "weights", "options", "extra_body")
+    return "names of yours" if names or table is None else ", ".join(_names(table))
+
+
+def _names(table: Any) -> list[str]:
+    """The keys of a table as they are written."""
+    return sorted(field.alias or name for name, field in table.model_fields.items())
+
+
+_WANTED: Mapping[str, str] = {
+    "string_type": "a text in quotes",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "decimal_type": "a number",
+    "decimal_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+_BOUNDS: Mapping[str, str] = {
+    "greater_than": "above {}",
+    "greater_than_equal": "at least {}",
+    "less_than": "below {}",
+    "less_than_equal": "at most {}",
+    "literal_error": "{}",
+    "too_short": "{1} or more items",
+    "string_too_short": "a text of {} or more characters",
+}
+
+
 def _is_union_arm(part: object) -> bool:
-    return isinstance(part, str) and (part == "float" or "Range" in part)
+    return isinstance(part, str) and (part in ("float", "constrained-float") or "Range" in part)
 
 
 def _nearest(key: str, place: tuple[Any, ...]) -> str:
@@ -89,7 +149,7 @@ def _nearest(key: str, place: tuple[Any, ...]) -> str:
     if near := difflib.get_close_matches(key, known, n=1, cutoff=0.6):
         return f"did you mean {near[0]!r}?"
     for name, table in _TABLES.items():
-        if near := difflib.get_close_matches(key, list(table.model_fields), n=1, cutoff=0.75):
+        if near := difflib.get_close_matches(key, _names(table), n=1, cutoff=0.75):
             return f"did you mean {near[0]!r} in {name}? Known here: {', '.join(known)}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
     return f"the nearest known key is {near[0]!r}; known here: {', '.join(known)}"
@@ -97,7 +157,7 @@ def _nearest(key: str, place: tuple[Any, ...]) -> str:
 
 def _known_keys(place: tuple[Any, ...]) -> list[str]:
     table = next((_TABLES[part] for part in reversed(place) if part in _TABLES), Spec)
-    return sorted(table.model_fields) if place else sorted(Spec.model_fields)
+    return _names(table if place else Spec)
 
 
 _TABLES: dict[Any, Any] = {

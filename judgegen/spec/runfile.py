@@ -15,37 +15,67 @@ from pydantic import Field, field_validator, model_validator
 from judgegen.llm import models
 from judgegen.spec.endpoint import OPENAI_URL, Endpoint
 from judgegen.spec.gates import Gates
-from judgegen.spec.judge import Judge, Pairs
+from judgegen.spec.judge import Judge
+from judgegen.spec.pairs import Pairs
 from judgegen.spec.sampler import Sampler
-from judgegen.spec.tables import Frozen
+from judgegen.spec.tables import Count, Frozen
 from judgegen.spec.values import url_problem
 
 
 class Budget(Frozen):
-    """What may be spent on a run folder in all; None is no cap."""
+    """The cap."""
 
-    max_usd: Decimal | None = Field(default=None, ge=0)
+    max_usd: Decimal | None = Field(
+        default=None,
+        ge=0,
+        description="The most this run folder may cost in all, kept by reserving each call's worst case. "
+        "Not written: no cap. `--max-usd` goes before it.",
+        examples=[20],
+        json_schema_extra={"unit": "USD"},
+    )
 
 
 class Output(Frozen):
     """What is written beside preferences.jsonl."""
 
-    formats: tuple[str, ...] = ("openai-dpo",)
-    thought: Literal["drop", "keep"] = "drop"  # of models that think: keep it before the answers, in <think>
+    formats: tuple[str, ...] = Field(
+        default=("openai-dpo",),
+        description="Consumers whose file is written too; `judgegen list formats` names them. [] writes none.",
+        examples=[["openai-dpo", "trl-dpo"]],
+    )
+    thought: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="Of models that think before they answer: `keep` puts the thought before the answer, in <think>.",
+        examples=["keep"],
+    )
 
 
 class Spec(Frozen):
     """A whole run file."""
 
-    prompts: str = Field(min_length=1)
-    seed: int = 0
-    endpoints: dict[str, Endpoint] = Field(default_factory=dict, validate_default=True)
-    sampler: Sampler
-    judge: Judge = Judge()
-    pairs: Pairs = Pairs()
-    budget: Budget = Budget()
-    output: Output = Output()
-    gates: Gates = Gates()
+    prompts: str = Field(
+        min_length=1,
+        description="The file of prompts, relative to the run file: JSONL, JSON, CSV, TSV, Parquet or a prompt a "
+        "line, also gzipped.",
+        examples=["prompts.jsonl"],
+    )
+    seed: Count = Field(
+        default=0,
+        description="Decides every random choice. Another seed is another run, and is paid for again.",
+        examples=[7],
+    )
+    endpoints: dict[str, Endpoint] = Field(
+        default_factory=dict,
+        validate_default=True,
+        description="Where calls go, by a name of yours. `openai` is there without being written.",
+        examples=[{"vllm": {"base_url": "http://127.0.0.1:8000/v1"}}],
+    )
+    sampler: Sampler = Field(description="Who writes the candidates.")
+    judge: Judge = Field(default=Judge(), description="Who says which candidate is better.")
+    pairs: Pairs = Field(default=Pairs(), description="Which candidates become preferences.")
+    budget: Budget = Field(default=Budget(), description="What may be spent.")
+    output: Output = Field(default=Output(), description="What is written.")
+    gates: Gates = Field(default=Gates(), description="Which figures of its own a run must bear.")
 
     @field_validator("endpoints")
     @classmethod

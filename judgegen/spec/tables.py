@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -32,9 +32,26 @@ def _pairs(given: Any) -> Any:
 
 
 Pairs = Annotated[
-    tuple[tuple[str, str], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict[str, str])
+    tuple[tuple[str, str], ...],
+    BeforeValidator(_pairs),
+    PlainSerializer(dict, return_type=dict[str, str]),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
 ]
 """A table of texts, kept as pairs so that what holds it can be compared and hashed."""
+
+Tokens = Annotated[int, Field(gt=0, json_schema_extra={"unit": "tokens"})]
+Count = Annotated[int, Field(json_schema_extra={"unit": "a count"})]
+Number = Annotated[float, Field(json_schema_extra={"unit": "a number"})]
+Weight = Annotated[float, Field(ge=0, json_schema_extra={"unit": "a weight beside the others"})]
+Share = Annotated[float, Field(json_schema_extra={"unit": "a share"})]
+Chance = Annotated[float, Field(json_schema_extra={"unit": "a probability"})]
+Seconds = Annotated[float, Field(ge=0, json_schema_extra={"unit": "seconds"})]
+PerMinute = Annotated[float, Field(gt=0, json_schema_extra={"unit": "per minute"})]
+PerMillion = Annotated[float, Field(ge=0, json_schema_extra={"unit": "USD per million tokens"})]
+Characters = Annotated[float, Field(gt=0, json_schema_extra={"unit": "characters"})]
+Logits = Annotated[float, Field(json_schema_extra={"unit": "logits"})]
+"""Numbers with their units, which the reference of the run file names. A bound that a field sets
+too must not stand here: pydantic takes one of the two."""
 
 
 class Frozen(BaseModel):

@@ -1,0 +1,175 @@
+"""docs/run-folder.md says what stands in a run folder.
+
+`python tests/docs/test_run_folder_page.py > docs/run-folder.md` writes it.
+The descriptions are the code's; here they are held to what runs write, both ways.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgegen import errors
+from judgegen.errors import EXIT_CODES, JudgegenError
+from judgegen.llm.environment import VARIABLES
+from judgegen.records import Prompt, Result
+from judgegen.writer.columns import TABLES
+from judgegen.writer.keys import PREFERENCES, SUMMARY
+from judgegen.writer.summary import Summary
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "run-folder.md"
+FILES = {
+    "run.toml": "the run file as it was read: what the run uses, every path whole",
+    "journal.sqlite": "the truth: every answered call, the prompts, the templates",
+    "preferences.jsonl": "a row per pair",
+    "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
+    "summary.json": "counts, spend, and what the run says of its judge",
+    "audit/*.parquet": "every prompt, candidate, verdict, call and pair; every drop with its reason",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([*_head(), *_rows(), *_audit(), *_codes(), *_variables()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield from ("# The run folder", "")
+    yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
+    yield ""
+    yield "All but the first two files are derived: delete them, and `judgegen write DIR` makes the same bytes again."
+    yield ""
+    yield from _table("file", FILES)
+
+
+def _table(what: str, rows: dict[str, str] | Any) -> Iterator[str]:
+    yield from (f"| {what} | what it is |", "| --- | --- |")
+    yield from (f"| `{name}` | {text} |" for name, text in rows.items())
+
+
+def _rows() -> Iterator[str]:
+    yield from ("", "## preferences.jsonl", "", *_table("key", PREFERENCES))
+    yield from ("", "## summary.json", "", "`*` is a name (a reason, a variant, a format) or any row of a list.", "")
+    yield from _table("key", SUMMARY)
+
+
+def _audit() -> Iterator[str]:
+    yield from ("", "## audit", "", "The descriptions stand in the files too, with each column.")
+    for name, schema in TABLES.items():
+        yield from ("", f"### {name}.parquet", "", "| column | type | what it is |", "| --- | --- | --- |")
+        for field in schema:
+            text = field.metadata[b"description"].decode().replace("|", "\\|")
+            yield f"| `{field.name}` | {field.type} | {text} |"
+
+
+def _codes() -> Iterator[str]:
+    yield from ("", "## Exit codes", "", "| code | means | then |", "| --- | --- | --- |")
+    yield from (f"| {code} | {means} | {then} |" for code, (means, then) in EXIT_CODES.items())
+
+
+def _variables() -> Iterator[str]:
+    yield from ("", "## Environment variables", "", "| variable | what it says |", "| --- | --- |")
+    yield from (f"| `{name}` | {text} |" for name, text in VARIABLES.items())
+    yield ""
+    yield "Besides these a run file names the variables that hold its keys: `api_key_env` of an endpoint, and"
+    yield '`"env:NAME"` in its `headers` and `query`.'
+
+
+def leaves(found: Any, path: str = "") -> Iterator[str]:
+    """Where values stand, dotted; every name of a table with names of the user's, and every row, is `*`."""
+    if isinstance(found, dict):
+        for key, value in found.items():
+            yield from leaves(value, f"{path}.{key}".lstrip("."))
+    elif isinstance(found, list) and found and isinstance(found[0], dict):
+        for value in found:
+            yield from leaves(value, f"{path}.*")
+    else:
+        yield path
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a path is one that the pattern means."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^.]+|.+"), path) is not None
+
+
+def summaries() -> list[dict[str, Any]]:
+    """Summaries as runs wrote them, and one of made-up results that has the rest."""
+    kept = [json.loads(path.read_text(encoding="utf-8")) for path in ROOT.glob("tests/before/*/run/summary.json")]
+    made = Summary()
+    for reason in ("flip", "incomplete"):
+        lost = Result(prompt=Prompt(id="p", messages=()), drop=reason)
+        made.add(lost, lost.calls)
+    made.suspicions["verdict"] += 1
+    extra = {
+        "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
+        "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
+    }
+    return [*kept, {**made.row(), **extra}]
+
+
+def test_the_page_says_what_the_code_says() -> None:
+    """docs/run-folder.md is as `python tests/docs/test_run_folder_page.py > docs/run-folder.md` writes it."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_key_of_the_summary_is_described_and_no_other() -> None:
+    """What runs write and what the page lists are the same keys."""
+    found = {path for one in summaries() for path in leaves(one)}
+    empty = {path for path in found if any(pattern.startswith(f"{path}.") for pattern in SUMMARY)}
+    assert [path for path in found - empty if not any(matches(path, pattern) for pattern in SUMMARY)] == []
+    assert [pattern for pattern in SUMMARY if not any(matches(path, pattern) for path in found)] == []
+
+
+def test_every_key_of_a_preference_is_described_and_no_other() -> None:
+    """What runs write in preferences.jsonl and what the page lists are the same keys; no kept run has `tools`."""
+    texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/before/*/run/preferences.jsonl")]
+    assert {key for text in texts for line in text.splitlines() for key in json.loads(line)} | {
+        "tools"
+    } == PREFERENCES.keys()
+
+
+def test_every_column_is_described() -> None:
+    """A column of the audit has a description of its own."""
+    assert all(field.metadata[b"description"] for schema in TABLES.values() for field in schema)
+
+
+def test_every_exit_code_is_described_and_no_other() -> None:
+    """The codes are those of the errors, 0 and what the command line ends with by itself."""
+    classes = [found for found in vars(errors).values() if isinstance(found, type) and issubclass(found, JudgegenError)]
+    assert EXIT_CODES.keys() == {0} | {found.exit_code for found in classes}
+
+
+def test_every_environment_variable_is_described_and_no_other() -> None:
+    """Every name that the package looks up in the environment is listed, and every name that is listed is looked up."""
+    names = re.compile(r"(?:OPENAI|AZURE_OPENAI|JUDGEGEN)_(?:API_KEY|BASE_URL|TRACEBACK)")
+    ours = [ROOT / "judgegen" / "llm" / name for name in ("environment.py", "dialects.py")]
+    found = set()
+    for path in (ROOT / "judgegen").rglob("*.py"):
+        if path not in ours:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            found |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and _is_name(n.value, names)}
+    assert found == VARIABLES.keys()
+
+
+def _is_name(value: Any, names: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and names.fullmatch(value) is not None
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "judgegen").rglob("*.py")))
+def test_the_environment_is_read_by_known_names(path: Path) -> None:
+    """A constant that is looked up in the environment is a listed variable or one that libraries define."""
+    source = path.read_text(encoding="utf-8")
+    looked_up = re.findall(r"environ(?:\.get\(|\[)\s*[\"'](\w+)[\"']", source)
+    assert [name for name in looked_up if name not in VARIABLES] == []
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
