@@ -194,7 +194,7 @@ class Judge(Frozen):
         default=None,
         le=1,
         ge=0.5,
-        description="Probability of a winner from which the first order settles a comparison. Needs logprobs or samples.",
+        description="Probability of a winner from which the first order settles it. Needs logprobs or samples.",
         examples=[0.95],
     )
     third: Third | None = Field(
