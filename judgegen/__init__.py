@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ProviderRefused,
         SpecError,
     )
+    from judgegen.probing.probe import probe
+    from judgegen.probing.report import Probe
     from judgegen.show.notebook import Notebook
     from judgegen.spec import Spec
     from judgegen.study.attack import Attack, attack
@@ -45,6 +47,7 @@ __all__ = [
     "NoThreshold",
     "Notebook",
     "PriceUnknown",
+    "Probe",
     "ProviderRefused",
     "Run",
     "Spec",
@@ -57,11 +60,14 @@ __all__ = [
     "estimate",
     "generate",
     "load",
+    "probe",
     "rewrite",
 ]
 
 _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
+    "judgegen.probing.probe": ("probe",),
+    "judgegen.probing.report": ("Probe",),
     "judgegen.study.attack": ("Attack", "attack"),
     "judgegen.writer.calibrated": ("Calibration",),
     "judgegen.study.calibrate": ("calibrate",),

@@ -52,6 +52,7 @@ from judgegen.spec import Spec, gates, reading
 from judgegen.watch import Watch
 from judgegen.writer.constants import Constants
 from judgegen.writer.files import write_text
+from judgegen.writer.money import plain
 from judgegen.writer.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -114,8 +115,8 @@ async def generate(
             terms.watch.warned(message)
         async with opened.sender() as send:
             summary = await _write(opened, send, terms.watch)
-        known, doubt = opened.from_journal(_asked(summary)), opened.journal.unheard()
-    return _ended(Run(folder, _as_seen(summary, known, doubt)), resolved, terms.stop)
+        known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
+    return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop)
 
 
 def _job(
@@ -151,8 +152,8 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
         job = _job(resolved, Path(), folder, None, journal.texts())
         opened = Session(job=job, terms=Terms(watch=watch), journal=journal, rates={})
         summary = await _write(opened, senders.recorded(journal), watch)
-        doubt = journal.unheard()
-    return _ended(Run(folder, _as_seen(summary, _asked(summary), doubt)), resolved)
+        beside = _beside(journal)
+    return _ended(Run(folder, {**_as_seen(summary, _asked(summary)), **beside}), resolved)
 
 
 def estimate(
@@ -248,14 +249,16 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
         notices = Notices(job.spec, watch)
 
 
-def _as_seen(summary: dict[str, Any], from_journal: int, doubt: tuple[int, Decimal]) -> dict[str, Any]:
-    """The summary with what this invocation took from the journal; the file's own says what any run of it would.
+def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:
+    """The summary with what this invocation took from the journal; the file's own says what any run of it would."""
+    return {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
 
-    `doubt`: requests that were sent and never answered, and USD that they cost at most.
-    """
-    seen = {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
-    count, usd = doubt
-    return {**seen, "in_doubt": {"requests": count, "usd_at_most": f"{usd:f}"}} if count else seen
+
+def _beside(journal: Journal) -> dict[str, Any]:
+    """What the folder cost or may have cost beside the run's own answers: requests never answered, a probe's calls."""
+    (count, usd), (calls, spent) = journal.unheard(), journal.probed()
+    doubt = {"in_doubt": {"requests": count, "usd_at_most": f"{usd:f}"}} if count else {}
+    return {**doubt, **({"probe": {"calls": calls, "usd": plain(spent)}} if calls else {})}
 
 
 def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:

@@ -278,7 +278,7 @@ def _meaning(desk: Desk, call: Call, refusal: Refusal, known: Known) -> Failure 
     said = f"{refusal.status} {refusal.message}"[:200]
     if what in ("unclear", "request") and refusal.status != 200:
         trial = Trial(desk.ways(call), known)
-        if trial.refused(spoken(refusal, trial), refusal.message):
+        if trial.refused(spoken(refusal, trial), refusal.said):
             for wish, way in trial.supposed():
                 desk.learned.of(call).instead[wish] = way
                 desk.learned.tell(call, wish, way)

@@ -22,6 +22,8 @@ UNREADABLE = "unreadable-reply"
 """The reason of an answer that was billed and is no completion: not paid for again, and worth another draw."""
 MOST_TOKENS, MOST_USD = 10_000_000, 10_000_000
 """Of one call: no context is longer, and no model that dear."""
+PROBE = "judgegen:probe"
+"""The prompt of calls that find out what a model does: no prompt of anybody's, and no measure of one."""
 Message = Mapping[str, Any]
 """A chat message as the API writes it: `role`, `content`, and whatever else it carries (tool calls, names)."""
 

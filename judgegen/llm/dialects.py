@@ -41,6 +41,7 @@ class Dialect:
         usage: "whole" in OpenAI's places; "apart" where thought is billed beside completion_tokens; "total" where it is
             in total_tokens alone; "none" where nothing is counted.
         thought: where a thinking model's thought stands: in a field beside the content, in tags within it.
+        context: the name under which its list of models says how long a model's context is; "" where it does not.
         batch: whether it has OpenAI's files and batches.
         run_file: lines that its table in [endpoints] has beside address and key.
         note: what else a user should know, in sentences.
@@ -65,6 +66,7 @@ class Dialect:
     ends: tuple[str, str, str] = ("stop", "length", "content_filter")
     usage: Usage = "whole"
     thought: Thought = "none"
+    context: str = ""
     batch: bool = False
     run_file: tuple[str, ...] = ()
     note: str = ""
@@ -94,7 +96,6 @@ DIALECTS: tuple[Dialect, ...] = (
             400,
             "The response was filtered due to the prompt triggering Azure OpenAI's content management policy",
         ),
-        broke=(0, ""),
         batch=True,
         run_file=('query = { api-version = "2024-10-21" }  # with a /deployments/ address alone',),
         note="A model's name is the deployment's. Prompts that its filter stops are dropped with its words. The key "
@@ -108,6 +109,7 @@ DIALECTS: tuple[Dialect, ...] = (
         system=False,
         refusals=(("system", "System role not supported"),),
         thought="tags",
+        context="max_model_len",
         note="Models whose chat template has no system role (Gemma 1 and 2, older Mistral) are sent the system message "
         "before the user's. A reasoning parser on the server keeps thought out of the content.",
     ),
@@ -117,6 +119,7 @@ DIALECTS: tuple[Dialect, ...] = (
         address="http://127.0.0.1:8080/v1",
         refusals=(("system", "Jinja Exception: System role not supported"),),
         thought="field",
+        context="n_ctx_train",
         note="Its template errors come as a 500 and are read as the refusals that they are.",
     ),
     Dialect(
@@ -153,6 +156,7 @@ DIALECTS: tuple[Dialect, ...] = (
         broke=(402, "Credit limit exceeded, please add credits to your account"),
         ends=("eos", "length", "content_filter"),
         thought="tags",
+        context="context_length",
         batch=True,
     ),
     Dialect(
@@ -165,6 +169,7 @@ DIALECTS: tuple[Dialect, ...] = (
         refusals=(("top_logprobs", "top_logprobs: value must be at most 5"),),
         broke=(412, "Account is suspended: spending limit reached"),
         thought="tags",
+        context="context_length",
     ),
     Dialect(
         name="deepseek",
@@ -194,7 +199,6 @@ DIALECTS: tuple[Dialect, ...] = (
             ("seed", 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'),
         ),
         flagged=(400, "The prompt was blocked: PROHIBITED_CONTENT"),
-        broke=(0, ""),
         ends=("stop", "MAX_TOKENS", "SAFETY"),
         usage="total",
         thought="field",
@@ -211,6 +215,7 @@ DIALECTS: tuple[Dialect, ...] = (
         flagged=(403, "Your chosen model requires moderation and your input was flagged"),
         broke=(402, "This request requires more credits"),
         thought="field",
+        context="context_length",
         note="What the provider behind it does not take is dropped in silence. Errors may come inside a 200.",
     ),
     Dialect(
@@ -246,6 +251,7 @@ DIALECTS: tuple[Dialect, ...] = (
             ("n", "'n' : number must be at most 1"),
         ),
         thought="field",
+        context="context_window",
         batch=True,
         note="JSON that fails its check comes as a 400 and is asked for again at once.",
     ),
@@ -262,6 +268,7 @@ DIALECTS: tuple[Dialect, ...] = (
         refusals=(("seed", "Extra inputs are not permitted"), ("top_logprobs", "Extra inputs are not permitted")),
         ends=("stop", "model_length", "content_filter"),
         thought="field",
+        context="max_context_length",
     ),
     Dialect(
         name="xai",
@@ -306,10 +313,7 @@ DIALECTS: tuple[Dialect, ...] = (
         schema="json_object",
         logprobs=5,
         refusals=(
-            (
-                "schema",
-                "<400> InternalError.Algo.InvalidParameter: 'response_format.type' must be 'text' or 'json_object'",
-            ),
+            ("schema", "<400> InvalidParameter: 'response_format.type' must be 'text' or 'json_object'"),
             ("top_logprobs", "<400> InternalError.Algo.InvalidParameter: Range of top_logprobs should be [0, 5]"),
         ),
         flagged=(400, "Input data may contain inappropriate content."),
@@ -372,6 +376,7 @@ DIALECTS: tuple[Dialect, ...] = (
             ("seed", "seed is currently not supported"),
         ),
         thought="tags",
+        context="context_length",
     ),
 )
 

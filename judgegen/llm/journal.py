@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.answers import Landing, learned, outcome_of, row_of
-from judgegen.llm.calls import Call, Outcome, digest
+from judgegen.llm.calls import PROBE, Call, Outcome, digest
 from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
 NAME = "journal.sqlite"
@@ -230,10 +230,17 @@ class Journal:
             count = int(self._db.execute("SELECT COUNT(*) FROM intents").fetchone()[0])
         return count, self._sum("SELECT worst FROM intents")
 
-    def _sum(self, query: str) -> Decimal:
+    def probed(self) -> tuple[int, Decimal]:
+        """Of a probe's calls: how many are answered, and USD that they cost."""
+        with self._using():
+            count = self._db.execute("SELECT COUNT(*) FROM calls WHERE prompt_id = ?", (PROBE,)).fetchone()[0]
+        return int(count), self._sum("SELECT cost FROM calls WHERE prompt_id = ?", PROBE)
+
+    def _sum(self, query: str, *values: str) -> Decimal:
         try:
             with self._using():
-                return sum((Decimal(cost) for (cost,) in self._db.execute(query) if cost is not None), Decimal(0))
+                rows = self._db.execute(query, values)
+                return sum((Decimal(cost) for (cost,) in rows if cost is not None), Decimal(0))
         except InvalidOperation:
             raise AlteredError(f"{self.path}: a cost is not as it was written; check the disk") from None
 
@@ -331,9 +338,10 @@ class Journal:
             return int(self._db.execute("SELECT COUNT(*) FROM calls").fetchone()[0])
 
     def answers(self) -> Iterator[dict[str, Any]]:
-        """Per call what an estimate learns from: role, model, variant, draw, tokens, finish, seconds."""
+        """Per call but a probe's what an estimate learns from: role, model, variant, draw, tokens, finish, seconds."""
+        query = "SELECT role, variant, request, outcome, usage, timings FROM calls WHERE prompt_id <> ?"
         with self._using():
-            for row in self._db.execute("SELECT role, variant, request, outcome, usage, timings FROM calls"):
+            for row in self._db.execute(query, (PROBE,)):
                 try:
                     yield learned(*row)
                 except (ValueError, KeyError, TypeError, IndexError, AttributeError):

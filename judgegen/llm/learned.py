@@ -31,6 +31,7 @@ class Known:
         doubted: by wish, the way used until it is known which of several it was.
         whole: whether a judge's answer ever came to its own end; `cut` counts those in a row that did not.
         most: tokens of a whole answer that a judge is given where the run file does not say; 0 while nothing is known.
+        context: tokens of its context, as a refusal said; 0 while nothing is known.
     """
 
     answered: bool = False
@@ -41,6 +42,7 @@ class Known:
     whole: bool = False
     cut: int = 0
     most: int = 0
+    context: int = 0
 
     def usual(self, wish: str, ways: tuple[Any, ...]) -> Any:
         """The way in which a wish is known to be best sent."""
@@ -65,6 +67,7 @@ class Known:
             "doubted": self.doubted,
             "whole": self.whole,
             "most": self.most,
+            **({"context": self.context} if self.context else {}),
         }
 
 
@@ -159,5 +162,5 @@ def _key(call: Call) -> str:
 
 def _known(row: Mapping[str, Any]) -> Known:
     taken = {(str(wish), str(way)) for wish, way in row.get("taken", ())}
-    kept = {name: row[name] for name in ("answered", "instead", "doubted", "whole", "most") if name in row}
+    kept = {name: row[name] for name in ("answered", "instead", "doubted", "whole", "most", "context") if name in row}
     return Known(taken=taken, **kept)

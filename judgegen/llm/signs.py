@@ -157,3 +157,14 @@ def coded(kind: Kind, words: frozenset[str]) -> bool:
 def wishes(said: str) -> tuple[str, ...]:
     """The wishes that an error speaks of, in the order of the table."""
     return tuple(name for name, pattern in _WISHES.items() if pattern.search(said))
+
+
+_CONTEXT = re.compile(
+    r"(?:context|maximum|model|n_ctx|window)\D{0,60}?(\d{1,3}(?:[,_]\d{3})+|\d{3,8})(?=\s*tokens|\W|$)", re.IGNORECASE
+)
+
+
+def context(said: str) -> int:
+    """Tokens of a context, as a refusal of what is too long for it says; 0 where it does not."""
+    found = _CONTEXT.search(said)
+    return 0 if found is None else int(re.sub(r"\D", "", found[1]))

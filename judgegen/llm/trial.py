@@ -33,23 +33,30 @@ class Trial:
         ways = self._ways.get(wish, ())
         return wish not in self._useless and bool(ways) and self.manner[wish] != ways[-1]
 
-    def refused(self, spoken_of: Sequence[str], message: str) -> bool:
-        """Change the manner after a refusal that speaks of some wishes; False where nothing is left to change."""
-        self._take_back(message)
+    def refused(self, spoken_of: Sequence[str], said: str) -> bool:
+        """Change the manner after a refusal that speaks of some wishes; False where nothing is left to change.
+
+        `said`: its sentences, and the parameters that it names.
+        """
+        self._take_back(said)
         for wish in spoken_of:
             before = self.manner.get(wish)
             if wish not in self._useless and self._lower(wish):
-                self._last = (wish, before, message)
-                self._spoken_of.append(wish)
+                again = self._last is not None and self._last[0] == wish
+                self._last = self._last if again else (wish, before, said)
+                self._spoken_of += [] if again else [wish]
                 return True
+        self._last = None
         if self._restored is not None and self._lower(self._restored):
             return True
         return self._strip() or self._rename()
 
-    def _take_back(self, message: str) -> None:
-        """Undo the last change where the server says the very same as before."""
-        if self._last is not None and self._last[2] == message and self._last[0] != "schema":
+    def _take_back(self, said: str) -> None:
+        """Undo what was changed last where the server says the very same as before, and no barer way is left."""
+        if self._last is not None and self._last[2] == said and self._last[0] != "schema":
             wish, way, _ = self._last
+            if self.manner[wish] != self._ways[wish][-1]:
+                return
             self.manner[wish] = way
             self._useless.add(wish)
             self._spoken_of.remove(wish)

@@ -96,7 +96,8 @@ class Estimate:
         how = " through the Batch API" if batch else ""
         time = "" if batch else f", about {duration(3600 * self.hours)}"
         total = calls["sampler"] + calls["judge"]
-        return f"expected cost {usd}{how}: {self.prompts:,} prompts, {total:,} calls{free}{time}"
+        prompts = f"{self.prompts:,} prompt{'' if self.prompts == 1 else 's'}"
+        return f"expected cost {usd}{how}: {prompts}, {total:,} calls{free}{time}"
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """One row per role and model under `COLUMNS`, as text."""

@@ -34,6 +34,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
         "spend": f"${usd['total']}: ${usd['sampler']} sampler, ${usd['judge']} judge",
         "in doubt": _in_doubt(summary.get("in_doubt")),
+        "probe": _probe(summary.get("probe")),
         "verdicts": _diagnostics(summary["diagnostics"]),
     }
     return {name: line for name, line in lines.items() if line}
@@ -42,6 +43,11 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
 def _in_doubt(found: Mapping[str, Any] | None) -> str:
     """What was sent and never answered."""
     return "" if found is None else f"{found['requests']:,} requests without an answer, at most ${found['usd_at_most']}"
+
+
+def _probe(found: Mapping[str, Any] | None) -> str:
+    """What finding out what the models do took, in this folder."""
+    return "" if found is None else f"{found['calls']:,} calls beside these, ${found['usd']}"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

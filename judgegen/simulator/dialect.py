@@ -1,6 +1,7 @@
 """The known-truth world in another dialect: what a family of servers refuses, drops, calls things and counts. Pure.
 
-A prompt with `[flagged]` in it is refused as the family refuses what it does not allow. Knows nothing of HTTP.
+A prompt with `[flagged]` in it is refused as the family refuses what it does not allow; settings that leave no choice
+(temperature 0) make one answer of all seeds where the family heeds them. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from judgegen.simulator.bodies import text_of
 FLAGGED = "[flagged]"
 THOUGHT = "Let me weigh this before I answer."
 THOUGHT_TOKENS = 9
+CONTEXT_TOKENS = 32_768
+_LIMITS = ("max_tokens", "max_completion_tokens")
 _NAMES = {"schema": "response_format", "top_logprobs": "top_logprobs", "system": "messages", "limit": "max_tokens"}
 
 
@@ -69,7 +72,13 @@ class Accent:
         dropped = {_NAMES.get(name, name) for name in self.dialect.ignores}
         if self.dialect.logprobs < 0:
             dropped |= {"logprobs", "top_logprobs"}
-        return {name: value for name, value in body.items() if name not in dropped}
+        kept = {name: value for name, value in body.items() if name not in dropped}
+        return {**kept, **self._room(kept), **({} if _has_choice(kept) else {"seed": 0})}
+
+    def _room(self, body: Mapping[str, Any]) -> dict[str, int]:
+        """The token limit that thought leaves."""
+        thought = 0 if self.dialect.thought == "none" else THOUGHT_TOKENS
+        return {name: max(1, body[name] - thought) for name in _LIMITS if body.get(name) is not None}
 
     def said(self, answer: Mapping[str, Any]) -> dict[str, Any]:
         """An answer in the family's words and places."""
@@ -98,3 +107,15 @@ class Accent:
         counted = said if self.dialect.usage == "apart" else said + thought
         details = {"completion_tokens_details": {"reasoning_tokens": thought}}
         return {**usage, "completion_tokens": counted, **total, **details}
+
+
+def listed_context(dialect: Dialect) -> dict[str, Any]:
+    """What the family's list of models says of each one's context."""
+    told = {dialect.context: CONTEXT_TOKENS} if dialect.context else {}
+    return {"meta": told} if dialect.context.startswith("n_ctx") else told
+
+
+def _has_choice(body: Mapping[str, Any]) -> bool:
+    """Whether settings leave more than the likeliest word to draw from; where they do not, a seed changes nothing."""
+    temperature, top_p = (1.0 if body.get(name) is None else float(body[name]) for name in ("temperature", "top_p"))
+    return temperature > 0 and top_p > 0.05 and body.get("top_k") != 1

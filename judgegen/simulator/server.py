@@ -30,6 +30,7 @@ from aiohttp import web
 from judgegen.simulator import wire
 from judgegen.simulator.batch import Batches
 from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.dialect import listed_context
 from judgegen.simulator.files import Files
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
 from judgegen.simulator.scripted import Response, ScriptedProvider
@@ -118,8 +119,10 @@ class Simulator:
         return met
 
     async def models(self, _: web.Request) -> web.Response:
-        """A few names, as OpenAI lists them."""
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "scripted"} for name in MODELS]
+        """A few names, as OpenAI lists them, with the length of their context where the family says it."""
+        dialect = self.provider.speaker.dialect
+        told = {} if dialect is None else listed_context(dialect)
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "scripted", **told} for name in MODELS]
         return in_json({"object": "list", "data": data})
 
     async def stats(self, _: web.Request) -> web.Response:

@@ -28,6 +28,10 @@ go one at a time, and what it does not take is left out or put otherwise, said o
 | the token limit's name | uses the other one |
 | a short limit, since it thinks | gives a judge up to 4,096, then 16,384 tokens, unless `judge.max_tokens` is written |
 
+`judgegen probe FILE` asks each model a few tiny things before a run, tells what it takes and heeds, and leaves what it
+learned in the run's journal. A setting is called honoured where its effect was seen: draws under temperature 0, top_k 1
+or a narrow top_p are one text, and free ones are not. What was taken without a refusal, its effect unseen, is "taken".
+
 What the run file wrote is never left out: the run ends with its key. A prompt that is refused while others are answered
 is dropped with the provider's words. What cannot be found out is written:
 
@@ -70,6 +74,7 @@ def section(one: Dialect) -> str:
 
 - A verdict is asked for by {SCHEMAS[one.schema]}; logprobs: {logprobs}; refused besides: {refused}.
 - Taken without effect: {ignored}. Tokens are counted {USAGE[one.usage]}; thought stands {THOUGHT[one.thought]}.
+- The length of a context: {f"told by its list of models (`{one.context}`)" if one.context else "not told"}.
 - `--batch`: {"works" if one.batch else "has none that speaks OpenAI's files and batches"}.
 {one.note and f"{chr(10)}{one.note}{chr(10)}"}"""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from judgegen.llm.batch import Desk
 from judgegen.llm.endpoint import Endpoint
@@ -34,6 +35,7 @@ class Listing:
         identity: what calls carry as their endpoint, so that the journal stays valid for it.
         places: how many calls it works on at once.
         desk: (endpoint, name) to its Batch API, None where it has none.
+        contexts: (endpoint, name) to the tokens of each model's context, of those whose server says it.
     """
 
     name: str
@@ -43,3 +45,4 @@ class Listing:
     identity: Callable[[Endpoint], str] = by_url
     places: Callable[[Endpoint], int] = every_place
     desk: Callable[[Endpoint, str], AbstractAsyncContextManager[Desk]] | None = None
+    contexts: Callable[[Endpoint, str], Coroutine[Any, Any, Mapping[str, int]]] | None = None

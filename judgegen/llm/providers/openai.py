@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from judgegen.errors import ProviderRefused
-from judgegen.llm import dialects
+from judgegen.llm import dialects, signs
 from judgegen.llm.batch import Desk
 from judgegen.llm.calls import Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
-from judgegen.llm.providers import reading, refusals
+from judgegen.llm.providers import catalogue, reading, refusals
 from judgegen.llm.providers.body import body
 from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.providers.keys import api_key, login
@@ -106,13 +106,14 @@ class ChatProvider:
     def _tries(self, call: Call, trial: Trial, refusal: Refusal, what: refusals.What) -> bool:
         """Whether another manner may help. What the user wrote is not ours to drop."""
         if what == "too_long":
-            return trial.manner.get("room") is True and trial.refused(["room"], refusal.message)
+            self._learned.of(call).context = signs.context(refusal.said)
+            return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
         if what not in ("unclear", "request"):
             return False
         spoken_of = spoken(refusal, trial)
         if not spoken_of and (ends := users_own(call, refusal)):
             raise ends
-        return trial.refused(spoken_of, refusal.message)
+        return trial.refused(spoken_of, refusal.said)
 
     async def _post(self, row: Mapping[str, Any]) -> Answer:
         try:
@@ -250,4 +251,19 @@ async def desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
         yield Desk(asking, dialects.limit_name(endpoint.base_url or ""), endpoint.system_role)
 
 
-PROVIDER = Listing(name="openai", connect=connect, desk=desk)
+async def contexts(endpoint: Endpoint, name: str) -> dict[str, int]:
+    """Tokens of each model's context, of those that the endpoint's list of models tells of; it costs nothing to ask."""
+    import httpx2
+    from openai import APIConnectionError, APIStatusError
+
+    from judgegen.llm.providers.transport import ElsewhereError
+
+    try:
+        async with client(endpoint, name, bounded=True) as asking:
+            response = await asking.get("/models", cast_to=httpx2.Response)
+            return catalogue.contexts(json.loads(response.content))
+    except (APIStatusError, APIConnectionError, ElsewhereError, OSError, ProviderRefused, ValueError, RecursionError):
+        return {}  # a server need not have such a list, and nothing else is asked of it
+
+
+PROVIDER = Listing(name="openai", connect=connect, desk=desk, contexts=contexts)

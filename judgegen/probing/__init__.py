@@ -1,0 +1,1 @@
+"""What each model of a run file does, found by asking it a few tiny things: the needs, the findings, the ceremony."""
