@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline, sources
 from judgegen.errors import Incomplete, SpecError
+from judgegen.judge.belief import Habits
 from judgegen.llm import senders
 from judgegen.llm.calls import Send
 from judgegen.llm.journal import Journal
@@ -29,7 +30,7 @@ from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan
 from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
-from judgegen.records import Prompt, Result
+from judgegen.records import Habit, Prompt, Result
 from judgegen.run import live
 from judgegen.run.notices import Notices
 from judgegen.run.result import Run, load
@@ -221,7 +222,11 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
     job, barred = opened.job, list[dict[str, Any]]()
-    notices = Notices(job.spec, watch)
+    lacks, notices = dict[str, str](), Notices(job.spec, watch)
+    if job.plan.wants_habits:
+        habits = await _habits(opened, send, watch, lacks)
+        opened = _with(opened, replace(job.plan, habits=habits))
+        job, send, watch, notices = opened.job, senders.recorded(opened.journal), Watch(), Notices(job.spec, Watch())
     output, encoding = job.spec.output, encoding_name(job.spec.sampler.model)[0]
     while True:
         constants = Constants()
@@ -233,20 +238,52 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
             thinking=output.thought == "keep",
         ) as outputs:
             async with aclosing(opened.results(send)) as results:
-                async for result in results:
+                async for found in results:
+                    result = replace(found, detail=lacks.get(found.prompt.id, found.detail))
                     outputs.add(result)
                     constants.add(result)
                     watch.finished(result)
                     notices.add(result)
             notices.close()
             if not constants.barred():
-                return outputs.finish({"constants": [*barred, *constants.rows()]})
+                return outputs.finish({**_beliefs(job.plan), "constants": [*barred, *constants.rows()]})
         barred += [row for row in constants.rows() if row["barred"]]
-        without = replace(job.plan, constants=job.plan.constants | constants.barred())
-        job = replace(job, plan=without, through=partial(pipeline.through, plan=without))
-        opened = replace(opened, job=job)
-        send, watch = senders.recorded(opened.journal), Watch()
+        opened = _with(opened, replace(job.plan, constants=job.plan.constants | constants.barred()))
+        job, send, watch = opened.job, senders.recorded(opened.journal), Watch()
         notices = Notices(job.spec, watch)
+
+
+def _with(opened: Session[Prompt, Result], steps: Plan) -> Session[Prompt, Result]:
+    """The session with another plan."""
+    job = replace(opened.job, plan=steps, through=partial(pipeline.through, plan=steps))
+    return replace(opened, job=job)
+
+
+async def _habits(opened: Session[Prompt, Result], send: Send, watch: Watch, lacks: dict[str, str]) -> dict[str, Habit]:
+    """All that is asked, answered; what its judges do over the whole run comes of it.
+
+    Nothing is written: that is done from the journal, with the habits taken off. Why prompts lack answers is kept in
+    `lacks`, by prompt, since the journal does not know.
+    """
+    habits, notices = Habits(), Notices(opened.job.spec, watch)
+    async with aclosing(opened.results(send)) as results:
+        async for result in results:
+            habits.add(result.matches)
+            watch.finished(result)
+            notices.add(result)
+            if result.drop == "incomplete":
+                lacks[result.prompt.id] = result.detail
+    notices.close()
+    return habits.found()
+
+
+def _beliefs(steps: Plan) -> dict[str, Any]:
+    """What the summary says of P(chosen); nothing where it is as the judges state it, or where none compares."""
+    if steps.habits is None or steps.judging is None or steps.meaning == "stated":
+        return {}
+    models = {asking.name: asking.model for asking in steps.judging.opinions}
+    habits = [{"judge": models.get(name, name), **habit.to_dict()} for name, habit in steps.habits.items()]
+    return {"p_chosen": steps.meaning, "habits": habits}
 
 
 def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from judgegen.errors import Unanswered
-from judgegen.judge.bench import Bench, Judged, graded
+from judgegen.judge import decide
+from judgegen.judge.bench import Bench, Judged, believed, graded
 from judgegen.judge.build import Asking, suspicions
 from judgegen.judge.judging import Judging
 from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Call, Send, digest
 from judgegen.llm.recording import ask, recording, together
-from judgegen.records import Candidate, Match, Prompt, Result
+from judgegen.records import Candidate, Habit, Match, Meaning, Prompt, Result
 from judgegen.sampler import build as sampler
 from judgegen.sampler.build import Setting
 from judgegen.sampler.read import candidates
@@ -34,7 +35,13 @@ from judgegen.writer.select import Rules, delta, select
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the pipeline needs to know, and nothing about how calls are answered."""
+    """What the pipeline needs to know, and nothing about how calls are answered.
+
+    Attributes:
+        meaning: what P(chosen) is.
+        habits: of the judges, by name; None where they are not known yet, or nothing is taken off.
+        constants: texts that may not compete.
+    """
 
     seed: int
     settings: tuple[Setting, ...]
@@ -44,6 +51,8 @@ class Plan:
     fingerprint: str
     calibration: Calibration | None = None
     constants: frozenset[str] = frozenset()
+    meaning: Meaning = "stated"
+    habits: Mapping[str, Habit] | None = None
 
     @property
     def opinions(self) -> tuple[Asking, ...]:
@@ -54,6 +63,13 @@ class Plan:
     def judges(self) -> tuple[Asking, ...]:
         """Everybody who may be asked for something beside candidates; nobody where no judge is needed."""
         return () if self.judging is None else self.judging.judges
+
+    @property
+    def wants_habits(self) -> bool:
+        """Whether labels depend on what judges do over the whole run, and that is not known yet."""
+        return (
+            self.judging is not None and bool(self.judging.panel) and self.meaning != "stated" and self.habits is None
+        )
 
 
 T = TypeVar("T")
@@ -95,6 +111,8 @@ async def through(prompt: Prompt, send: Send, plan: Plan) -> Result:
     # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
     candidates = bar(drawn, plan.constants)
     among = _among(competing(candidates), judged.matches) if plan.constants else judged.matches
+    if plan.judging is not None and plan.habits is not None and plan.meaning != "stated":
+        among = believed(among, judged.scores, plan.judging, plan.habits)
     result = Result(prompt=prompt, candidates=candidates, matches=among, scores=judged.scores, calls=tuple(asked))
     if judged.unasked:
         return replace(result, drop="unreadable", detail=judged.unasked)
@@ -153,7 +171,10 @@ def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
         return replace(result, pairs=pairs, drop=drop, detail=detail)
     method, tiebreak = METHODS[plan.judging.method], partial(lot, result.prompt, plan)
     scores = method.absolute(result.scores, plan.judging)
-    ranking = method.ranks_by(among, result.matches, scores, tiebreak)
+    if plan.meaning == "pooled" and method.pools:
+        ranking = decide.ranking(among, result.matches, tiebreak, pooled=True)
+    else:
+        ranking = method.ranks_by(among, result.matches, scores, tiebreak)
     rules = plan.rules if plan.calibration is None else replace(plan.rules, min_p_chosen=0.5)
     values = {key: None if one is None else one.value for key, one in scores.items()}
     grades = graded(result.scores)

@@ -6,13 +6,17 @@ its reason, an unreadable verdict is `Unreadable`, a prompt without a pair carri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from judgegen.llm.calls import Call, Message, Outcome
 
 Label = Literal["first", "second", "tie"]
+Meaning = Literal["pooled", "direct", "stated"]
+"""What a P(chosen) is: of all of a prompt's comparisons, of the two's own, both as far as the judge is believed; or of
+their own, as the judge says it, where a label without a probability is a certainty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,27 @@ class Match:
         return (*(i for _, verdict in self.shown for i in verdict.call_ids), *self.scored)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habit:
+    """What one judge does whatever it is shown.
+
+    Attributes:
+        consistency: how often both orders of a comparison come to the same verdict, a tie in both included; 1/2
+            before anything was seen (Laplace).
+        home: log odds that it gives to the side shown first.
+        comparisons, verdicts: what the two rest on.
+    """
+
+    consistency: float = 0.5
+    home: float = 0.0
+    comparisons: int = 0
+    verdicts: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {name: round(value, 6) for name, value in asdict(self).items()}
+
+
 Couple = tuple[Candidate, Candidate]
 Met = Mapping[frozenset[str], Match]
 
@@ -207,6 +232,7 @@ class Ranking:
         errors: their standard errors.
         connected: whether all that have evidence are joined by comparisons; where not, scores of different parts can
             not be compared.
+        pooled: whether the strengths speak for every two, those that met included.
     """
 
     order: tuple[Candidate, ...]
@@ -214,6 +240,11 @@ class Ranking:
     strengths: Mapping[str, float] = field(default_factory=dict)
     errors: Mapping[str, float] = field(default_factory=dict)
     connected: bool = True
+    pooled: bool = False
+
+    def p(self, better: Candidate, worse: Candidate) -> float:
+        """P(`better` is the better of the two), by their strengths."""
+        return 0.5 + 0.5 * math.tanh((self.strengths[better.key] - self.strengths[worse.key]) / 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from pyarrow import parquet
 
 BEFORE = Path(__file__).parent / "before"
 METHODS = ("graded", "hybrid", "pairwise", "rubric", "tournament")
+COMPARING = ("hybrid", "pairwise", "tournament")
 
 
 def calls(folder: Path) -> set[tuple[str, str]]:
@@ -33,17 +35,33 @@ def texts(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_run_made_before_is_resumed_without_a_call_and_to_the_same_bytes(method: str, tmp_path: Path) -> None:
-    """The journal answers every call (the endpoints' server is gone), and outputs removed come back as they were."""
-    was, folder = BEFORE / method / "run", tmp_path / "run"
+def resumed(method: str, tmp_path: Path, *, stated: bool) -> tuple[Path, Path]:
+    """(The run as it was, the same resumed with its derived files removed); `stated`: with that key in its run file."""
+    home, was, folder = tmp_path / "before" / method, BEFORE / method / "run", tmp_path / "run"
+    shutil.copytree(BEFORE, tmp_path / "before")
     shutil.copytree(was, folder)
     for path in [*folder.glob("*.json*"), *(folder / "audit").iterdir()]:
         path.unlink()
+    if stated:
+        text = (home / "mine.toml").read_text(encoding="utf-8")
+        head, pairs, tail = text.partition("[pairs]\n")
+        (home / "mine.toml").write_text(
+            head + (pairs or "[pairs]\n") + 'p_chosen = "stated"\n' + tail, encoding="utf-8"
+        )
     command = [sys.executable, "-m", "judgegen", "run", "mine.toml", "--out", str(folder), "--yes"]
-    done = subprocess.run(command, cwd=BEFORE / method, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert calls(folder) == calls(was)
+    return was, folder
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_made_before_is_resumed_without_a_call_and_to_the_same_bytes(method: str, tmp_path: Path) -> None:
+    """The journal answers every call (the endpoints' server is gone), and outputs removed come back as they were.
+
+    Where judges compare, P(chosen) has come to be what their verdicts are worth: `p_chosen = "stated"` is what it was.
+    """
+    was, folder = resumed(method, tmp_path, stated=method in COMPARING)
     assert texts(folder) == texts(was)
     assert tables(folder) == tables(was)
     stamp = (parquet.read_schema(was / "audit" / "pairs.parquet").metadata or {})[b"judgegen.pyarrow"]
@@ -51,3 +69,18 @@ def test_a_run_made_before_is_resumed_without_a_call_and_to_the_same_bytes(metho
         assert all(
             (folder / "audit" / path.name).read_bytes() == path.read_bytes() for path in (was / "audit").iterdir()
         )
+
+
+@pytest.mark.parametrize("method", COMPARING)
+def test_a_run_file_made_before_is_resumed_without_a_call_and_to_the_same_pairs(method: str, tmp_path: Path) -> None:
+    """As it was written: the same verdicts, the same sides; P and margins alone are what the verdicts are worth."""
+    was, folder = resumed(method, tmp_path, stated=False)
+    kept = ("prompts.parquet", "verdicts.parquet", "calls.parquet")
+    before, after = tables(was), tables(folder)
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert sides(folder) == sides(was)
+
+
+def sides(folder: Path) -> list[tuple[object, object]]:
+    rows = [json.loads(line) for line in (folder / "preferences.jsonl").read_text(encoding="utf-8").splitlines()]
+    return sorted((str(row["chosen"]), str(row["rejected"])) for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import socket
 import subprocess
@@ -61,6 +62,7 @@ def table(url: str, shared: Path, **endpoint: Any) -> dict[str, Any]:
             "variants": [{"name": model, "model": model} for model in MODELS],
         },
         "judge": {"endpoint": "replay", "model": "gpt4"},
+        "pairs": {"p_chosen": "direct"},
     }
 
 
@@ -97,16 +99,28 @@ def test_every_request_is_matched(done: judgegen.Run, replay: str) -> None:
 
 
 def test_every_label_is_backed_by_recorded_verdicts_in_both_orders(done: judgegen.Run, shared: Path) -> None:
-    """P(chosen) is the mean of what the judge was recorded to say of the two, each order once; no flip is a label."""
+    """P(chosen) is the mean of what the judge was recorded to say of the two, each order once; no flip is a label.
+
+    A verdict without a probability counts as far as the judge says the same in both orders, over all that it was asked.
+    """
     verdicts = recorded(shared)
     share = {"1": 1.0, "2": 0.0, "3": 0.5}
+    questions = {question for question, _, _ in verdicts}
+    both = [
+        (share[verdicts[question, one, other]], share[verdicts[question, other, one]])
+        for question in questions
+        for one, other in itertools.combinations(MODELS, 2)
+    ]
+    believed = (1 + sum(there + back == 1 for there, back in both)) / (2 + len(both))
+    assert done.summary["habits"][0]["consistency"] == pytest.approx(believed, abs=1e-6)
     assert done.summary["pairs"] > 20
     for row in done.preferences.to_dict("records"):
         question = row["prompt"][0]["content"]
         chosen, rejected = row["chosen_from"]["model"], row["rejected_from"]["model"]
         there = share[verdicts[question, chosen, rejected]]
         back = 1 - share[verdicts[question, rejected, chosen]]
-        assert row["p_chosen"] == (there + back) / 2 > 0.5
+        assert row["p_chosen"] == pytest.approx(0.5 + believed * ((there + back) / 2 - 0.5))
+        assert row["p_chosen"] > 0.5
         assert {there, back} != {0.0, 1.0}
         assert len(row["verdict_calls"]) == 2
 

@@ -74,11 +74,19 @@ def calibrate(
     ending.end(done, error, as_json=as_json, show=lines)
 
 
+KINDS = {
+    "pooled": "pooled over all comparisons of a prompt",
+    "direct": "of the two's own comparison, as far as the judge is believed",
+    "stated": "as the judge states it",
+}
+
+
 def lines(done: Calibration) -> Iterator[str]:
     """A calibration for people."""
     found, gate = done.map, done.gate
     before, after = found.brier_before, found.brier_after
     yield f"{done.n:,} comparisons of {done.prompts:,} prompts"
+    yield f"  kind       of P(chosen) that is {KINDS[done.kind]}"
     if before is not None and after is not None:
         yield f"  map        {found.method}; Brier {before:.3f} before, {after:.3f} after, on prompts not fitted on"
     if gate.threshold is not None:

@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judgegen.judge import build, decide, read, schedule, score
+from judgegen.judge import belief, build, decide, read, schedule, score
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
-from judgegen.records import Candidate, Comparison, Match, Prompt, Score, Unreadable, Verdict, met
+from judgegen.records import Candidate, Comparison, Habit, Match, Prompt, Score, Unreadable, Verdict, met
 
 Scores = Mapping[str, tuple[Score | Unreadable, ...]]
 GRADER = "grader"
@@ -56,10 +56,7 @@ class Bench:
         found: list[Match] = []
         while pairs := wanted(competing, found):
             settled = await together(self.compare(pair, notes) for pair in pairs)
-            if plan.grade_weight is not None:
-                judges = sum(asking.weight for asking in plan.panel)
-                settled = [decide.weighed(m, judges, grades, plan.grade_weight) for m in settled]
-            found += [decide.corrected(m, plan.length_correction, plan.length_scale) for m in settled]
+            found += [_weighed(match, plan, grades) for match in settled]
         return found
 
     async def compare(self, pair: Comparison, notes: Notes) -> Match:
@@ -202,6 +199,22 @@ class Bench:
             if _cut_by_the_user(call, outcome):
                 return None
         return None
+
+
+def _weighed(found: Match, plan: Judging, grades: Mapping[str, float | None]) -> Match:
+    """What the judges said of two, with a grader's opinion weighed in and length taken off."""
+    if plan.grade_weight is not None:
+        found = decide.weighed(found, sum(asking.weight for asking in plan.panel), grades, plan.grade_weight)
+    return decide.corrected(found, plan.length_correction, plan.length_scale)
+
+
+def believed(matches: Sequence[Match], scores: Scores, plan: Judging, habits: Mapping[str, Habit]) -> tuple[Match, ...]:
+    """The matches with P as far as the judges are believed; those of scores alone as they are."""
+    third, grades = None if plan.third is None else plan.third.name, graded(scores)
+    return tuple(
+        _weighed(belief.believed(match, habits, third=third), plan, grades) if match.shown else match
+        for match in matches
+    )
 
 
 def _final(outcome: Outcome) -> bool:

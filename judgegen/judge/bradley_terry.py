@@ -59,7 +59,9 @@ class Strengths:
         return 0.5 + 0.5 * math.tanh((self.values[i] - self.values[j]) / 2)
 
 
-def fit(candidates: int, bouts: Sequence[Bout], *, home: bool = False, prior: float = PRIOR) -> Strengths:
+def fit(
+    candidates: int, bouts: Sequence[Bout], *, home: bool = False, prior: float = PRIOR, centred: bool = False
+) -> Strengths:
     """The strengths that make the bouts likeliest.
 
     Args:
@@ -67,6 +69,7 @@ def fit(candidates: int, bouts: Sequence[Bout], *, home: bool = False, prior: fl
         bouts: in any order.
         home: whether to fit one home advantage per judge: for judges that were asked in one order only.
         prior: wins, and losses, that each candidate and each judge has before any bout.
+        centred: errors are of strengths against the mean of all, which a slight prior leaves open.
 
     Raises:
         ValueError: a bout of a candidate with itself or with one that does not exist, a share beyond 0..1, or a prior
@@ -86,7 +89,10 @@ def fit(candidates: int, bouts: Sequence[Bout], *, home: bool = False, prior: fl
     share = np.array([bout.share for bout in bouts] + [0.5] * size)
     weight = np.array([bout.weight for bout in bouts] + [2 * prior] * size)
     at, covariance = _newton(design, share, weight)
-    errors = np.sqrt(np.diag(covariance))
+    if centred:
+        off_mean = np.eye(size) - np.full((size, size), 1.0 / size)
+        covariance = off_mean @ covariance @ off_mean
+    errors = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
     return Strengths(
         values=tuple(float(x) for x in at[:candidates]),
         errors=tuple(float(x) for x in errors[:candidates]),

@@ -20,11 +20,14 @@ Shown = tuple[Comparison, Verdict | Unreadable]
 DIGITS = 9
 CLIP = 0.02
 """No corrected probability is surer than this from 0 or 1."""
+_EDGE = 1e-4
+"""No pooled share is, so that strengths stay finite."""
+_BARELY = 1e-6
 
 
 def match(a: Candidate, b: Candidate, shown: Sequence[Shown], *, since: int = 0) -> Match:
     """What was said of `a` and `b`, in whatever order they were shown; nothing before `since` counts."""
-    counted = _readable(shown[since:])
+    counted = readable(shown[since:])
     return Match(a=a, b=b, shown=tuple(shown), p=_p(a, counted), consistent=_consistent(counted), since=since)
 
 
@@ -36,7 +39,7 @@ def with_third(settled: Match, third: Shown) -> Match:
     return replace(heard, consistent=None) if decided else replace(heard, p=settled.p, consistent=settled.consistent)
 
 
-def _readable(shown: Sequence[Shown]) -> list[list[tuple[Comparison, Verdict]]]:
+def readable(shown: Sequence[Shown]) -> list[list[tuple[Comparison, Verdict]]]:
     """The displays by judge, without the judges of whom one cannot be read."""
     by_judge: dict[str, list[tuple[Comparison, Verdict]]] = defaultdict(list)
     unreadable = set[str]()
@@ -98,7 +101,7 @@ def settles(shown: Sequence[Shown], threshold: float) -> bool:
     if not all(isinstance(verdict, Verdict) and verdict.shaded for _, verdict in shown):
         return False
     comparison = shown[0][0]
-    p = _p(comparison.first, _readable(shown))
+    p = _p(comparison.first, readable(shown))
     return p is not None and p != 0.5 and max(p, 1 - p) >= threshold
 
 
@@ -169,12 +172,21 @@ def corrected(found: Match, b: float, scale: float) -> Match:
     return replace(found, p=round(0.5 + 0.5 * math.tanh(logit / 2), DIGITS))
 
 
-def ranking(candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak: Callable[[Candidate], str]) -> Ranking:
+def ranking(
+    candidates: Sequence[Candidate],
+    matches: Sequence[Match],
+    tiebreak: Callable[[Candidate], str],
+    *,
+    pooled: bool = False,
+) -> Ranking:
     """Candidates by their mean win share, those without evidence last.
 
     Where every two met it is the mean over the matches that are evidence; where not, who met whom matters, and it is
-    what the strengths of Bradley and Terry's model expect against all others.
+    what the strengths of Bradley and Terry's model expect against all others. `pooled`: the strengths speak for every
+    two, whether they met or not, so that all of a prompt's comparisons bear on each.
     """
+    if pooled:
+        return _by_strength(sorted(candidates, key=tiebreak), matches, tiebreak, pooled=True)
     if len(matches) < len(candidates) * (len(candidates) - 1) // 2:
         return _by_strength(sorted(candidates, key=tiebreak), matches, tiebreak)
     scores = {candidate.key: _score(candidate, matches) for candidate in candidates}
@@ -194,7 +206,11 @@ def _score(candidate: Candidate, matches: Sequence[Match]) -> float | None:
 
 
 def _by_strength(
-    candidates: Sequence[Candidate], matches: Sequence[Match], tiebreak: Callable[[Candidate], str]
+    candidates: Sequence[Candidate],
+    matches: Sequence[Match],
+    tiebreak: Callable[[Candidate], str],
+    *,
+    pooled: bool = False,
 ) -> Ranking:
     """The order where not all met. Candidates come sorted, so that rounding does not depend on their order."""
     evidence = [m for m in matches if m.p is not None]
@@ -202,7 +218,12 @@ def _by_strength(
         return Ranking(order=tuple(candidates), scores=dict.fromkeys((c.key for c in candidates), None))
     place = {key: i for i, key in enumerate(_keys(candidates, evidence))}
     bouts = sorted((_bout(m, place) for m in evidence), key=lambda b: (b.first, b.second))
-    found = fit(len(place), bouts, home=any(bout.judge == 0 for bout in bouts))
+    if pooled:
+        # What is pooled has been believed already: no habit is left in it, no share is a certainty, and the prior is
+        # there for the fit alone. Two candidates come to their own comparison.
+        found = fit(len(place), [_interior(bout) for bout in bouts], prior=_BARELY, centred=True)
+    else:
+        found = fit(len(place), bouts, home=any(bout.judge == 0 for bout in bouts))
     scores: dict[str, float | None] = dict.fromkeys((c.key for c in candidates), None)
     for key, i in place.items():
         expected = [found.p(i, j) for j in place.values() if j != i]
@@ -213,7 +234,14 @@ def _by_strength(
         strengths={key: round(found.values[i], 9) for key, i in place.items()},
         errors={key: round(found.errors[i], 9) for key, i in place.items()},
         connected=found.connected,
+        pooled=pooled,
     )
+
+
+def _interior(bout: Bout) -> Bout:
+    """The bout of a pooled fit: it counts for the orders it was asked in, and its share lies inside 0..1."""
+    share = min(1 - _EDGE, max(_EDGE, bout.share))
+    return replace(bout, share=share, judge=0, weight=1.0 + bout.judge)
 
 
 def _keys(candidates: Sequence[Candidate], evidence: Sequence[Match]) -> list[str]:

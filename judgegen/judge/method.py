@@ -51,6 +51,7 @@ class Method:
         ranks_by: the order of the candidates.
         saved: what was spared of the calls that every two in both orders would have taken.
         alone: the method by which one of its judges is asked alone; itself unless it is named.
+        pools: whether its order comes of comparisons alone, so that all of a prompt's may bear on each P.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Method:
     ranks_by: Ranks = by_matches
     saved: Callable[[Sequence[Candidate], Sequence[Match], Judging], dict[str, int]] = nothing_saved
     alone: str = ""
+    pools: bool = False
 
     @property
     def asks_models(self) -> bool:

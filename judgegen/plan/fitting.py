@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from judgegen.errors import SpecError
 from judgegen.llm.calls import digest
+from judgegen.records import Habit, Meaning
 from judgegen.spec import Spec
 from judgegen.writer.calibrated import VERSION, Calibration
 
@@ -35,6 +36,7 @@ def parse(text: str, where: str) -> Calibration:
         return Calibration(
             map=CalibrationMap.from_dict(row["map"]),
             gate=Gate(**row["gate"]),
+            **_of_p(row),
             **{name: row[name] for name in ("n", "prompts", "judge", "template", "fingerprint")},
         )
     except SpecError as error:
@@ -44,8 +46,18 @@ def parse(text: str, where: str) -> Calibration:
 
 
 def _check_version(found: Any) -> None:
-    if found != VERSION:
-        raise SpecError(f"calibration version {found!r}, and this judgegen reads {VERSION}; calibrate again")
+    if found not in range(1, VERSION + 1):
+        raise SpecError(f"calibration version {found!r}, and this judgegen reads up to {VERSION}; calibrate again")
+
+
+def _of_p(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says of the P it is for; the first version was of P as the judge stated it."""
+    if row["version"] == 1:
+        return {}
+    habits = None if row["habits"] is None else {name: Habit(**one) for name, one in row["habits"].items()}
+    if row["kind"] not in get_args(Meaning):
+        raise SpecError(f"kind {row['kind']!r} is not one of {', '.join(get_args(Meaning))}; calibrate again")
+    return {"kind": row["kind"], "schedule": row["schedule"], "habits": habits}
 
 
 def judge_of(resolved: Spec, kept: Mapping[str, str]) -> tuple[dict[str, Any], str]:
@@ -69,9 +81,27 @@ def fitting(found: Calibration, resolved: Spec, kept: Mapping[str, str], where: 
             raise SpecError(f"{where}: made for a judge with {key} = {was}, and this run has {key} = {now}; {again}")
     if template != found.template:
         raise SpecError(f"{where}: made for another judge template than {resolved.judge.template!r} is now; {again}")
+    _check_kind(found, resolved, f"{where}: made for", again)
     if found.threshold is None:
         raise SpecError(
             f"{where}: no threshold keeps pairs that agree with humans at {found.gate.target:g}, so none can be kept; "
             f"choose another judge or template, or calibrate with a lower --target"
         )
     return found
+
+
+def _check_kind(found: Calibration, resolved: Spec, made: str, again: str) -> None:
+    """One P, one meaning: a map of one kind of P says nothing of another.
+
+    Raises:
+        SpecError: this run's P(chosen) is of another kind.
+    """
+    written, schedule = resolved.pairs.p_chosen, resolved.judge.schedule
+    if written is not None and written != found.kind:
+        raise SpecError(f'{made} P(chosen) that is "{found.kind}", and pairs.p_chosen = "{written}"; {again}')
+    if schedule != found.schedule:
+        chained = "" if schedule == "round-robin" else ", where the best and the worst may not have met"
+        raise SpecError(
+            f"{made} comparisons of schedule = {json.dumps(found.schedule)}, and this run's is "
+            f"{json.dumps(schedule)}{chained}: their P are not on one scale; {again}"
+        )

@@ -52,14 +52,20 @@ def plan(spec: Spec, kept: Mapping[str, str], base: Path | None = None) -> Plan:
     used = {f"judge/{name}" for name, _ in judge_plan.template_names(spec)}
     used |= {f"system/{v.system_file}" for v in spec.sampler.variants if v.system_file}
     used |= {f"calibration/{spec.judge.calibration}"} if spec.judge.calibration else set()
+    calibration = _calibration(spec, kept)
+    meaning = spec.meaning_of_p if calibration is None else calibration.kind
+    judging = judge_plan.judging(spec, kept, base)
+    newer = [] if meaning == "stated" or judging is None or not judging.panel else [meaning]
     return Plan(
         seed=spec.seed,
         settings=tuple(_setting(spec, variant, kept) for variant in spec.sampler.variants),
         near_identical=spec.sampler.near_identical,
-        judging=judge_plan.judging(spec, kept, base),
+        judging=judging,
         rules=judge_plan.rules(spec),
-        fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}]),
-        calibration=_calibration(spec, kept),
+        fingerprint=digest([spec.meaning(), {key: _kept(kept, key) for key in used}, *newer]),
+        calibration=calibration,
+        meaning=meaning,
+        habits=None if calibration is None else calibration.habits,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from judgegen.records import Meaning
 from judgegen.spec.tables import Chance, Characters, Frozen, Logits, Number, Share
 
 
@@ -21,6 +22,14 @@ class Pairs(Frozen):
     )
     require_consistent: bool = Field(
         default=True, description="Drop a pair whose winner changed with the order.", examples=[False]
+    )
+    p_chosen: Meaning | None = Field(
+        default=None,
+        description="What the probability of a pair is: of all comparisons of its prompt (pooled), or of the two's own "
+        "(direct), both as far as the judge is believed; or its own as the judge states it (stated), where a verdict "
+        "without logprobs is a certainty. Unless written: pooled for pairwise, direct for hybrid, and with a "
+        "calibration what that is for.",
+        examples=["direct"],
     )
     min_p_chosen: Chance = Field(
         default=0.5,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from judgegen.llm import models
+from judgegen.records import Meaning
 from judgegen.spec.endpoint import OPENAI_URL, Endpoint
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Judge
@@ -101,7 +102,7 @@ class Spec(Frozen):
         for name, endpoint in self.endpoints.items():
             if endpoint.listing.url is None and not endpoint.base_url:
                 raise ValueError(f"endpoints.{name} has no base_url")
-        for problem in (*self._refused(), *self._unknown_variants()):
+        for problem in (*self._refused(), *self._unknown_variants(), *self._meaningless()):
             raise ValueError(problem)
         return self
 
@@ -116,6 +117,25 @@ class Spec(Frozen):
             value = getattr(self.pairs, key)
             if value is not None and value not in names:
                 yield f"pairs.{key} = {value!r} is not one of the variants: {', '.join(names)}"
+
+    def _meaningless(self) -> Iterator[str]:
+        """What [pairs] calls P(chosen) where the method gives none such."""
+        meaning, judge = self.pairs.p_chosen, self.judge
+        compares = not self.judge_less and judge.way.compares is not None
+        if meaning is not None and not compares:
+            yield f'pairs.p_chosen = "{meaning}" is about comparisons, and no judge compares here; remove it'
+        elif meaning == "pooled" and not judge.way.pools:
+            yield f'pairs.p_chosen = "pooled" is for method = "pairwise", and method = "{judge.method}"; remove it'
+        elif meaning == "direct" and judge.schedule != "round-robin":
+            yield (
+                f'pairs.p_chosen = "direct" needs every two to meet, and with schedule = "{judge.schedule}" the best '
+                f'and the worst may not; use "pooled", or the schedule "round-robin"'
+            )
+
+    @property
+    def meaning_of_p(self) -> Meaning:
+        """What P(chosen) is, unless a calibration says otherwise."""
+        return self.pairs.p_chosen or ("pooled" if self.judge.way.pools else "direct")
 
     @property
     def judge_less(self) -> bool:
@@ -163,9 +183,13 @@ class Spec(Frozen):
             guessed.pop("expected_output_tokens")
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
-        for judge in (row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]):
-            if judge["schema"] is None:  # a key that is newer than many a run means nothing where it is not written
-                del judge["schema"]
+        newer = [(judge, "schema") for judge in (row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"])]
+        for table, key in (*newer, (row["pairs"], "p_chosen")):
+            if table[key] in (
+                None,
+                "stated",
+            ):  # a key that is newer than many a run means nothing where it says as much
+                del table[key]
         return row
 
 

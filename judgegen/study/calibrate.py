@@ -17,6 +17,7 @@ from judgegen.run.session import Given
 from judgegen.spec import Spec
 from judgegen.study.check import Check, check, resolved_of
 from judgegen.study.comparisons import Rows
+from judgegen.study.worth import check_schedule
 from judgegen.trust import by_vote, evidence, fit_map, gate
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
@@ -91,6 +92,9 @@ async def calibrate(
 def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: float) -> Calibration:
     """The map and the gate of a whole check, with the judge they are of."""
     kept = texts(resolved, base)
+    steps = plan(resolved, kept, base)
+    if steps.judging is not None:
+        check_schedule(done.worth, steps)
     table, template = judge_of(resolved, kept)
     return Calibration(
         map=fit_map(*by_vote(done.rows)),
@@ -99,7 +103,10 @@ def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: 
         prompts=len({row.prompt_id for row in done.rows}),
         judge=table,
         template=template,
-        fingerprint=plan(resolved, kept, base).fingerprint,
+        fingerprint=steps.fingerprint,
+        kind=done.worth.kind,
+        schedule=done.worth.schedule,
+        habits=done.worth.habits,
     )
 
 

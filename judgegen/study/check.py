@@ -30,6 +30,7 @@ from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
 from judgegen.study.comparisons import Rows
+from judgegen.study.worth import Worth, worth
 from judgegen.trust import Judged, Report, judged, report
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
@@ -49,6 +50,7 @@ class Check:
         report: every figure with its interval.
         rows: one judged pair per comparison that was answered, in the file's order; `ids` are the comparisons' own.
         judge: the models that may be asked, "grader" where there is none.
+        worth: the comparisons as a run would believe them, and what was taken off them.
         incomplete: comparisons that lack an answer; they are in no figure. `lacking` counts them by reason.
         calls, from_journal: judge calls these figures rest on, and how many of them this invocation did not send.
         cost_usd: what those calls cost when they were sent.
@@ -59,6 +61,7 @@ class Check:
     rows: tuple[Judged, ...] = field(repr=False)
     ids: tuple[str, ...] = field(repr=False)
     judge: str
+    worth: Worth = field(repr=False)
     incomplete: int
     lacking: Mapping[str, int] = field(repr=False)
     calls: int
@@ -74,6 +77,8 @@ class Check:
             "incomplete": self.incomplete,
             "lacking": dict(self.lacking),
             "judge": self.judge,
+            "p_chosen": self.worth.kind,
+            "habits": None if (habits := self.worth.habits) is None else {k: h.to_dict() for k, h in habits.items()},
             "calls": {"judge": self.calls, "from_journal": self.from_journal},
             "cost_usd": plain(self.cost_usd),
         }
@@ -175,7 +180,7 @@ async def check(
         async with opened.sender() as send:
             await tally.fill(opened.results(send), terms.watch)
         tally.after(opened)
-    done = tally.check(_named(job.plan), job.folder, resamples)
+    done = tally.check(job.plan, job.folder, resamples)
     return ended(done, terms.stop.error, _incomplete(done))
 
 
@@ -228,13 +233,13 @@ async def _through(row: Labelled, send: Send, steps: Plan) -> Answered:
     prompt = comparisons.prompt(row)
     with recording() as asked:
         try:
-            match = await pipeline.compare(prompt, comparisons.sides(prompt, row), steps, send)
+            said = await pipeline.judge(prompt, comparisons.sides(prompt, row), steps, send)
         except Unanswered as lack:
             return row, None, Result(prompt=prompt, drop="incomplete", detail=lack.detail, calls=tuple(asked))
     costs = [outcome.cost for _, outcome in asked]
     usd = None if None in costs else float(sum((c for c in costs if c is not None), Decimal(0)))
-    result = Result(prompt=prompt, matches=(match,), calls=tuple(asked))
-    return row, judged(match, votes=row.votes, cost_usd=usd), result
+    result = Result(prompt=prompt, matches=said.matches, scores=said.scores, calls=tuple(asked))
+    return row, judged(said.matches[0], votes=row.votes, cost_usd=usd), result
 
 
 @dataclass(slots=True)
@@ -243,6 +248,7 @@ class _Heard:
 
     ids: list[str] = field(default_factory=list)
     rows: list[Judged] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
     costs: dict[str, Decimal] = field(default_factory=dict)
     seconds: dict[str, float | None] = field(default_factory=dict)
@@ -269,19 +275,22 @@ class _Heard:
             return
         self.ids.append(row.id)
         self.rows.append(found)
+        self.results.append(replace(result, calls=()))
         self.calls.append(tuple(call.id for call, _ in result.calls))
 
-    def check(self, judge: str, folder: Path, resamples: int) -> Check:
+    def check(self, steps: Plan, folder: Path, resamples: int) -> Check:
         """The report over all that was answered."""
+        found = worth(self.results, steps)
         timed = [
-            replace(row, seconds=_sum([self.seconds.get(call) for call in calls]))
-            for row, calls in zip(self.rows, self.calls, strict=True)
+            replace(row, p=match.p, seconds=_sum([self.seconds.get(call) for call in calls]))
+            for row, match, calls in zip(self.rows, found.matches, self.calls, strict=True)
         ]
         return Check(
             report=report(timed, resamples=resamples),
             rows=tuple(timed),
             ids=tuple(self.ids),
-            judge=judge,
+            judge=_named(steps),
+            worth=found,
             incomplete=self.lacking.total(),
             lacking=self.lacking,
             calls=len(self.costs),

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from judgegen.records import Pair, Result
+from judgegen.records import Habit, Meaning, Pair, Result
 
 if TYPE_CHECKING:
     from judgegen.trust import CalibrationMap, Gate
 
-VERSION = 1
+VERSION = 2
+"""Of the file. The first knew neither kinds of P nor habits: what it holds is of P as the judge stated it."""
 BELOW = "below-threshold"
 """The drop of a prompt whose pairs all fall below the threshold."""
 
@@ -26,6 +27,9 @@ class Calibration:
 
     Attributes:
         map: from the judge's P to the calibrated one.
+        kind: what P it is for; another means something else at the same number.
+        schedule: the one by which the comparisons were made that such a P rests on.
+        habits: of the judges, as they were taken off those P.
         gate: the test behind the threshold.
         n, prompts: comparisons it rests on, and their prompts.
         judge: what the run file says of the judge, without what is a default.
@@ -40,6 +44,9 @@ class Calibration:
     judge: Mapping[str, Any]
     template: str
     fingerprint: str
+    kind: Meaning = "stated"
+    schedule: str = "round-robin"
+    habits: Mapping[str, Habit] | None = None
 
     @property
     def threshold(self) -> float | None:
@@ -58,6 +65,9 @@ class Calibration:
             "judge": dict(self.judge),
             "template": self.template,
             "fingerprint": self.fingerprint,
+            "kind": self.kind,
+            "schedule": self.schedule,
+            "habits": None if self.habits is None else {name: one.to_dict() for name, one in self.habits.items()},
             "n": self.n,
             "prompts": self.prompts,
             "target": self.gate.target,

@@ -171,7 +171,7 @@ def _p(match: Match, best: Candidate) -> float | None:
 def _settled(best: Candidate, worst: Candidate, scores: Mapping[str, float], known: Evidence, rules: Rules) -> Selected:
     """The pair, if the evidence bears it."""
     match = known.met.get(frozenset((best.key, worst.key)))
-    pair = _by_chain(best, worst, known, rules) if match is None else _direct(best, worst, match)
+    pair = _by_chain(best, worst, known, rules) if match is None else _direct(best, worst, match, known)
     if isinstance(pair, Pair):
         pair = replace(pair, margin=round(scores[best.key] - scores[worst.key], _DIGITS))
         against = _against(pair, known, rules)
@@ -182,11 +182,13 @@ def _settled(best: Candidate, worst: Candidate, scores: Mapping[str, float], kno
     return (), against[0], f"{best.key} against {worst.key}: {against[1]}"
 
 
-def _direct(best: Candidate, worst: Candidate, match: Match) -> Pair | tuple[str, str]:
-    """The pair as its own match sees it."""
+def _direct(best: Candidate, worst: Candidate, match: Match, known: Evidence) -> Pair | tuple[str, str]:
+    """The pair as its own match sees it; where all matches are pooled they say how sure it is, if it says so at all."""
     p = _p(match, best)
     if p is None:
         return "unreadable", "no readable verdict in every order asked"
+    if known.ranking.pooled and p > 0.5:
+        p = round(known.ranking.p(best, worst), _DIGITS)
     return Pair(
         chosen=best,
         rejected=worst,
@@ -206,11 +208,10 @@ def _by_chain(best: Candidate, worst: Candidate, known: Evidence, rules: Rules) 
     if chain is None:
         joined = "never compared, and no chain of won comparisons leads from one to the other"
         return ("flip", joined) if known.ranking.connected else ("unconnected", f"{joined}: they are not connected")
-    p = 0.5 + 0.5 * math.tanh((strengths[best.key] - strengths[worst.key]) / 2)
     return Pair(
         chosen=best,
         rejected=worst,
-        p_chosen=round(p, _DIGITS),
+        p_chosen=round(known.ranking.p(best, worst), _DIGITS),
         margin=None,
         consistent=None if any(m.consistent is None for m in chain) else all(m.consistent for m in chain),
         verdict_calls=tuple(dict.fromkeys(i for m in chain for i in m.call_ids())),

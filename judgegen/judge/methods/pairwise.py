@@ -39,4 +39,4 @@ def saved(competing: Sequence[Candidate], matches: Sequence[Match], plan: Judgin
     return verdicts_saved(competing, matches, plan)
 
 
-METHOD = Method(name="pairwise", keys=KEYS, compares=PAIRWISE, ask=ask, absolute=absolute, saved=saved)
+METHOD = Method(name="pairwise", keys=KEYS, compares=PAIRWISE, ask=ask, absolute=absolute, saved=saved, pools=True)
