@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,25 +26,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FIRST = "stopping: what is in flight lands and is written; once more ends at once"
 
 
-async def stoppable(job: Callable[..., Coroutine[Any, Any, T]], watch: Shown) -> T:
-    """Run `job` under `watch`, with a stop that the first signal requests."""
+def stoppable(job: Callable[..., Coroutine[Any, Any, T]], watch: Shown) -> T:
+    """What `job` comes to, run under `watch` in a loop of its own, with a stop that the first signal requests."""
     from judgegen.cli import ending
     from judgegen.llm.stop import Stop
 
-    stop = Stop()
+    stop, runner = Stop(), asyncio.Runner()
 
     def first(error: Interrupted) -> None:
         stop.request(error)
         watch.warned(FIRST)
 
-    with interruptible(first, f"ended at once; to continue: {ending.same_command()}"):
-        return await job(watch=watch, stop=stop)
+    last_words = f"ended at once; to continue: {ending.same_command()}"
+    with interruptible(runner.get_loop(), first, last_words), runner:  # what a loop closes with is of the run, too
+        return runner.run(job(watch=watch, stop=stop))
 
 
 @contextmanager
-def interruptible(stop: Callable[[Interrupted], None], last_words: str) -> Iterator[None]:
-    """Within the running loop, the first signal calls `stop` on it and the second says `last_words` and exits 130."""
-    loop = asyncio.get_running_loop()
+def interruptible(
+    loop: asyncio.AbstractEventLoop, stop: Callable[[Interrupted], None], last_words: str
+) -> Iterator[None]:
+    """Within the block, the first signal calls `stop` on `loop`, if it is open, and the second ends with `last_words`.
+
+    That exit, with 130, is at once.
+    """
     seen = 0
 
     def caught(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
@@ -53,7 +58,8 @@ def interruptible(stop: Callable[[Interrupted], None], last_words: str) -> Itera
         if seen > 1:
             _exit(last_words)
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        loop.call_soon_threadsafe(stop, Interrupted(f"by {name}; answers that were in flight are in the journal"))
+        with suppress(RuntimeError):  # closed: all is done, and there is nothing left to stop
+            loop.call_soon_threadsafe(stop, Interrupted(f"by {name}; answers that were in flight are in the journal"))
 
     before = {number: signal.signal(number, caught) for number in SIGNALS}
     try:

@@ -49,7 +49,6 @@ def attack(
       6    an attack won under more than 5 % of the prompts, in either order: do not trust this judge with strangers
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    import asyncio
     from functools import partial
 
     from judgegen.cli import ending
@@ -64,7 +63,7 @@ def attack(
     with ending.told(as_json=as_json, show=lines):
         confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
-            done = asyncio.run(stoppable(job, watch))
+            done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)
 
 

@@ -49,7 +49,6 @@ def calibrate(
       7    no threshold keeps pairs that agree with people at the target: FILE is written and says so
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    import asyncio
     from functools import partial
 
     from judgegen.cli import ending
@@ -68,7 +67,7 @@ def calibrate(
     with ending.told(as_json=as_json, show=lines):
         confirm(run, partial(expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
-            done = asyncio.run(stoppable(job, watch))
+            done = stoppable(job, watch)
         write_text(file, done.text())
     error = None if done.threshold is not None else NoThreshold(refusal(done))
     ending.end(done, error, as_json=as_json, show=lines)

@@ -62,7 +62,6 @@ def check(
       5    some calls lack an answer: the figures are of the others; the same command tries those again
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    import asyncio
     from functools import partial
 
     from judgegen.cli import ending
@@ -77,7 +76,7 @@ def check(
     with ending.told(as_json=as_json, show=lines):
         confirm(run, partial(checking.expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
-            done = asyncio.run(stoppable(job, watch))
+            done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)
 
 

@@ -43,7 +43,6 @@ def run(
       6    all is written, but a figure is past a limit that [gates] sets
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    import asyncio
     from functools import partial
 
     from judgegen import api
@@ -58,5 +57,5 @@ def run(
     with ending.told(as_json=as_json):
         confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
-            done = asyncio.run(stoppable(job, watch))
+            done = stoppable(job, watch)
     ending.end(done, as_json=as_json)

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from judgegen.cli.interrupt import stoppable
+from judgegen.show.progress import Quiet
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 WriteRunFile = Callable[..., Path]
@@ -88,3 +91,22 @@ def test_a_second_signal_ends_at_once(
 
     run_file(prompts=3)
     assert judgegen("run", "mine.toml").returncode == 0
+
+
+def test_what_a_loop_closes_with_is_of_the_run() -> None:
+    """A Ctrl-C that comes when the job is done and its loop is closing is one like any other: no KeyboardInterrupt."""
+
+    async def closing() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            signal.raise_signal(signal.SIGINT)
+
+    left: list[AsyncIterator[None]] = [closing()]
+
+    async def job(**_: object) -> str:
+        await anext(left[0])
+        return "done"
+
+    assert stoppable(job, Quiet(sys.stderr)) == "done"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
