@@ -117,7 +117,7 @@ def _taken(row: Mapping[str, Any] | str, line: int, *, names: NamesOf) -> Taken[
         votes=votes,
         reference=asked.reference,
         tools=tuple(asked.tools),
-        metadata=fields.metadata(given, others),
+        metadata=fields.metadata({**given, **cells}, others),
         line=line,
     )
     named = name is not None

@@ -108,7 +108,7 @@ def chat(value: list[Any], name: str) -> Chat:
 
 def _message(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
     role, content = one.get("role"), one.get("content")
-    if role in ROLES and isinstance(content, str) and len(one) == 2:
+    if isinstance(role, str) and role in ROLES and isinstance(content, str) and len(one) == 2:
         return dict(one)
     if "from" in one and role is None:
         return _tagged(one, before)

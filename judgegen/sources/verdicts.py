@@ -6,6 +6,7 @@ the names say neither (a 1 beside A and B), there is no telling, and nothing is 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -114,13 +115,10 @@ def wanted(value: Any, values: Mapping[str, str]) -> bool | None:
 
 def number(value: Any) -> float | None:
     """A finite number, or one that a text spells; None for everything else."""
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if not isinstance(value, int | float):
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):  # an integer may be larger than any number with a point
         return None
-    return float(value) if abs(value) < float("inf") else None
+    return found if math.isfinite(found) else None

@@ -78,12 +78,16 @@ def _label_studio(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
         result
         for annotation in row["annotations"]
         if isinstance(annotation, Mapping) and not annotation.get("was_cancelled")
-        for result in annotation.get("result") or ()
+        for result in _listed(annotation.get("result"))
     ]
     votes = [vote for result in results if (vote := _vote(result)) is not None]
     if not votes:
         raise RowError("no annotation says which answer is better")
     return {**row["data"], "votes": votes}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _vote(result: Any) -> Any:

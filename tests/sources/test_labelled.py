@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from judgegen.errors import SpecError
+from judgegen.exchange.import_ import imported
 from judgegen.records import Prompt
-from judgegen.sources.labelled import Labelled, labelled
+from judgegen.sources.labelled import Labelled, labelled, labelled_from_rows
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 ROW = {"prompt": "a", "response_a": "x", "response_b": "y", "winner": "A"}
@@ -220,3 +222,22 @@ def test_a_pair_is_a_comparison_whose_letters_a_lot_gives(tmp_path: Path) -> Non
         20,
         ["1 lines are left out: both sides have the same score: a tie, not a preference"],
     )
+
+
+ODD_ROWS: dict[str, dict[str, Any]] = {
+    "a role that is a list": {"prompt": [{"role": ["user"], "content": "q"}], "chosen": "x", "rejected": "y"},
+    "a score that no number with a point can hold": {**ROW, "score_a": 10**400, "score_b": 1},
+    "results that are no list": {"data": {"prompt": "a"}, "annotations": [{"result": True}]},
+    "a column that is only inside what wraps the row": {
+        "prompt": "a",
+        "extra_info": {"chosen": "x", "rejected": "y", "split": "train"},
+    },
+}
+
+
+@pytest.mark.parametrize("case", ODD_ROWS)
+def test_an_odd_row_is_read_or_refused_in_our_words(case: str) -> None:
+    """Whatever stands in it: no exception but ours, from whoever reads comparisons or preferences."""
+    list(imported([ODD_ROWS[case]]))
+    with suppress(SpecError):
+        list(labelled_from_rows([ODD_ROWS[case]], where="rows", warn=silent))
