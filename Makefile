@@ -29,9 +29,10 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A run killed, a disk that fills, a ledger overbilled, a boundary fed with noise: docs/reliability.md. About an hour.
+# A run killed, a disk that fills, a ledger overbilled, a boundary fed with noise: docs/reliability.md. About an hour;
+# `make torture TORTURE="disk --every 20"` does a part of it.
 torture: $(VENV)/dev
-	$(BIN)/python benchmarks/torture.py
+	PYTHONPATH=benchmarks $(BIN)/python -m torture $(TORTURE)
 
 # The real trainers read what is exported for them: 1.5 GB of PyTorch and TRL, so by itself.
 trainers: $(VENV)/trainers

@@ -1,0 +1,1 @@
+"""What no user should have to try; see `__main__`."""

@@ -1,0 +1,50 @@
+"""A slice of `make torture`: the same functions, fewer moments, operations, trials and inputs, from fixed seeds."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from torture import disk, fuzz, ledger, moments
+from torture.forge import Forge
+
+
+def held(found: Counter[str], broken: tuple[str, ...]) -> None:
+    assert {name: found[name] for name in broken} == dict.fromkeys(broken, 0), found
+
+
+@pytest.fixture(scope="module")
+def forge() -> Iterator[Forge]:
+    """One for all, since it takes as long to start as ten runs."""
+    if not sys.platform.startswith("linux") or shutil.which("cc") is None:
+        pytest.skip("needs Linux and cc")
+    with disk.failing() as library, Forge(preload=library) as forge:
+        yield forge
+
+
+def test_a_signal_at_any_step_of_a_run_costs_nothing(forge: Forge) -> None:
+    """Once or twice, and the same command ends with the same bytes; nothing that was kept is paid for again."""
+    found = moments.moments(forge, first=20, every=70)
+    assert found["trials"] >= 2 * len(moments.BLOWS)
+    held(found, moments.BROKEN)
+
+
+def test_a_disk_that_fails_at_any_operation_costs_nothing(forge: Forge) -> None:
+    """Full, broken or gone: exit 2 with the mend, no traceback, and the same bytes once there is room."""
+    found = disk.operations(forge, first=150, every=200)
+    assert found["trials"] >= 2 * len(disk.MODES)
+    held(found, disk.BROKEN)
+
+
+def test_no_bill_passes_the_cap_once_it_was_told() -> None:
+    """Bills of up to thirty times the worst case, with up to 256 calls at once."""
+    held(ledger.ledger(60, random.Random(1)), ledger.BROKEN)
+
+
+def test_noise_at_any_boundary_is_answered_in_our_words() -> None:
+    """Answers, refusals, verdicts and rows of every kind: an error of ours, or none."""
+    held(fuzz.fuzz(6_000, random.Random(1)), fuzz.BROKEN)
