@@ -43,7 +43,6 @@ def probe(
       5    some calls lack an answer: the same command tries those again
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    import asyncio
     from functools import partial
 
     from judgegen.cli import ending
@@ -56,7 +55,7 @@ def probe(
     with ending.told(as_json=as_json, show=lines):
         confirm(spec, partial(probing.expected, spec, out=out), batch=False, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="needs") as watch:
-            done = asyncio.run(stoppable(job, watch))
+            done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)
 
 
