@@ -32,6 +32,8 @@ from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Habit, Prompt, Result
 from judgegen.run import live
+from judgegen.run.alike import Alike
+from judgegen.run.hope import Hope
 from judgegen.run.notices import Notices
 from judgegen.run.result import Run, load
 from judgegen.run.rounds import POLL_S
@@ -109,7 +111,10 @@ async def generate(
     resolved, base, folder = resolve(spec, out)
     kept = texts(resolved, base)
     _check_formats(resolved)
-    async with session(_job(resolved, base, folder, prompts, kept), terms) as opened:
+    job = _job(resolved, base, folder, prompts, kept)
+    if not batch:
+        job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
+    async with session(job, terms) as opened:
         opened.journal.keep_texts(kept)
         write_text(folder / RUN_FILE, _toml(resolved, base))
         for message in judge_plan.warnings(resolved):
@@ -216,17 +221,37 @@ def _check_formats(resolved: Spec) -> None:
             )
 
 
+class _Seen:
+    """What results show of a run, said as it shows; it is stopped where they leave no hope."""
+
+    def __init__(self, opened: Session[Prompt, Result], watch: Watch) -> None:
+        spec = opened.job.spec
+        self._opened, self._notices, self._hope, self._alike = opened, Notices(spec, watch), Hope(spec), Alike(spec)
+
+    def add(self, result: Result) -> None:
+        """One more result."""
+        self._alike.add(result)
+        self._notices.add(result)
+        if (lost := self._hope.add(result, fresh=self._opened.fresh)) is not None:
+            self._opened.terms.stop.request(lost)
+
+    def close(self) -> dict[str, Any]:
+        """Say what shows at the end; what the summary says of it."""
+        self._notices.close(rows := self._alike.rows())
+        return {"alike": rows} if rows else {}
+
+
 async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> dict[str, Any]:
     """Results into the writer: every derived file of the run folder; returns the summary.
 
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
     job, barred = opened.job, list[dict[str, Any]]()
-    lacks, notices = dict[str, str](), Notices(job.spec, watch)
+    lacks, seen = dict[str, str](), _Seen(opened, watch)
     if job.plan.wants_habits:
         habits = await _habits(opened, send, watch, lacks)
         opened = _with(opened, replace(job.plan, habits=habits))
-        job, send, watch, notices = opened.job, senders.recorded(opened.journal), Watch(), Notices(job.spec, Watch())
+        job, send, watch, seen = opened.job, senders.recorded(opened.journal), Watch(), _Seen(opened, Watch())
     output, encoding = job.spec.output, encoding_name(job.spec.sampler.model)[0]
     while True:
         constants = Constants()
@@ -243,14 +268,14 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
                     outputs.add(result)
                     constants.add(result)
                     watch.finished(result)
-                    notices.add(result)
-            notices.close()
+                    seen.add(result)
+            same = seen.close()
             if not constants.barred():
-                return outputs.finish({**_beliefs(job.plan), "constants": [*barred, *constants.rows()]})
+                return outputs.finish({**_beliefs(job.plan), "constants": [*barred, *constants.rows()], **same})
         barred += [row for row in constants.rows() if row["barred"]]
         opened = _with(opened, replace(job.plan, constants=job.plan.constants | constants.barred()))
         job, send, watch = opened.job, senders.recorded(opened.journal), Watch()
-        notices = Notices(job.spec, watch)
+        seen = _Seen(opened, watch)
 
 
 def _with(opened: Session[Prompt, Result], steps: Plan) -> Session[Prompt, Result]:
@@ -265,15 +290,15 @@ async def _habits(opened: Session[Prompt, Result], send: Send, watch: Watch, lac
     Nothing is written: that is done from the journal, with the habits taken off. Why prompts lack answers is kept in
     `lacks`, by prompt, since the journal does not know.
     """
-    habits, notices = Habits(), Notices(opened.job.spec, watch)
+    habits, seen = Habits(), _Seen(opened, watch)
     async with aclosing(opened.results(send)) as results:
         async for result in results:
             habits.add(result.matches)
             watch.finished(result)
-            notices.add(result)
+            seen.add(result)
             if result.drop == "incomplete":
                 lacks[result.prompt.id] = result.detail
-    notices.close()
+    seen.close()
     return habits.found()
 
 

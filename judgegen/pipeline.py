@@ -74,6 +74,33 @@ class Plan:
 
 T = TypeVar("T")
 R = TypeVar("R")
+FIRST = 24
+"""Prompts that are judged at once until one of them was judged to some use."""
+
+
+class Lead:
+    """Lets the first few prompts before their judges, and all others once one of them came to a readable opinion.
+
+    So a judge that nobody can read is not asked about everything before that shows.
+    """
+
+    def __init__(self, few: int = FIRST) -> None:
+        self._few, self._within, self._open = few, 0, False
+        self._freed = asyncio.Event()
+
+    async def judged(self, work: Callable[[], Coroutine[Any, Any, Judged]]) -> Judged:
+        """Do `work` when it is its turn."""
+        while not self._open and self._within >= self._few:
+            self._freed.clear()
+            await self._freed.wait()
+        self._within += 1
+        try:
+            found = await work()
+            self._open = self._open or found.readable
+            return found
+        finally:
+            self._within -= 1
+            self._freed.set()
 
 
 async def windowed(
@@ -99,13 +126,14 @@ def results(prompts: Iterable[Prompt], plan: Plan, send: Send, *, window: int) -
     return windowed(prompts, partial(through, plan=plan), send, window=window)
 
 
-async def through(prompt: Prompt, send: Send, plan: Plan) -> Result:
-    """Sample, screen, judge, decide, select: one prompt."""
+async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = None) -> Result:
+    """Sample, screen, judge, decide, select: one prompt, judged when `lead` says so."""
     drawn: tuple[Candidate, ...] = ()
     with recording() as asked:
         try:
             drawn = await sample(prompt, plan, send)
-            judged = await judge(prompt, competing(drawn), plan, send)
+            judging = partial(judge, prompt, competing(drawn), plan, send)
+            judged = await (judging() if lead is None else lead.judged(judging))
         except Unanswered as lack:
             return Result(prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=tuple(asked))
     # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.

@@ -34,6 +34,13 @@ class Judged:
     scores: Scores = field(default_factory=dict)
     unasked: str = ""
 
+    @property
+    def readable(self) -> bool:
+        """Whether a judge said anything that counts."""
+        verdicts = (one for match in self.matches for _, one in match.shown)
+        scores = (one for given in self.scores.values() for one in given if one.judge != GRADER)
+        return any(not isinstance(one, Unreadable) for one in itertools.chain[object](verdicts, scores))
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:

@@ -39,7 +39,9 @@ def found(call: Call, usage: Usage, *, count_input: bool) -> dict[str, str]:
     """What is odd about the server's own counts for `call`, in words by kind."""
     odd: dict[str, str] = {}
     if usage.estimated:
-        return odd
+        return {
+            "absent": "the server tells no counts of tokens that can be; all are counted here, and the spend by them"
+        }
     most = None if call.most_tokens is None else call.most_tokens * int(call.params.get("n", 1))
     if most is not None and usage.output > most:
         odd["output"] = f"the server bills {usage.output:,} tokens of output where max_tokens allows {most:,}"

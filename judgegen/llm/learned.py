@@ -15,9 +15,14 @@ from judgegen.llm.calls import Call, Outcome, Reply
 from judgegen.llm.ends import end
 from judgegen.llm.facts import Facts
 from judgegen.llm.manner import Manner
+from judgegen.llm.thought import part
 
 ROOMS = (4096, 16384)
 """Tokens of a whole answer, thought included, that a judge is given in turn where its answers are cut off."""
+
+
+_SINCE = ("thinks", "silent", "context")
+"""What is kept only where there is something to say."""
 
 
 @dataclass(slots=True)
@@ -31,6 +36,7 @@ class Known:
         doubted: by wish, the way used until it is known which of several it was.
         whole: whether a judge's answer ever came to its own end; `cut` counts those in a row that did not.
         most: tokens of a whole answer that a judge is given where the run file does not say; 0 while nothing is known.
+        thinks, silent: whether it was told that it thinks, and that it gives no logprobs though it takes them.
         context: tokens of its context, as a refusal said; 0 while nothing is known.
     """
 
@@ -42,6 +48,8 @@ class Known:
     whole: bool = False
     cut: int = 0
     most: int = 0
+    thinks: bool = False
+    silent: bool = False
     context: int = 0
 
     def usual(self, wish: str, ways: tuple[Any, ...]) -> Any:
@@ -67,7 +75,7 @@ class Known:
             "doubted": self.doubted,
             "whole": self.whole,
             "most": self.most,
-            **({"context": self.context} if self.context else {}),
+            **{name: value for name in _SINCE if (value := getattr(self, name))},
         }
 
 
@@ -117,9 +125,23 @@ class Learned:
         known = self.of(call)
         known.answered, known.answers = True, known.answers + 1
         known.taken |= {(wish, str(way)) for wish, way in used.items()}
+        if isinstance(outcome, Reply):
+            self._looked(call, known, outcome, used)
         if call.tag.role == "judge" and isinstance(outcome, Reply):
             self._measured(call, known, outcome)
         self.keep(call)
+
+    def _looked(self, call: Call, known: Known, outcome: Reply, used: Manner) -> None:
+        """Say what answers show that was not asked for, or was in vain."""
+        choices, where = outcome.choices, f"{call.model} at {call.endpoint}"
+        thinks = outcome.usage.reasoning or any(choice.thought or part(choice.text).thought for choice in choices)
+        if thinks and not known.thinks:
+            known.thinks = True
+            counted = f", {outcome.usage.reasoning:,} tokens at first" if outcome.usage.reasoning else ""
+            self.say(f"{where} thinks before it answers{counted}: its thought is billed, and is in no answer")
+        if used.get("top_logprobs") and not known.silent and not any(choice.logprobs for choice in choices):
+            known.silent = True
+            self.say(f"{where} takes logprobs in silence and gives none: a verdict is a label without a probability")
 
     def _measured(self, call: Call, known: Known, outcome: Reply) -> None:
         """Learn from how a judge's answer ended how much room this judge needs."""
@@ -162,5 +184,6 @@ def _key(call: Call) -> str:
 
 def _known(row: Mapping[str, Any]) -> Known:
     taken = {(str(wish), str(way)) for wish, way in row.get("taken", ())}
-    kept = {name: row[name] for name in ("answered", "instead", "doubted", "whole", "most", "context") if name in row}
+    names = ("answered", "instead", "doubted", "whole", "most", *_SINCE)
+    kept = {name: row[name] for name in names if name in row}
     return Known(taken=taken, **kept)

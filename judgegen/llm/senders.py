@@ -253,12 +253,12 @@ class Retried:
 
 
 class Once:
-    """Answers from the journal first; two askers of one call share one request. Counts what the journal gave."""
+    """Answers from the journal first; two askers of one call share one request. Counts what came from where."""
 
     def __init__(self, send: Send, journal: Journal, watch: Watch) -> None:
         self._send, self._journal, self._watch = send, journal, watch
         self._asking: dict[str, asyncio.Event] = {}
-        self.from_journal = 0
+        self.from_journal = self.fresh = 0
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer one call, paying for it only if nobody has."""
@@ -267,6 +267,7 @@ class Once:
         known = await self._known(call)
         if known is None:
             known = await self._ask(call)
+            self.fresh += 1
             self._watch.landed(call, known, fresh=True)
         else:
             self.from_journal += 1

@@ -19,7 +19,7 @@ from judgegen.llm import models
 from judgegen.llm.calls import PROBE, Call, Send, Tag
 from judgegen.llm.recording import ask, together
 from judgegen.pipeline import Plan
-from judgegen.records import Candidate, Prompt, Unreadable
+from judgegen.records import Candidate, Prompt
 from judgegen.sampler.build import Setting
 
 Place = tuple[str, str]
@@ -153,13 +153,6 @@ Need = Drawing | Draws | Opinion
 def needs(plan: Plan) -> tuple[Need, ...]:
     """Everything that a run of `plan` asks of its models, samplers first."""
     return (*_drawings(plan), *_draws(plan), *_opinions(plan))
-
-
-def readable(judged: Judged) -> bool:
-    """Whether a judge said anything that counts."""
-    said = [verdict for match in judged.matches for _, verdict in match.shown]
-    scores = [score for given in judged.scores.values() for score in given if score.judge != "grader"]
-    return any(not isinstance(one, Unreadable) for one in (*said, *scores))
 
 
 def _drawings(plan: Plan) -> Iterator[Drawing]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import Incomplete, ProviderRefused
 from judgegen.probing.findings import Finding
-from judgegen.probing.needs import Answer, Draws, Need, Opinion, readable
+from judgegen.probing.needs import Answer, Draws, Need, Opinion
 from judgegen.records import Unreadable
 from judgegen.writer.money import plain
 
@@ -147,7 +147,7 @@ def lacks(need: Need, answer: Answer, said: str = "") -> list[tuple[str, str, st
     if isinstance(need, Draws):
         return []
     if isinstance(need, Opinion):
-        return [] if answer.judged is None or readable(answer.judged) else [(need.role, *_unread(answer, said))]
+        return [] if answer.judged is None or answer.judged.readable else [(need.role, *_unread(answer, said))]
     refused = [one.refused for one in answer.candidates if one.refused not in (None, *_ALIKE)]
     if len(refused) < len(answer.candidates):
         return []

@@ -7,9 +7,10 @@ alike. Knows the run file's keys; nothing of how answers come.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 from judgegen.records import Candidate, Result, Unreadable, Verdict
 from judgegen.spec import Spec
@@ -63,9 +64,16 @@ class Notices:
                     self.flips += one.label == other.label
         self._say(ENOUGH)
 
-    def close(self) -> None:
-        """Say what shows at the end."""
+    def close(self, alike: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Say what shows at the end; `alike`: the variants that cannot be told apart."""
         self._say(LEAST)
+        for row in alike:
+            one, other = row["variants"]
+            if f"alike {one} {other}" not in self.said:
+                self.watch.warned(
+                    f"variants {one!r} and {other!r} cannot be told apart in {row['prompts']:,} prompts: what differs "
+                    f"between them is ignored, or too close to show; `judgegen probe` says which the endpoint heeds"
+                )
 
     @property
     def _early_stop(self) -> float:

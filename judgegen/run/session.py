@@ -122,6 +122,11 @@ class Session(Generic[T, R]):
         await rounds.run(batches, self.results, poll_s=terms.poll_s if terms.wait else None)
         yield senders.recorded(self.journal)
 
+    @property
+    def fresh(self) -> bool:
+        """Whether anything was answered that the journal did not have."""
+        return self._once is not None and self._once.fresh > 0
+
     def from_journal(self, asked: int) -> int:
         """How many of `asked` calls were not answered by this invocation."""
         return asked - (self.journal.count() - self._before) if self._once is None else self._once.from_journal

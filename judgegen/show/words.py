@@ -29,6 +29,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "refused": _counted(summary["candidates"]["refused"]),
         "suspected": _counted(summary.get("suspicions", {})),
         "constant": _constant(summary.get("constants", [])),
+        "alike": _alike(summary.get("alike", [])),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
@@ -60,6 +61,11 @@ def _constant(rows: Iterable[Mapping[str, Any]]) -> str:
         f"{shortened(row['text'], 40)!r} won under {row['prompts']:,} prompts{', barred' if row['barred'] else ''}"
         for row in islice(rows, 3)
     )
+
+
+def _alike(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Variants that are one."""
+    return "; ".join(f"{one!r} and {other!r} cannot be told apart" for one, other in (row["variants"] for row in rows))
 
 
 DIAGNOSTICS = {

@@ -33,7 +33,7 @@ def call(content: str = "hi", number: int = 0) -> Call:
         (LONG, Usage(input=2100, output=2), set()),
         (LONG, Usage(input=5000, output=2), {"more"}),
         (LONG, Usage(input=900, output=2), {"fewer"}),
-        (LONG, Usage(input=9, output=900, estimated=True), set()),
+        (LONG, Usage(input=9, output=900, estimated=True), {"absent"}),
         (LONG, Usage(input=0, output=2), set()),
     ],
 )
