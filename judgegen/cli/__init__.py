@@ -22,6 +22,7 @@ COMMANDS = {
     "show": "A few pairs, and prompts without one, to read in the terminal.",
     "report": "One page of a run: figures, charts, every pair to read.",
     "probe": "Ask each model a few tiny things, and say what a run will do.",
+    "review": "Label pairs yourself, blind, in the browser; see how far the judge agrees.",
     "judge": "Check a judge against human votes, calibrate it, attack it.",
     "export": "Write preferences in the shape of one consumer.",
     "import": "Read preferences that others published.",

@@ -131,25 +131,32 @@ def own(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
-def render(template: str, *, scripts: Sequence[str], style: str, **values: Any) -> str:
-    """A template of this folder with its policy; scripts and styles stand in it as they are, all else escaped."""
+def render(
+    template: str, *, scripts: Sequence[str], style: str, beside: Path = HERE, talks: bool = False, **values: Any
+) -> str:
+    """A template with its policy; scripts and styles stand in it as they are, all else is escaped.
+
+    `beside`: the folder it stands in; `talks`: whether its script may ask the server that it came from.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    known = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src {' '.join(map(_digest, scripts)) or chr(39) + 'none' + chr(39)}",
-            f"style-src-elem {_digest(style)}",
-            "img-src data:",
-            "style-src-attr 'unsafe-inline'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
+    known = Environment(loader=FileSystemLoader(beside), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    policy = [
+        "default-src 'none'",
+        f"script-src {' '.join(map(_digest, scripts)) or _NONE}",
+        f"style-src-elem {_digest(style)}",
+        "img-src data:",
+        "style-src-attr 'unsafe-inline'",
+        *(["connect-src 'self'"] if talks else []),
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
     raw = {"scripts": [Markup(script) for script in scripts], "style": Markup(style)}  # noqa: S704 - these are ours
-    return clean(known.get_template(template).render(policy=policy, **raw, **values))
+    return clean(known.get_template(template).render(policy="; ".join(policy), **raw, **values))
+
+
+_NONE = "'none'"
 
 
 def _digest(text: str) -> str:

@@ -6,7 +6,7 @@ Knows nothing of how they came about. Texts are wrapped and cut to a few lines, 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import overload
 
@@ -30,7 +30,7 @@ def lines(entry: Entry, width: int, most: int | None = LINES) -> Iterator[str]:
             yield from _labelled(f"  {name}", side.text or side.called or "(no text)", width, most)
             yield from _labelled("", _about(side), width, None)
     for opinion in entry.opinions:
-        yield from _labelled("  judge", _heard(opinion), width, None)
+        yield from _labelled("  judge", heard(opinion), width, None)
         if opinion.words:
             yield from _labelled("", opinion.words, width, most)
 
@@ -55,18 +55,20 @@ def _about(side: Side) -> str:
     return f"({'; '.join(part for part in parts if part)})"
 
 
-def _heard(opinion: Opinion) -> str:
-    """Who said what of whom, in words."""
+def heard(opinion: Opinion, names: Mapping[str, str] | None = None, *, words: bool = False) -> str:
+    """Who said what of whom, in words; `names`: letters for the candidates, in brackets that no text has for them."""
+    first, second = (f"⟨{names[key]}⟩" if names and key in names else key for key in (opinion.first, opinion.second))
+    judge = f"{opinion.judge}, " if opinion.judge else ""
+    said_ = f": {opinion.words}" if words and opinion.words else ""
     if not opinion.second:
         verdict = f"scores {opinion.said}" if opinion.readable else f"could not be read: {opinion.said}"
-        return f"{f'{opinion.judge} on ' if opinion.judge else ''}{opinion.first}: {verdict}"
-    shown = f"{opinion.first} first, {opinion.second} second"
-    won = {"first": opinion.first, "second": opinion.second}.get(opinion.said)
+        return f"{judge}{first}: {verdict}{said_}"
+    won = {"first": first, "second": second}.get(opinion.said)
     verdict = "a tie" if won is None else f"prefers {won}"
     if not opinion.readable:
         verdict = f"could not be read: {opinion.said}"
     p = "" if opinion.p_first is None else f" (P(first) {opinion.p_first:.2f})"
-    return f"{f'{opinion.judge}, ' if opinion.judge else ''}{shown}: {verdict}{p}"
+    return f"{judge}{first} first, {second} second: {verdict}{p}{said_}"
 
 
 def _labelled(label: str, text: str, width: int, most: int | None) -> Iterator[str]:
@@ -125,7 +127,7 @@ def _card(entry: Entry) -> str:
         for name, side in sides
         if side is not None
     )
-    heard = "".join(f"<li>{_html(_heard(opinion))}</li>" for opinion in entry.opinions)
+    heard = "".join(f"<li>{_html(heard(opinion))}</li>" for opinion in entry.opinions)
     prompt = f'<div style="{BOX}">{_html(said(entry.messages))}</div>'
     table = f'<table style="width:100%;table-layout:fixed"><tr>{cells}</tr></table>'
     summary = f"<summary>{_html(f'{entry.name}: {_head(entry)}')}</summary>"

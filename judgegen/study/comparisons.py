@@ -15,6 +15,7 @@ from judgegen.formats.origins import known_by
 from judgegen.judge.build import content
 from judgegen.llm.calls import digest
 from judgegen.records import Candidate, Prompt
+from judgegen.sources import annotated
 from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.labelled import Labelled, labelled_from_rows
 from judgegen.sources.labelled import labelled as labelled_from_file
@@ -42,6 +43,8 @@ def labelled(
     def names(columns: tuple[str, ...]) -> Names:
         return Names(values=known_by(columns).values, mapped=mapped)
 
+    if isinstance(given, str | Path) and annotated.known(Path(given)):
+        return labelled_from_rows(annotated.merged(annotated.read(Path(given))), where=str(given), warn=warn)
     if isinstance(given, str | Path):
         return labelled_from_file(Path(given), warn=warn, names=names)
     return labelled_from_rows(given, where="labelled", warn=warn, names=names)

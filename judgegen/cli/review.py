@@ -1,0 +1,89 @@
+"""`judgegen review`: parses, makes the queue, serves it or hands it on. Knows nothing of pages."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judgegen.review.handover import Tool
+
+
+class By(Enum):
+    """Which comparisons come first."""
+
+    uncertain = "uncertain"
+    random = "random"
+    disagreement = "disagreement"
+
+
+def review(
+    source: Annotated[Path, typer.Argument(metavar="RUN|LABELLED", help="A run folder, or a file of comparisons.")],
+    *,
+    sample: Annotated[int, typer.Option("--sample", metavar="N", min=1, help="How many comparisons.")] = 50,
+    by: Annotated[
+        By, typer.Option("--by", help="Those the judge is least sure of, by lot, or where its verdicts differ first.")
+    ] = By.random,
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", metavar="NAME", help="Who labels. Without it: the user's name.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FILE", help="The labels; without it labels.jsonl in RUN, or beside LABELLED."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", metavar="P", min=0, max=65535, help="0 takes one that is free.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the sample, and of which side stands left.")] = 0,
+    export: Annotated[
+        Tool | None,
+        typer.Option("--export", help="Print the queue for another tool instead; with --out write it there."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Label pairs yourself, blind, in the browser; see how far the judge agrees.
+
+    The page is on this machine alone, and its address has a token. Keys: 1, 2, 0 for a tie, s to skip, u to undo. Each
+    label is on disk before the next pair comes; stop with Ctrl-C whenever you like, the same command goes on. The file
+    of labels is what `judgegen judge check` and `judgegen judge calibrate` read; labels of several annotators in one
+    file give a ceiling. Compare by --by random: figures over the uncertain ones are of those alone.
+    """
+    from judgegen.cli import ending
+    from judgegen.review import handover
+    from judgegen.review.labels import Labels
+    from judgegen.review.queue import items, queue
+    from judgegen.review.serve import rubric, serve
+    from judgegen.review.sitting import Sitting
+    from judgegen.writer.files import write_text
+
+    who = annotator or getpass.getuser()
+    with ending.told():
+        found = queue(items(source, _warn), sample, by.value, seed)
+        if export is not None:
+            text = handover.handed(found, export, annotator=who, seed=seed)
+            print(text, end="") if out is None else write_text(out, text)
+            return
+        beside = source / "labels.jsonl" if source.is_dir() else source.with_name(f"{source.name}.labels.jsonl")
+        with Labels(out or beside) as labels:
+            sitting = Sitting(found, labels, who, seed)
+            ready = _ready(labels.path, show=show)
+            serve(sitting, port=port, name=source.resolve().name, told=rubric(source), ready=ready)
+        print(f"{len(sitting.mine()):,} labels of {who} in {labels.path}", flush=True)
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _ready(path: Path, *, show: bool) -> Callable[[str], None]:
+    def told(address: str) -> None:
+        print(f"{address}\nlabels go to {path}; Ctrl-C ends it", flush=True)
+        if show:
+            typer.launch(address)
+
+    return told
