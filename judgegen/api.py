@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline, sources
-from judgegen.errors import Incomplete, SpecError
+from judgegen.errors import Incomplete, JudgegenError, SpecError
 from judgegen.judge.belief import Habits
 from judgegen.llm import senders
 from judgegen.llm.calls import Send
@@ -119,8 +119,7 @@ async def generate(
         write_text(folder / RUN_FILE, _toml(resolved, base))
         for message in judge_plan.warnings(resolved):
             terms.watch.warned(message)
-        async with opened.sender() as send:
-            summary = await _write(opened, send, terms.watch)
+        summary = await _sent(opened)
         known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
     return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop)
 
@@ -239,6 +238,27 @@ class _Seen:
         """Say what shows at the end; what the summary says of it."""
         self._notices.close(rows := self._alike.rows())
         return {"alike": rows} if rows else {}
+
+
+async def _sent(opened: Session[Prompt, Result]) -> dict[str, Any]:
+    """Answer what lacks answers, and write; what is answered is written even where a fault of our own ends that."""
+    try:
+        async with opened.sender() as send:
+            return await _write(opened, send, opened.terms.watch)
+    except (JudgegenError, OSError):
+        raise
+    except Exception:
+        await _saved(opened)
+        raise
+
+
+async def _saved(opened: Session[Prompt, Result]) -> None:
+    """Write what the journal answers, before a fault of the program's own that ended the run is told of.
+
+    What stands in the way of that, too, is the lesser news.
+    """
+    with suppress(Exception):
+        await _write(opened, senders.recorded(opened.journal), Watch())
 
 
 async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> dict[str, Any]:

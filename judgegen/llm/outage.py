@@ -1,6 +1,8 @@
 """A server that answered and is gone: it is looked for now and then, by one request, for as long as a restart takes.
 
-A circuit breaker for what nobody was there to refuse: it costs no call its retries. Knows nothing of requests.
+A circuit breaker for what nobody was there to refuse: it costs no call its retries. Where a gateway speaks for the
+server, one refusal is a hiccup or that request's own, and many different ones without an answer between are an outage.
+Knows nothing of requests.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from collections.abc import Callable
 
 LONGEST_S = 180.0
 """Seconds after which a server is taken to be gone for good."""
+MANY = 5
+"""So many different calls met by a gateway alone, and none answered since: the server behind it is gone."""
 _FIRST_S, _MOST_S = 0.5, 10.0
 
 
@@ -20,12 +24,19 @@ class Outage:
         self._clock = clock
         self._lived = False
         self._since: float | None = None
+        self._unserved: set[str] = set()
 
     def answered(self) -> bool:
         """The endpoint lives; whether it was away before."""
         was_away = self._since is not None
         self._lived, self._since = True, None
+        self._unserved.clear()
         return was_away
+
+    def unserved(self, call_id: str) -> bool:
+        """Whether that a gateway alone met this call, too, means that nobody is behind it."""
+        self._unserved.add(call_id)
+        return self._since is not None or len(self._unserved) >= MANY
 
     def begins(self) -> bool:
         """Whether a server that answered before is missed for the first time now."""

@@ -30,6 +30,7 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         billed: None where the server may have done the work and been paid for it: no answer came.
         slow: whether it shows that the server has too much to do: fewer at once may help.
         away: whether nobody was there.
+        unserved: whether a gateway says that of the server behind it, for this request.
     """
 
     def __init__(
@@ -41,10 +42,11 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         billed: bool | None = False,
         slow: bool = False,
         away: bool = False,
+        unserved: bool = False,
     ) -> None:
         super().__init__(why)
         self.why, self.retry_after, self.throttled, self.billed = why, retry_after, throttled, billed
-        self.slow, self.away = slow or throttled, away
+        self.slow, self.away, self.unserved = slow or throttled, away, unserved
 
     @property
     def late(self) -> bool:

@@ -28,6 +28,7 @@ from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import LONGEST_S
 from judgegen.llm.retry import LONGEST_ASKED_S, MOST_LATE, MOST_TOLD, Rejected, Transient, come_back, wait_s
 from judgegen.llm.stop import Stop
+from judgegen.llm.tokens import PER_MEDIA, media, without_media
 from judgegen.watch import Watch
 
 ROUNDS_LATE = 6
@@ -123,8 +124,8 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
 
 def rough_tokens(call: Call) -> float:
     """About what a provider reserves for a call: four characters to a token, and all that may be answered."""
-    asked = sum(len(str(message.get("content") or "")) for message in call.messages) / 4
-    return asked + (call.most_tokens or 0) * int(call.params.get("n", 1))
+    said = sum(len(str(message.get("content") or "")) for message in without_media(call.messages)) / 4
+    return said + PER_MEDIA * media(call.messages) + (call.most_tokens or 0) * int(call.params.get("n", 1))
 
 
 class Patience:
@@ -221,7 +222,7 @@ class Retried:
         """Seconds until the next look for a server that is gone; None where it is not, or never was there."""
         gate = self._gates[call.tag.route]
         where = f"endpoint {call.tag.route!r} ({call.endpoint})"
-        if not trouble.away:
+        if not trouble.away and not (trouble.unserved and gate.outage.unserved(call.id)):
             return None
         if gate.outage.begins():
             self._watch.warned(f"{where} is gone ({trouble.why}): waiting {LONGEST_S / 60:g} minutes at most for it")

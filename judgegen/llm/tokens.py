@@ -169,6 +169,16 @@ def media(messages: Sequence[Mapping[str, Any]]) -> int:
     return sum(_text_of(part) is None for content in contents if isinstance(content, list) for part in content)
 
 
+def without_media(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The messages without those parts: their bytes say nothing of what they cost."""
+    return [
+        {**message, "content": [part for part in content if _text_of(part) is not None]}
+        if isinstance(content := message.get("content"), list)
+        else message
+        for message in messages
+    ]
+
+
 def _message(message: Mapping[str, Any]) -> tuple[int, list[str]]:
     content = message.get("content") or message.get("refusal") or ""
     parts = content if isinstance(content, list) else [content]

@@ -25,7 +25,7 @@ from judgegen.llm.learned import Learned, Learning
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.scouting import Scouts
 from judgegen.llm.stop import Stop
-from judgegen.llm.tokens import count_messages
+from judgegen.llm.tokens import PER_MEDIA, count_messages, media, without_media
 from judgegen.pipeline import Plan
 from judgegen.run import moved
 from judgegen.spec import Endpoint, Spec
@@ -66,10 +66,14 @@ def cost(known: Rates, call: Call, usage: Usage) -> Decimal:
 
 
 def worst(known: Rates, call: Call) -> Decimal:
-    """The most a call can cost: input counted (by bytes, where that is more: tokenizers differ), all of max_tokens."""
+    """The most a call can cost: input counted (by bytes, where that is more: tokenizers differ), all of max_tokens.
+
+    An image is what one is taken to cost, however many bytes it has.
+    """
     tools = call.params.get("tools", ())
-    text = json.dumps([*call.messages, *tools], ensure_ascii=False)
-    asked = max(count_messages(call.messages, tools=tools), len(text.encode("utf-8", "replace")) // 2)
+    text = json.dumps([*without_media(call.messages), *tools], ensure_ascii=False)
+    by_bytes = len(text.encode("utf-8", "replace")) // 2 + PER_MEDIA * media(call.messages)
+    asked = max(count_messages(call.messages, tools=tools), by_bytes)
     answered = (call.most_tokens or 0) * int(call.params.get("n", 1))
     return prices.worst(known[call.tag.route, call.model], asked, answered)
 

@@ -358,3 +358,50 @@ def test_a_server_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest
 
     asyncio.run(main())
     assert looks == 30
+
+
+def test_a_server_that_its_gateway_misses_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many calls refused by a gateway and none answered since: an outage, which costs no call all of its retries."""
+    monkeypatch.setattr("judgegen.llm.outage._FIRST_S", 0.01)
+    monkeypatch.setattr("judgegen.llm.outage._MOST_S", 0.02)
+    monkeypatch.setattr("judgegen.llm.retry.FIRST_WAIT_S", 0.01)
+    looks = 0
+
+    def restarts(one: Call, asked: int) -> Outcome:
+        nonlocal looks
+        if one.id != call().id and looks < 60:
+            looks += 1
+            raise Transient("502 Bad Gateway", unserved=True)
+        return good(one, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, restarts, retries=1)
+        await scene.send(call())
+        answers = await asyncio.gather(*(scene.send(call(n)) for n in range(1, 21)))
+        assert {type(answer) for answer in answers} == {Reply}
+        assert scene.stop.error is None
+        await scene.end()
+
+    asyncio.run(main())
+    assert looks == 60
+
+
+def test_what_a_gateway_says_of_one_request_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that takes the server down, or too long for its gateway, costs its own retries and ends as failing."""
+    monkeypatch.setattr("judgegen.llm.retry.FIRST_WAIT_S", 0.001)
+
+    def poisoned(one: Call, asked: int) -> Outcome:
+        if one.id == call(1).id:
+            raise Transient("504 Gateway Timeout", unserved=True)
+        return good(one, asked)
+
+    async def main() -> None:
+        scene = Scene(tmp_path, poisoned, retries=9)
+        await scene.send(call())
+        with pytest.raises(Unanswered, match="504"):
+            await scene.send(call(1))
+        assert scene.asked[call(1).id] == 10
+        assert scene.stop.error is None
+        await scene.end()
+
+    asyncio.run(main())

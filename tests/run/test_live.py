@@ -13,7 +13,7 @@ CENT = Decimal("0.01")
 RATE = Rate(input=CENT, output=CENT, cached=CENT, cache_write=CENT, reasoning=CENT, source="a cent a token")
 
 
-def tokens_feared(text: str, *, max_tokens: int = 7, n: int = 1) -> int:
+def tokens_feared(text: object, *, max_tokens: int = 7, n: int = 1) -> int:
     """How many tokens the worst case of asking `text` stands for."""
     call = Call(
         endpoint="here",
@@ -42,3 +42,13 @@ def test_the_worst_case_is_no_less_than_what_is_counted(text: str) -> None:
     from judgegen.llm.tokens import count
 
     assert tokens_feared(text) >= count(text) + 7
+
+
+def test_an_image_is_feared_as_an_image_however_many_bytes_it_has() -> None:
+    """Its bytes, written into the request in base64, are no text that anybody bills."""
+
+    def shown(data: str) -> list[dict[str, object]]:
+        return [{"type": "text", "text": "what is this?"}, {"type": "image_url", "image_url": {"url": data}}]
+
+    small, large = (tokens_feared(shown("data:image/png;base64," + "A" * size)) for size in (10, 1_000_000))
+    assert 1000 < small == large < 10_000

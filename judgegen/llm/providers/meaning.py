@@ -25,6 +25,8 @@ _NOT_TAKEN = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 300
+_UNSERVED = frozenset({502, 503, 504, 520, 521, 522, 523, 530})
+"""What a gateway or a content network says of a server that it cannot reach; the last five are Cloudflare's."""
 _KEYS = {"top_logprobs": "logprobs"}
 WIRE_WISHES = {**WIRE_NAMES, "limit": WIRE_NAMES["max_tokens"], "system": ("messages",)}
 """By wish, the parameters that an error may name for it."""
@@ -87,7 +89,13 @@ class Meanings:
         if what in ("throttled", "passing"):
             said = f"{status} {message}"[:120]
             slow = what == "throttled" or status in (408, 503, 504, 529)
-            return Transient(said, retry_after=refusal.retry_after, throttled=what == "throttled", slow=slow)
+            return Transient(
+                said,
+                retry_after=refusal.retry_after,
+                throttled=what == "throttled",
+                slow=slow,
+                unserved=status in _UNSERVED and refusal.retry_after is None,
+            )
         if (ends := _ends(call, refusal, what)) is not None:
             return ends
         return self._doubtful(call, refusal, what)
