@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from torture import disk, fuzz, ledger, moments
+from torture import disk, faults, fuzz, ledger, moments
 from torture.forge import Forge
 
 
@@ -38,6 +38,18 @@ def test_a_disk_that_fails_at_any_operation_costs_nothing(forge: Forge) -> None:
     found = disk.operations(forge, first=150, every=200)
     assert found["trials"] >= 2 * len(disk.MODES)
     held(found, disk.BROKEN)
+
+
+def test_what_a_server_does_wrong_ends_as_it_is_listed_to_and_hides_no_cost(forge: Forge) -> None:
+    """A refusal, a broken answer, a lying count: the exit code, and what was billed known or told as perhaps billed."""
+    found = faults.faults(forge, first=11, every=23)
+    assert found["kinds"] >= 4
+    held(found, faults.BROKEN)
+
+
+def test_there_are_sixty_kinds_of_faults_and_more() -> None:
+    """Each at a path of its own."""
+    assert len({faults.path_of(name) for name in faults.FAULTS}) == len(faults.FAULTS) >= 60
 
 
 def test_no_bill_passes_the_cap_once_it_was_told() -> None:
