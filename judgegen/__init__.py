@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judgegen.api import Run, estimate, generate, load, rewrite
+    from judgegen.api import Run, estimate, generate, load, rehearse, rewrite
     from judgegen.errors import (
         AttackWon,
         BudgetReached,
@@ -61,11 +61,12 @@ __all__ = [
     "generate",
     "load",
     "probe",
+    "rehearse",
     "rewrite",
 ]
 
 _HOMES = {
-    "judgegen.api": ("Run", "estimate", "generate", "load", "rewrite"),
+    "judgegen.api": ("Run", "estimate", "generate", "load", "rehearse", "rewrite"),
     "judgegen.probing.probe": ("probe",),
     "judgegen.probing.report": ("Probe",),
     "judgegen.study.attack": ("Attack", "attack"),

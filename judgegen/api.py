@@ -1,5 +1,6 @@
 """Generate, estimate, rewrite: opens the journal, chooses who stands behind the seam, runs the pipeline into a writer.
 
+    rehearse    generate, with the known-truth world in place of the endpoints
     generate    the pipeline against Once(Retried(limited(Landings(priced(live)))))
     rewrite     the same pipeline against recorded(journal): same bytes, no network
 
@@ -31,7 +32,7 @@ from judgegen.pipeline import Plan
 from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Habit, Prompt, Result
-from judgegen.run import live
+from judgegen.run import live, rehearsal
 from judgegen.run.alike import Alike
 from judgegen.run.hope import Hope
 from judgegen.run.notices import Notices
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from judgegen.run.expected import Estimate
 
 RUN_FILE = "run.toml"
-__all__ = ["Run", "default_out", "estimate", "generate", "load", "rewrite"]
+__all__ = ["Run", "default_out", "estimate", "generate", "load", "rehearse", "rewrite"]
 
 Rows = Iterable[Mapping[str, Any] | str]
 
@@ -109,10 +110,51 @@ async def generate(
         stop=Stop() if stop is None else stop,
     )
     resolved, base, folder = resolve(spec, out)
+    return await _generate(resolved, base, folder, prompts, terms)
+
+
+async def rehearse(
+    spec: Given,
+    *,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    prompts: Rows | None = None,
+    max_usd: Decimal | float | None = None,
+    watch: Watch | None = None,
+    stop: Stop | None = None,
+) -> Run:
+    """Run the main job with the known-truth world in place of every endpoint: nothing is sent, nothing is spent.
+
+    Templates, methods, panels, cascades, caps, gates and prices are the run file's: the summary's USD are what
+    such answers would have cost. Every row and the summary say `rehearsal`, and no consumer's format takes them.
+    Arguments as `generate`; the run folder is rehearsals/<name> unless given.
+
+    Raises:
+        As `generate`; SpecError where the folder holds a run whose answers are real.
+    """
+    terms = Terms(limit=limit, max_usd=max_usd, watch=watch or Watch(), stop=Stop() if stop is None else stop)
+    resolved, base, folder = resolve(spec, out)
+    folder = folder if out is not None else Path("rehearsals") / folder.name
+    rehearsal.check_folder(folder, rehearses=True)
+    rows = None if prompts is None else list(prompts)
+    kept = texts(resolved, base)
+    job = _job(resolved, base, folder, rows, kept)
+    rates, answers = live.rates(resolved, set(job.routes)), rehearsal.right_answers(job.items(_unsaid))
+    rehearsal.mark(folder, answers)
+    known = (folder / rehearsal.ANSWERS).resolve() if answers else None
+    return await _generate(rehearsal.played(resolved, rates, known), base, folder, rows, terms)
+
+
+def _unsaid(_: str) -> None:
+    """What is odd about the prompts is said when they are read for good."""
+
+
+async def _generate(resolved: Spec, base: Path, folder: Path, prompts: Rows | None, terms: Terms) -> Run:
+    rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
     kept = texts(resolved, base)
     _check_formats(resolved)
     job = _job(resolved, base, folder, prompts, kept)
-    if not batch:
+    if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
     async with session(job, terms) as opened:
         opened.journal.keep_texts(kept)
@@ -281,6 +323,7 @@ async def _write(opened: Session[Prompt, Result], send: Send, watch: Watch) -> d
             formats=output.formats,
             encoding=encoding,
             thinking=output.thought == "keep",
+            rehearsal=bool(job.spec.rehearsal),
         ) as outputs:
             async with aclosing(opened.results(send)) as results:
                 async for found in results:

@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 COMMANDS = {
     "run": "Make preference pairs from a run file; run again, it continues.",
+    "rehearse": "Play a run file through with made-up models, at no cost.",
     "write": "Write a run's outputs again from its journal, without a network.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
     "show": "A few pairs, and prompts without one, to read in the terminal.",

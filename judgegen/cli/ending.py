@@ -147,4 +147,4 @@ def poor_judge(folder: Path) -> bool:
         found = spec.read(folder / "run.toml")
     except SpecError:
         return False
-    return found.judge.model == PACKAGED
+    return found.judge.model == PACKAGED and not found.rehearsal

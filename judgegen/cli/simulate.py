@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from typing import Annotated, Any
@@ -24,12 +24,17 @@ def _size(text: str, least: float = 0) -> Any:
     return typer.Option(metavar="N", min=least, help=text)
 
 
+def _text(metavar: str, text: str) -> Any:
+    return typer.Option(metavar=metavar, help=text)
+
+
 def simulate(
     *,
     port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="On 127.0.0.1; 0 picks a free one.")] = 8765,
     dialect: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Speak like a family of servers: openai, vllm, gemini, groq …")
+        str | None, _text("NAME", "Speak like a family of servers: openai, vllm, gemini, groq …")
     ] = None,
+    answers: Annotated[str | None, _text("FILE", "JSON: by a question's text what is right, for graders.")] = None,
     accuracy: Annotated[float, _rate("How often the better answer wins, a score is true, without bias.")] = 0.9,
     position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
     length_bias: Annotated[float, _number("Logits for the longer answer, per doubling of length.")] = 0.0,
@@ -68,21 +73,27 @@ def simulate(
     Ctrl-C ends it.
     """
     given = dict(locals())
+    _check(dialect)
+    _serve(given, port)
+
+
+def _serve(given: Mapping[str, Any], port: int) -> None:
+    """Serve with these options until told to end."""
+    from judgegen.cli import ending
     from judgegen.simulator.finetune import FinetuneSettings
     from judgegen.simulator.server import serve
     from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
-    _check(dialect)
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
-
-    try:
-        with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
-    except OSError as error:
-        _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
+    with ending.told():
+        try:
+            with suppress(KeyboardInterrupt, asyncio.CancelledError):
+                asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
+        except OSError as error:
+            _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
 
 
 def _check(dialect: str | None) -> None:

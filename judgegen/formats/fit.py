@@ -48,6 +48,8 @@ def check(preference: Preference, form: Format) -> None:
 
 
 def _reasons(preference: Preference, form: Format) -> Iterator[str]:
+    if preference.get("rehearsal"):
+        yield "a rehearsal: its answers and labels are made up"
     if preference.get("tie") and not form.ties:
         yield f"a tie: {form.name} takes pairs of which one side is the better one"
     yield from _optional(preference, form)

@@ -19,7 +19,7 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("prompt_id", "reference"), str),
     **dict.fromkeys(("tokens", "chosen_from", "rejected_from", "cost_usd", "metadata"), dict),
     "consistent": bool,
-    "tie": type(None),
+    **dict.fromkeys(("rehearsal", "tie"), type(None)),
     "tools": type(None),
 }
 """Of what has one, the type that passes; the rules take others, too."""

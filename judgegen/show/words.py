@@ -17,12 +17,14 @@ PAIRS_SHOWN = 3
 
 def headline(summary: Mapping[str, Any]) -> str:
     """What came of what."""
-    return f"{summary['pairs']:,} pairs from {summary['prompts']:,} prompts"
+    made_up = "a rehearsal: " if summary.get("rehearsal") else ""
+    return f"{made_up}{summary['pairs']:,} pairs from {summary['prompts']:,} prompts"
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, str]:
     """A summary as lines by name: drops, candidates, calls, tokens, spend, diagnostics; none of them empty."""
     calls, usd = summary["calls"], summary["cost_usd"]
+    made_up = "nothing; such answers would have cost " if summary.get("rehearsal") else ""
     fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
     lines = {
         "dropped": _counted(summary["drops"]),
@@ -33,7 +35,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
-        "spend": f"${usd['total']}: ${usd['sampler']} sampler, ${usd['judge']} judge",
+        "spend": f"{made_up}${usd['total']}: ${usd['sampler']} sampler, ${usd['judge']} judge",
         "in doubt": _in_doubt(summary.get("in_doubt")),
         "probe": _probe(summary.get("probe")),
         "verdicts": _diagnostics(summary["diagnostics"]),

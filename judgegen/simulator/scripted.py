@@ -12,6 +12,8 @@
               without flaw gives the quality, one of accuracy 1/2 the same to all, and one of 0 the reverse.
               `unreadable_rate` of all replies are no scores.
 
+Where it is known what is right (`answers`), a sampler says it behind its mark with probability `quality`, for graders.
+
 What is asked for is told by the request's form (`asked`): a verdict, scores, a judge's reference or checklist (these
 have no quality), else a sampler's answer. An unset temperature or top_p is 1. What else a body holds (penalties, stop,
 tools, unknown names) changes the draw and nothing else. A token is four characters; a prompt has three more for each
@@ -29,9 +31,11 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from judgegen.errors import SpecError
 from judgegen.llm import dialects
 from judgegen.llm.calls import digest
 from judgegen.simulator import bodies, prose, verdicts
@@ -76,9 +80,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Answers chat-completions bodies; the same body gets the same answer, on every machine."""
+    """Answers chat-completions bodies; the same body gets the same answer, on every machine.
+
+    Attributes:
+        answers: by a question's text what is right, where that is known.
+    """
 
     settings: Scripted
+    answers: Mapping[str, str] = field(default_factory=dict)
 
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any] | Refusal:
         """The chat.completion for `body`, or why there is none."""
@@ -137,9 +146,20 @@ class World:
         noise = 0.06 * (1 + _number(body, "temperature")) * lots.bell()
         quality = min(1.0, max(0.0, self.expected_quality(body) + noise))
         truncated = lots.unit() < self.settings.truncated_rate
-        text = prose.answer(bodies.text_of(body["messages"][-1]), quality, lots)
+        asked = bodies.text_of(body["messages"][-1])
+        text = prose.answer(asked, quality, lots)
+        if (right := self._right(asked)) is not None and lots.unit() < quality:
+            text = f"{text}\n{right}"
         text = prose.broken_off(text, lots) if truncated else text
         return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else (), whole=not truncated)
+
+    def _right(self, asked: str) -> str | None:
+        """What is right to say, of the question or of what it ends with: a system message may stand before it."""
+        while asked and self.answers:
+            if asked in self.answers:
+                return self.answers[asked]
+            _, _, asked = asked.partition("\n\n")
+        return None
 
     def _judge(self, what: Asked, key: str) -> Said:
         lots = Lots("judge", self.settings.seed, key)
@@ -238,11 +258,28 @@ class Response:
     payload: Any
 
 
+def _known(path: str | None) -> dict[str, str]:
+    """The right answers that a file holds.
+
+    Raises:
+        SpecError: it cannot be read, or is no JSON object of texts.
+    """
+    if path is None:
+        return {}
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpecError(f"{path}: the right answers cannot be read ({error})") from None
+    if not isinstance(found, dict) or not all(isinstance(right, str) for right in found.values()):
+        raise SpecError(f"{path}: no JSON object of texts, each question with what is right")
+    return found
+
+
 class Speaker:
     """The world in the words of a family of servers, in OpenAI's where none is named; nothing goes wrong on the way."""
 
     def __init__(self, settings: Scripted) -> None:
-        self.world = World(settings)
+        self.world = World(settings, _known(settings.answers))
         self.dialect = None if settings.dialect is None else dialects.named(settings.dialect)
         self._accent = None if self.dialect is None else Accent(self.dialect)
         self._draws = itertools.count()

@@ -76,6 +76,11 @@ class Scripted(Frozen):
     )
     logprobs: bool = Field(default=True, description="false: refuses them, as some servers do.", examples=[False])
     seed: Count = Field(default=0, description="Another seed is another world.", examples=[7])
+    answers: str | None = Field(
+        default=None,
+        description="A JSON object's file: by a question's text what is right, which graders then find.",
+        examples=["answers.json"],
+    )
     dialect: str | None = Field(
         default=None,
         description="The family of servers whose refusals, words and places it speaks in.",

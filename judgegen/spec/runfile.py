@@ -77,6 +77,11 @@ class Spec(Frozen):
     budget: Budget = Field(default=Budget(), description="What may be spent.")
     output: Output = Field(default=Output(), description="What is written.")
     gates: Gates = Field(default=Gates(), description="Which figures of its own a run must bear.")
+    rehearsal: bool | None = Field(
+        default=None,
+        description="Written by `judgegen rehearse`: every endpoint is scripted, and no row is data.",
+        examples=[True],
+    )
 
     @field_validator("endpoints")
     @classmethod
@@ -102,7 +107,7 @@ class Spec(Frozen):
         for name, endpoint in self.endpoints.items():
             if endpoint.listing.url is None and not endpoint.base_url:
                 raise ValueError(f"endpoints.{name} has no base_url")
-        for problem in (*self._refused(), *self._unknown_variants(), *self._meaningless()):
+        for problem in (*self._refused(), *self._unknown_variants(), *self._meaningless(), *self._rehearsed()):
             raise ValueError(problem)
         return self
 
@@ -136,6 +141,12 @@ class Spec(Frozen):
     def meaning_of_p(self) -> Meaning:
         """What P(chosen) is, unless a calibration says otherwise."""
         return self.pairs.p_chosen or ("pooled" if self.judge.way.pools else "direct")
+
+    def _rehearsed(self) -> Iterator[str]:
+        """A rehearsal that would ask somebody."""
+        asked = [name for name, endpoint in self.used_endpoints().items() if endpoint.provider != "scripted"]
+        if self.rehearsal and asked:
+            yield f"rehearsal = true, and endpoints.{asked[0]} is real; `judgegen rehearse` puts a scripted one there"
 
     @property
     def judge_less(self) -> bool:
@@ -181,6 +192,8 @@ class Spec(Frozen):
         row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget", "gates"})
         for guessed in (row["sampler"], row["judge"], *row["sampler"]["variants"]):
             guessed.pop("expected_output_tokens")
+        if not row["rehearsal"]:
+            del row["rehearsal"]
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
         newer = [(judge, "schema") for judge in (row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"])]

@@ -32,6 +32,7 @@ PREFERENCES: Mapping[str, str] = {
     "tools": "the tool definitions, where the prompt brought some",
     "reference": "the reference answer, where the prompt brought one",
     "metadata": "what else the prompt's row held, where it held something",
+    "rehearsal": "true in a rehearsal, whose rows are made up; absent in a run",
 }
 SUMMARY: Mapping[str, str] = {
     "prompts": "prompts that went in",
@@ -73,6 +74,7 @@ SUMMARY: Mapping[str, str] = {
     "judging.*": "what a schedule, an escalation or a grader spared or came to, by count",
     "formats.*.rows": "rows of this consumer's file",
     "formats.*.left_out.*": "preferences that it cannot take, by reason",
+    "rehearsal": "true in a rehearsal, whose answers and labels are made up; absent in a run",
     "constants.*.text": "how a text begins that was chosen under several prompts",
     "constants.*.prompts": "under how many",
     "constants.*.barred": "whether it was barred from pairs for that",

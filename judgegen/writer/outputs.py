@@ -40,6 +40,7 @@ class Outputs:
         formats: names of consumers whose file is rows alone.
         encoding: of the tokens counted in preferences.jsonl.
         thinking: whether the thought of models that think stands before their answers.
+        rehearsal: whether all of it is made up; every row and the summary say so then.
         count_messages, count_texts: count them otherwise.
 
     Raises:
@@ -54,15 +55,18 @@ class Outputs:
         formats: Sequence[str],
         encoding: str,
         thinking: bool = False,
+        rehearsal: bool = False,
         count_messages: CountMessages | None = None,
         count_texts: CountTexts | None = None,
     ) -> None:
         self._folder = folder
+        self._rehearsal = rehearsal
         self._summary, self._seen = Summary(), set[bytes]()
         self._formats = {name: Tailored(consumer(name)) for name in formats}
         self._rows = partial(
             preferences,
             thinking=thinking,
+            extra={"rehearsal": True} if rehearsal else {},
             count_messages=count_messages or partial(_messages, encoding),
             count_texts=count_texts or partial(_texts, encoding),
         )
@@ -117,6 +121,7 @@ class Outputs:
         """Put everything in its place; the summary, with `extra` keys added, comes last and is returned."""
         counted = {name: tailored.row() for name, tailored in self._formats.items()}
         summary = {**self._summary.row(), "formats": counted, **extra}
+        summary |= {"rehearsal": True} if self._rehearsal else {}
         text = clean(json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False))
         self._files[SUMMARY].write(text.encode() + b"\n")
         for file in self._files.values():

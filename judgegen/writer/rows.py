@@ -22,9 +22,17 @@ ROLES = {"sampler": "sampling", "judge": "judging"}
 
 
 def preferences(
-    result: Result, *, count_messages: CountMessages, count_texts: CountTexts, thinking: bool = False
+    result: Result,
+    *,
+    count_messages: CountMessages,
+    count_texts: CountTexts,
+    thinking: bool = False,
+    extra: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row per pair of one prompt; what they share is counted once. `thinking`: thought stands before its answer."""
+    """A row per pair of one prompt; what they share is counted once.
+
+    `thinking`: thought stands before its answer. `extra`: what every row says beside its own.
+    """
     if not result.pairs:
         return
     asked = count_messages(result.prompt.messages, result.prompt.tools)
@@ -32,7 +40,7 @@ def preferences(
     said = dict(zip(sides, count_texts([spoken(c, thinking=thinking) for c in sides.values()]), strict=True))
     for pair in result.pairs:
         counts = {"prompt": asked, "chosen": said[pair.chosen.key], "rejected": said[pair.rejected.key]}
-        yield preference(result, pair, tokens=counts, thinking=thinking)
+        yield {**preference(result, pair, tokens=counts, thinking=thinking), **(extra or {})}
 
 
 def preference(result: Result, pair: Pair, *, tokens: Mapping[str, int], thinking: bool = False) -> dict[str, Any]:

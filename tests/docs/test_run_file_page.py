@@ -42,7 +42,7 @@ TABLES: dict[str, type[spec.Frozen]] = {
     "[output]": spec.Output,
     "[gates]": Gates,
 }
-OF_RUN_FILES = ("prompts", "seed")
+OF_RUN_FILES = ("prompts", "seed", "rehearsal")
 """The keys of the top that are values; the others are the tables below."""
 NUMBERS = {"integer", "number"}
 

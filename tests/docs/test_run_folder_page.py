@@ -33,6 +33,7 @@ FILES = {
     "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
     "summary.json": "counts, spend, and what the run says of its judge",
     "audit/*.parquet": "every prompt, candidate, verdict, call and pair; every drop with its reason",
+    "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
 }
 
 
@@ -109,6 +110,7 @@ def summaries() -> list[dict[str, Any]]:
         made.add(lost, lost.calls)
     made.suspicions["verdict"] += 1
     extra = {
+        "rehearsal": True,
         "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
         "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
     }
@@ -129,11 +131,10 @@ def test_every_key_of_the_summary_is_described_and_no_other() -> None:
 
 
 def test_every_key_of_a_preference_is_described_and_no_other() -> None:
-    """What runs write in preferences.jsonl and what the page lists are the same keys; no kept run has `tools`."""
+    """What runs write in preferences.jsonl and what the page lists are the same keys; no kept run has all of them."""
     texts = [path.read_text(encoding="utf-8") for path in ROOT.glob("tests/before/*/run/preferences.jsonl")]
-    assert {key for text in texts for line in text.splitlines() for key in json.loads(line)} | {
-        "tools"
-    } == PREFERENCES.keys()
+    kept = {key for text in texts for line in text.splitlines() for key in json.loads(line)}
+    assert kept | {"tools", "rehearsal"} == PREFERENCES.keys()
 
 
 def test_every_column_is_described() -> None:
