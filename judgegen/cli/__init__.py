@@ -18,11 +18,13 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "run": "Make preference pairs from a run file; run again, it continues.",
     "rehearse": "Play a run file through with made-up models, at no cost.",
+    "status": "How a run stands, from another terminal while it goes on.",
     "write": "Write a run's outputs again from its journal, without a network.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
     "show": "A few pairs, and prompts without one, to read in the terminal.",
     "report": "One page of a run: figures, charts, every pair to read.",
     "probe": "Ask each model a few tiny things, and say what a run will do.",
+    "compare": "Two runs beside each other: agreement, moved labels, cost.",
     "review": "Label pairs yourself, blind, in the browser; see how far the judge agrees.",
     "judge": "Check a judge against human votes, calibrate it, attack it.",
     "export": "Write preferences in the shape of one consumer.",

@@ -1,0 +1,89 @@
+"""How a run stands, seen from beside it: read from its journal while another process writes there. Changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from judgegen.errors import SpecError
+from judgegen.llm.journal import NAME
+from judgegen.show.words import duration, money
+from judgegen.writer.money import total
+
+LATELY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the journal holds by now.
+
+    Attributes:
+        prompts: of the run as it was started; `begun`: those with an answer.
+        calls: answers by role; `again`: requests beyond one per answer.
+        usd: None where an answer's price is not known; `cap`: None without one.
+        lately: answers in the last minute.
+        quiet_s: seconds since the last answer; None before the first.
+    """
+
+    prompts: int
+    begun: int
+    calls: dict[str, int]
+    again: int
+    usd: Decimal | None
+    cap: Decimal | None
+    lately: int
+    quiet_s: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        amounts = {name: None if v is None else f"{v:f}" for name, v in (("usd", self.usd), ("cap", self.cap))}
+        rest = ("prompts", "begun", "calls", "again", "lately", "quiet_s")
+        return {**{name: getattr(self, name) for name in rest}, **amounts}
+
+    def lines(self) -> Iterator[str]:
+        """In words."""
+        counted = ", ".join(f"{count:,} {role}" for role, count in sorted(self.calls.items())) or "none yet"
+        again = f"; {self.again:,} requests sent again" if self.again else ""
+        yield f"{self.begun:,} of {self.prompts:,} prompts begun; answers: {counted}{again}"
+        spent = "spend not known" if self.usd is None else f"{money(self.usd)} spent"
+        yield spent if self.cap is None else f"{spent}, of ${self.cap:f} at most"
+        if self.quiet_s is None:
+            yield "no answer yet"
+        else:
+            yield f"{self.lately:,} answers in the last minute; the last one {duration(self.quiet_s)} ago"
+
+
+def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> Status:
+    """How the run in `folder` stands.
+
+    Raises:
+        SpecError: there is no journal, or it cannot be read.
+    """
+    path = folder / NAME
+    if not path.is_file():
+        raise SpecError(f"{path}: not there; a run folder has its journal from its first call on")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            rows = db.execute('SELECT role, prompt_id, cost, attempts, "when" FROM calls').fetchall()
+            prompts = db.execute("SELECT count(*) FROM prompts").fetchone()[0]
+    except sqlite3.Error as error:
+        raise SpecError(f"{path}: cannot be read ({error})") from None
+    at = datetime.now(UTC) if now is None else now
+    ages = [(at - datetime.fromisoformat(when)).total_seconds() for *_, when in rows]
+    roles = [role for role, *_ in rows]
+    return Status(
+        prompts=prompts,
+        begun=len({prompt for _, prompt, *_ in rows}),
+        calls={role: roles.count(role) for role in sorted(set(roles))},
+        again=sum(attempts - 1 for *_, attempts, _ in rows),
+        usd=total(None if cost is None else Decimal(cost) for _, _, cost, _, _ in rows),
+        cap=cap,
+        lately=sum(age <= LATELY_S for age in ages),
+        quiet_s=max(0.0, min(ages)) if ages else None,
+    )
