@@ -59,7 +59,7 @@ class OutputError(JudgegenError):
 
 
 class ProviderRefused(JudgegenError):  # noqa: N818
-    """The provider will not serve this run: key, quota, model name or an unsupported parameter.
+    """The provider will not serve this run: key, quota, model name, an unsupported parameter, answers of no use.
 
     Attributes:
         billed: whether the request that met it was; None where nobody knows.
@@ -132,7 +132,7 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = {
         "the message says where, and the mend",
     ),
     3: (
-        "the provider refuses: key, quota, model name, parameter",
+        "the provider refuses (key, quota, model name, parameter), or the first answers are all of no use",
         "nothing more was sent; mend it, then the same command goes on",
     ),
     4: ("the budget is reached", "the same command with a higher cap goes on"),

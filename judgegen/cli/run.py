@@ -37,7 +37,7 @@ def run(
     Exit codes:
       0    done
       2    run file, prompts, template, price or journal: the message says the mend
-      3    the provider refuses: key, quota, model name or parameter
+      3    refused (key, quota, model, parameter), or the first answers are of no use
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the same command tries those again
       6    all is written, but a figure is past a limit that [gates] sets

@@ -78,4 +78,6 @@ SUMMARY: Mapping[str, str] = {
     "constants.*.text": "how a text begins that was chosen under several prompts",
     "constants.*.prompts": "under how many",
     "constants.*.barred": "whether it was barred from pairs for that",
+    "alike.*.variants": "two variants that differ in temperature, top_p or top_k alone and cannot be told apart",
+    "alike.*.prompts": "the prompts that this rests on",
 }

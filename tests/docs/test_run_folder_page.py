@@ -111,6 +111,7 @@ def summaries() -> list[dict[str, Any]]:
     made.suspicions["verdict"] += 1
     extra = {
         "rehearsal": True,
+        "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
         "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
         "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
     }
