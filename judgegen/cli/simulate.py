@@ -34,6 +34,7 @@ def simulate(
     dialect: Annotated[
         str | None, _text("NAME", "Speak like a family of servers: openai, vllm, gemini, groq …")
     ] = None,
+    faults: Annotated[str | None, _text("PLAN", "A TOML file of faults to play: docs/simulator.md.")] = None,
     answers: Annotated[str | None, _text("FILE", "JSON: by a question's text what is right, for graders.")] = None,
     accuracy: Annotated[float, _rate("How often the better answer wins, a score is true, without bias.")] = 0.9,
     position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
@@ -69,7 +70,9 @@ def simulate(
     --accuracy says, in whatever form it is asked: comparisons, rubrics, references, checklists, a schema or words.
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
     Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
-    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md).
+    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). --faults
+    plays a plan of faults, in any dialect: which requests are met by which of statuses, silence, broken connections,
+    answers that are cut, odd or billed wrong (docs/simulator.md).
     Ctrl-C ends it.
     """
     given = dict(locals())
@@ -80,6 +83,7 @@ def simulate(
 def _serve(given: Mapping[str, Any], port: int) -> None:
     """Serve with these options until told to end."""
     from judgegen.cli import ending
+    from judgegen.simulator.faults import read
     from judgegen.simulator.finetune import FinetuneSettings
     from judgegen.simulator.server import serve
     from judgegen.simulator.work import BatchSettings
@@ -90,8 +94,10 @@ def _serve(given: Mapping[str, Any], port: int) -> None:
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
     with ending.told():
         try:
+            plan = None if given["faults"] is None else read(given["faults"])
+            serving = serve(settings, batches=batches, tuning=tuning, faults=plan, port=port, ready=_ready)
             with suppress(KeyboardInterrupt, asyncio.CancelledError):
-                asyncio.run(_until_told(serve(settings, batches=batches, tuning=tuning, port=port, ready=_ready)))
+                asyncio.run(_until_told(serving))
         except OSError as error:
             _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
 

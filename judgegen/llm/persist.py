@@ -39,6 +39,8 @@ async def persist(ask: Callable[[], Awaitable[T]], what: str, *, retries: int = 
                 raise ProviderRefused(f"{what}: {why}") from None
         except APIConnectionError as error:
             why, asked = str(error.__cause__ or error), None
+        except (AttributeError, TypeError, ValueError):  # what a page of HTML is to the SDK, which reads no shapes
+            why, asked = "an answer of another shape than the API's", None
         if attempt < retries:
             await asyncio.sleep(wait_s(attempt, asked))
     raise Incomplete(f"{what}: {why}; the same command tries again")

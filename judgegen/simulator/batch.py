@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.faults import Strikes
 from judgegen.simulator.files import Files, Stored
 from judgegen.simulator.job import ENDPOINT, Job
 from judgegen.simulator.lots import Lots
@@ -28,7 +29,15 @@ from judgegen.simulator.work import BatchSettings, Work
 class Batches:
     """The batches, each worked on by a task of its own."""
 
-    def __init__(self, speaker: Speaker, files: Files, tally: Tally, settings: BatchSettings) -> None:
+    def __init__(
+        self,
+        speaker: Speaker,
+        files: Files,
+        tally: Tally,
+        settings: BatchSettings,
+        strikes: Strikes | None = None,
+    ) -> None:
+        self._strikes = strikes
         self._speaker, self._files, self._tally, self._settings = speaker, files, tally, settings
         self._seed = speaker.world.settings.seed
         self._jobs: dict[str, Job] = {}
@@ -73,7 +82,7 @@ class Batches:
         lots = Lots("batch", self._seed, len(self._jobs))
         self._jobs[job.id] = job
         self._tally.counts["batches"] += 1
-        work = Work(job, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued)
+        work = Work(job, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes)
         task = asyncio.create_task(work.done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -14,12 +14,14 @@
     POST /stats/reset           all counts to zero
 
 A fault strikes before any work is done: what it strikes is not counted as answered. An upload alone is struck after it
-is kept. Knows nothing of this project's calls or of what its answers are for.
+is kept. Of a plan's faults some strike the answer, which then counts as both. Knows nothing of
+this project's calls or of what its answers are for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,10 +29,12 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator import wire
+from judgegen.simulator import strike, wire
+from judgegen.simulator.altered import altered
 from judgegen.simulator.batch import Batches
 from judgegen.simulator.bodies import Refusal
 from judgegen.simulator.dialect import listed_context
+from judgegen.simulator.faults import Fault, Plan, Strikes, Where
 from judgegen.simulator.files import Files
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
 from judgegen.simulator.scripted import Response, ScriptedProvider
@@ -50,13 +54,15 @@ class Simulator:
         settings: Scripted,
         batches: BatchSettings,
         tuning: FinetuneSettings | None = None,
+        faults: Plan | None = None,
     ) -> None:
         tuning = tuning or FinetuneSettings()
         self.provider = ScriptedProvider(settings)
+        self.strikes = None if faults is None else Strikes(faults)
         self.tally = Tally()
         self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
-        self.batches = Batches(self.provider.speaker, self.files, self.tally, batches)
+        self.batches = Batches(self.provider.speaker, self.files, self.tally, batches, self.strikes)
 
     def app(self) -> web.Application:
         """The application to serve."""
@@ -69,45 +75,69 @@ class Simulator:
             web.post("/stats/reset", self.reset),
         ]
         dialect = self.provider.speaker.dialect
-        desks = (self.files, self.batches, self.tunings) if dialect is None or dialect.batch else ()
+        desks: tuple[Any, ...] = (self.files, self.batches, self.tunings) if dialect is None or dialect.batch else ()
         met = [
-            web.route(route.method, route.path, self._met(route.handler)) for desk in desks for route in desk.routes()
+            web.route(route.method, route.path, self._met(route.handler, self._where(desk)))
+            for desk in desks
+            for route in desk.routes()
         ]
         for route in (*own, *met, web.route("*", "/{path:.*}", nowhere)):
             app.router.add_route(route.method, route.path, patient(route.handler))
         return app
+
+    def _where(self, desk: object) -> Where | None:
+        """How a plan of faults calls the routes of a desk."""
+        return "files" if desk is self.files else "batches" if desk is self.batches else None
 
     async def aclose(self) -> None:
         """Stop the work on batches and remove the files."""
         await self.batches.aclose()
         self.files.close()
 
-    async def chat(self, request: web.Request) -> web.Response:
-        """Answer one request, or drop its connection."""
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, drop its connection, or play what the plan has for it."""
         body = await body_of(request)
         self.tally.arrived()
         try:
-            response = await self._respond(body)
+            return await self._chat(request, body)
         except ConnectionError:
             self.tally.came_to("fault")
             return dropped(request)
         finally:
             self.tally.left()
-        if response.status == 200:
-            self.tally.answered(response.kind, response.payload)
-        else:
+
+    async def _chat(self, request: web.Request, body: Mapping[str, Any] | Refusal) -> web.StreamResponse:
+        fault = self._struck("chat", None if isinstance(body, Refusal) else body)
+        if fault is not None:
+            self.tally.came_to("fault")
+            if (found := await strike.instead(fault, request)) is not None:
+                return found
+        response = await self._respond(body)
+        if response.status != 200:
             self.tally.came_to(response.kind)
-        return in_json(response.payload, response.status, response.headers)
+            return in_json(response.payload, response.status, response.headers)
+        said, billed = altered(fault, response.payload)
+        self.tally.answered(response.kind, billed)
+        return await strike.delivered(fault, request, said, response.headers)
+
+    def _struck(self, where: Where, body: Mapping[str, Any] | None = None) -> Fault | None:
+        return None if self.strikes is None else self.strikes.struck(where, body, time.monotonic())
 
     async def _respond(self, body: Mapping[str, Any] | Refusal) -> Response:
         if isinstance(body, Refusal):
             return Response(kind="refused", status=body.status, headers={}, payload=body.payload())
         return await self.provider.respond(body)
 
-    def _met(self, handler: Handler) -> Handler:
-        """`handler`, now and then met by a fault."""
+    def _met(self, handler: Handler, where: Where | None) -> Handler:
+        """`handler`, now and then met by a fault, of the weather's or of the plan's."""
 
         async def met(request: web.Request) -> web.StreamResponse:
+            planned = None if where is None else self._struck(where)
+            if planned is not None:
+                self.tally.came_to("fault")
+                await request.read()
+                if (found := await strike.instead(planned, request)) is not None:
+                    return found
             fault = self.provider.weather.fault()
             if fault is None:
                 return await handler(request)
@@ -153,6 +183,7 @@ async def serving(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
+    faults: Plan | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
@@ -161,7 +192,7 @@ async def serving(
     Raises:
         OSError: the port is taken.
     """
-    simulator = Simulator(settings, batches or BatchSettings(), tuning)
+    simulator = Simulator(settings, batches or BatchSettings(), tuning, faults)
     runner = web.AppRunner(simulator.app(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -177,6 +208,7 @@ async def serve(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
+    faults: Plan | None = None,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[str], None] | None = None,
@@ -186,7 +218,7 @@ async def serve(
     Raises:
         OSError: the port is taken.
     """
-    async with serving(settings, batches=batches, tuning=tuning, port=port, host=host) as served:
+    async with serving(settings, batches=batches, tuning=tuning, faults=faults, port=port, host=host) as served:
         if ready is not None:
             ready(served.url)
         await asyncio.Event().wait()

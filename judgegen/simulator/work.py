@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 from judgegen.llm.calls import digest
+from judgegen.simulator.altered import altered, refused
 from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.faults import Fault, Strikes
 from judgegen.simulator.files import MOST_BATCH_BYTES, Files
 from judgegen.simulator.job import Job, Reading, Status
 from judgegen.simulator.lots import Lots
@@ -65,7 +68,9 @@ class Work:
         files: Files,
         tally: Tally,
         enqueued: Callable[[str | None], int],
+        strikes: Strikes | None = None,
     ) -> None:
+        self._strikes = strikes
         self._job, self._lots, self._settings = job, lots, settings
         self._speaker, self._files, self._tally, self._enqueued = speaker, files, tally, enqueued
         self._paths = {name: files.place() for name in ("output", "error")}
@@ -180,14 +185,25 @@ class Work:
         return self._line(name, error="request_timeout") if how is None else self._line(name, how.status, how.payload())
 
     def _answered(self, name: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        fault = self._struck(body)
+        if fault is not None and (status := refused(fault)) is not None:
+            return "error", self._line(name, *status)
         answer = self._speaker.answer(body)
         if answer.status != 200:
             self._tally.came_to("refused")
             return "error", self._line(name, answer.status, answer.payload)
-        self._tally.answered(answer.kind, answer.payload, custom_id=name)
-        usage = answer.payload["usage"] or {}
+        said, billed = altered(fault, answer.payload)
+        self._tally.answered(answer.kind, billed, custom_id=name)
+        usage = billed["usage"] or {}
         self._job.usage.update({key: usage.get(key, 0) for key in ("prompt_tokens", "completion_tokens")})
-        return "output", self._line(name, 200, answer.payload)
+        return "output", self._line(name, 200, said)
+
+    def _struck(self, body: Mapping[str, Any]) -> Fault | None:
+        """What the plan has for a row."""
+        found = None if self._strikes is None else self._strikes.struck("rows", body, time.monotonic())
+        if found is not None:
+            self._tally.came_to("fault")
+        return found
 
     def _line(
         self, name: str, status: int | None = None, body: Mapping[str, Any] | None = None, error: str | None = None
