@@ -209,7 +209,7 @@ class Habit:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        return {name: round(value, 6) for name, value in asdict(self).items()}
+        return asdict(self)
 
 
 Couple = tuple[Candidate, Candidate]

@@ -9,24 +9,48 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judgegen.cli.judge_check import AsJson, Labelled, Limit, Out, RunFile, Source
+from judgegen.cli.judge_check import AsJson, Limit, Out, Source
 from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
+    from judgegen.trust import Gate
     from judgegen.writer.calibrated import Calibration
 
 
-def calibrate(
-    labelled: Labelled,
-    *,
-    run: RunFile,
-    file: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")] = Path(
-        "calibration.json"
+Labelled = Annotated[
+    Path | None, typer.Argument(metavar="LABELLED", help="As for `judgegen judge check`; not with --plan.")
+]
+RunFile = Annotated[
+    Path | None, typer.Option("--run", metavar="SPEC", help="The run file whose judge is asked; not with --plan.")
+]
+Planned = Annotated[
+    bool, typer.Option("--plan", help="Say how many labels a target takes, and end: nothing is read or asked.")
+]
+File = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")]
+Target = Annotated[
+    float, typer.Option("--target", metavar="P", help="Agreement with people that kept pairs must reach.")
+]
+Confidence = Annotated[float, typer.Option("--confidence", metavar="P", help="With which they reach it.")]
+Counted = Annotated[
+    str,
+    typer.Option(
+        "--over",
+        metavar="WHICH",
+        help="Pairs that the target counts: those on which people have a majority for a side (majority), or all "
+        "that are kept (all).",
     ),
-    target: Annotated[
-        float, typer.Option("--target", metavar="P", help="Agreement with people that kept pairs must reach.")
-    ] = 0.9,
-    confidence: Annotated[float, typer.Option("--confidence", metavar="P", help="With which they reach it.")] = 0.95,
+]
+
+
+def calibrate(
+    labelled: Labelled = None,
+    *,
+    run: RunFile = None,
+    plan: Planned = False,
+    file: File = Path("calibration.json"),
+    target: Target = 0.9,
+    confidence: Confidence = 0.95,
+    over: Counted = "majority",
     source: Source = None,
     out: Out = None,
     limit: Limit = None,
@@ -49,6 +73,24 @@ def calibrate(
       7    no threshold keeps pairs that agree with people at the target: FILE is written and says so
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
+    from judgegen.cli import ending
+
+    if plan:
+        with ending.told(as_json=as_json, show=lines):
+            typer.echo("\n".join(planned(target, confidence)))
+        return
+    if labelled is None or run is None:
+        raise typer.BadParameter("LABELLED and --run say what is fitted; --plan needs neither")
+    check_wait(batch=batch, wait=wait)
+    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
+    how: dict[str, Any] = {"target": target, "confidence": confidence, "over": over, "max_usd": max_usd}
+    _fit(labelled, file, which, {**how, "batch": batch, "wait": wait}, as_json=as_json, yes=yes, quiet=quiet)
+
+
+def _fit(
+    labelled: Path, file: Path, which: dict[str, Any], how: dict[str, Any], *, as_json: bool, yes: bool, quiet: bool
+) -> None:
+    """Fit, write the file and end; `which` says what is asked of whom, `how` what is wanted of it."""
     from functools import partial
 
     from judgegen.cli import ending
@@ -60,17 +102,28 @@ def calibrate(
     from judgegen.study.check import expected
     from judgegen.writer.files import write_text
 
-    check_wait(batch=batch, wait=wait)
-    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
-    how: dict[str, Any] = {"target": target, "confidence": confidence, "max_usd": max_usd, "batch": batch, "wait": wait}
     job = partial(fit, labelled, **which, **how)
     with ending.told(as_json=as_json, show=lines):
-        confirm(run, partial(expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
+        asked = partial(expected, labelled, **which)
+        confirm(which["run"], asked, batch=how["batch"], ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
             done = stoppable(job, watch)
         write_text(file, done.text())
     error = None if done.threshold is not None else NoThreshold(refusal(done))
     ending.end(done, error, as_json=as_json, show=lines)
+
+
+def planned(target: float, confidence: float) -> Iterator[str]:
+    """How many kept pairs a target takes, by how good the judge truly is."""
+    from judgegen.study.calibrate import possible
+    from judgegen.trust.power import PROBABLY, plan
+
+    possible(target, confidence)
+    yield f"To show with {confidence:.0%} confidence that kept pairs agree with people at {target:g}:"
+    for true, pairs in plan(target, confidence=confidence):
+        takes = "more than anybody labels" if pairs is None else f"{pairs:,} pairs that it keeps"
+        yield f"  a judge that truly agrees in {true:.3f} takes {takes}, to be let in with probability {PROBABLY:g}"
+    yield "Pairs it does not keep are labelled besides, and several pairs of a prompt count for less than one each."
 
 
 KINDS = {
@@ -94,6 +147,19 @@ def lines(done: Calibration) -> Iterator[str]:
             f"humans, of {gate.pairs} that both decide"
         )
         yield f"             at least {gate.bound:.3f} do with {gate.confidence:.0%} confidence; asked: {gate.target:g}"
+    yield from _whose(gate)
+
+
+def _whose(gate: Gate) -> Iterator[str]:
+    """The promise counted both ways: a run keeps pairs that people would not agree on among themselves, too."""
+    if gate.every and gate.votes and gate.every_agreed is not None and gate.votes_agreed is not None:
+        where = "there" if gate.threshold is not None else "without a threshold"
+        counted = "the target counts these" if gate.over == "all" else "the target counts those that people decide"
+        yield (
+            f"  of all     {gate.every_agreed / gate.every:.3f} of the {gate.every} pairs kept {where} have a majority "
+            f"for the chosen; {counted}"
+        )
+        yield f"             {gate.votes_agreed / gate.votes:.3f} of their {gate.votes} votes are for it, ties half"
 
 
 def refusal(done: Calibration) -> str:
@@ -101,8 +167,27 @@ def refusal(done: Calibration) -> str:
     gate = done.gate
     asked = f"agree with humans at {gate.target:g} with {gate.confidence:.0%} confidence"
     if gate.bound is None:
-        return f"no threshold: too few of {gate.pairs} pairs, or too few of like confidence, to show that they {asked}"
+        return (
+            f"no threshold: too few of {gate.pairs} pairs, or too few of like confidence, to show that they {asked}"
+            f"{more_labels(gate)}"
+        )
     return (
         f"no threshold keeps pairs that {asked}: of the {gate.kept} surest that were tested {gate.agreed} agree, "
-        f"which vouches for {gate.bound:.3f}; choose another judge or template, or a lower --target"
+        f"which vouches for {gate.bound:.3f}; choose another judge or template, or a lower --target{more_labels(gate)}"
+    )
+
+
+def more_labels(gate: Gate) -> str:
+    """How many labels would probably settle it, if the surest pairs went on to agree as they do."""
+    from judgegen.trust.power import needed
+
+    kept, agreed = (gate.kept, gate.agreed) if gate.kept else (gate.every or 0, gate.every_agreed or 0)
+    if not kept:
+        return ""
+    least = needed(agreed / kept, gate.target, confidence=gate.confidence)
+    if least is None:
+        return f"; more labels would not help a judge that agrees in {agreed} of {kept}"
+    labels = -(-least * max(gate.pairs, 1) // kept)
+    return (
+        f"; if {agreed} of {kept} is what it does, about {max(labels, least):,} labelled pairs would probably show it"
     )

@@ -5,8 +5,11 @@ What is fitted is a check's verdicts. Knows nothing of terminals.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from judgegen.errors import JudgegenError, SpecError
 from judgegen.llm.stop import Stop
@@ -18,7 +21,7 @@ from judgegen.spec import Spec
 from judgegen.study.check import Check, check, resolved_of
 from judgegen.study.comparisons import Rows
 from judgegen.study.worth import check_schedule
-from judgegen.trust import by_vote, evidence, fit_map, gate
+from judgegen.trust import Gate, Judged, Over, by_vote, fit_map, promised
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
 from judgegen.writer.calibrated import Calibration
@@ -33,6 +36,7 @@ async def calibrate(
     run: Given,
     target: float = TARGET,
     confidence: float = CONFIDENCE,
+    over: Over = "majority",
     source: str | None = None,
     out: str | Path | None = None,
     limit: int | None = None,
@@ -52,6 +56,7 @@ async def calibrate(
         run: as for `check`.
         target: the agreement wanted of the kept pairs, in (0, 1).
         confidence: that it holds.
+        over: the pairs it counts, see `trust.gate.Over`.
         source: as for `check`.
         out: as for `check`.
         limit: as for `check`.
@@ -66,30 +71,19 @@ async def calibrate(
         SpecError: as `check`; or the target cannot be one, or there are fewer than two prompts.
         JudgegenError: as `check`; nothing is fitted to half of the comparisons.
     """
-    _possible(target, confidence)
+    possible(target, confidence)
     extra("sklearn.isotonic")
     resolved, base, folder = resolved_of(run, out)
     try:
-        done = await check(
-            labelled,
-            run=run,
-            source=source,
-            out=folder,
-            limit=limit,
-            max_usd=max_usd,
-            batch=batch,
-            wait=wait,
-            poll_s=poll_s,
-            watch=watch,
-            stop=stop,
-        )
+        more: dict[str, Any] = {"source": source, "limit": limit, "max_usd": max_usd, "batch": batch, "wait": wait}
+        done = await check(labelled, run=run, out=folder, poll_s=poll_s, watch=watch, stop=stop, **more)
     except JudgegenError as error:
         error.run = None
         raise
-    return _fitted(done, resolved, base, target, confidence)
+    return _fitted(done, resolved, base, partial(promised, target=target, confidence=confidence, over=over))
 
 
-def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: float) -> Calibration:
+def _fitted(done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Judged]], Gate]) -> Calibration:
     """The map and the gate of a whole check, with the judge they are of."""
     kept = texts(resolved, base)
     steps = plan(resolved, kept, base)
@@ -98,7 +92,7 @@ def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: 
     table, template = judge_of(resolved, kept)
     return Calibration(
         map=fit_map(*by_vote(done.rows)),
-        gate=gate(*evidence(done.rows), target, confidence),
+        gate=gate(done.rows),
         n=len(done.rows),
         prompts=len({row.prompt_id for row in done.rows}),
         judge=table,
@@ -110,7 +104,12 @@ def _fitted(done: Check, resolved: Spec, base: Path, target: float, confidence: 
     )
 
 
-def _possible(target: float, confidence: float) -> None:
+def possible(target: float, confidence: float) -> None:
+    """Refuse what no sample can show.
+
+    Raises:
+        SpecError: one of the two is not between 0 and 1.
+    """
     for name, value in (("target", target), ("confidence", confidence)):
         if not 0 < value < 1:
             raise SpecError(f"{name} = {value:g} cannot be met by any sample; it must lie between 0 and 1")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map
 from judgegen.trust.figures import Figure, lower_bound, wilson
-from judgegen.trust.gate import Gate, evidence, gate, threshold
+from judgegen.trust.gate import Gate, Over, evidence, gate, promised, threshold
 from judgegen.trust.judged import Judged, Order, Side, Vote, judged, majority, mean_p
 from judgegen.trust.report import Accuracy, Bin, Cut, Report, report
 
@@ -21,6 +21,7 @@ __all__ = [
     "Gate",
     "Judged",
     "Order",
+    "Over",
     "Report",
     "Side",
     "Vote",
@@ -33,6 +34,7 @@ __all__ = [
     "lower_bound",
     "majority",
     "mean_p",
+    "promised",
     "report",
     "threshold",
     "wilson",

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from judgegen.errors import SpecError
 from judgegen.trust.bootstrap import Codes, Floats, by_group, coded
-from judgegen.trust.figures import enough, lower_bound
+from judgegen.trust.figures import enough, extra, lower_bound
 from judgegen.trust.judged import Judged
 
 STARTS = (0.1, 0.3, 0.9)
@@ -23,6 +23,11 @@ STARTS = (0.1, 0.3, 0.9)
 however good the judge; so the level is split among three (Learn then Test, arXiv 2110.01052)."""
 STEP = 0.05
 """Share of the pairs that each further test admits at least: tests of nearly the same pairs only add ways to stop."""
+
+
+Over = Literal["majority", "all"]
+"""Whose pairs a promise counts: those on which people have a majority for a side; or all that the judge gives a side,
+one without such a majority counting as not agreed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,10 @@ class Gate:
         pairs: those that humans and the judge both decided: what was tested on.
         kept, agreed: of those, at the threshold; at the strictest one tested where none passed.
         bound: the lower bound of the agreement there; None where too few pairs were confident alike to test any.
+        over: which pairs those are.
+        every, every_agreed: all pairs at that threshold that people voted on, and those of them whose majority agrees:
+            what a run keeps is these, not only those that people decide. None where it was not counted.
+        votes, votes_agreed: the votes on them, and those for the chosen side, ties half.
     """
 
     threshold: float | None
@@ -46,23 +55,52 @@ class Gate:
     kept: int = 0
     agreed: int = 0
     bound: float | None = None
+    over: Over = "majority"
+    every: int | None = None
+    every_agreed: int | None = None
+    votes: int | None = None
+    votes_agreed: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def evidence(rows: Sequence[Judged]) -> tuple[Floats, NDArray[np.bool_], list[str]]:
-    """(P(chosen side), whether humans chose it too, prompt ids) of the pairs that both humans and the judge decided.
+def evidence(rows: Sequence[Judged], over: Over = "majority") -> tuple[Floats, NDArray[np.bool_], list[str]]:
+    """(P(chosen side), whether humans chose it too, prompt ids) of the pairs that the judge gives a side.
 
-    A pair that most humans call a tie has no right side; it is left out, as it is from `accuracy.non_tie`.
+    Over "majority" of those that most humans give one: one that they call a tie has no right side, and is left out as
+    it is from `accuracy.non_tie`. Over "all" of every pair with a vote; without a majority for the chosen it is wrong.
     """
     sides = ("A", "B")
-    found = [row for row in rows if row.p is not None and row.label in sides and row.human in sides]
+    found = [row for row in rows if row.p is not None and row.label in sides and row.votes]
+    found = found if over == "all" else [row for row in found if row.human in sides]
     return (
         np.array([max(row.p, 1 - row.p) for row in found if row.p is not None], dtype=np.float64),
         np.array([row.label == row.human for row in found], dtype=np.bool_),
         [row.prompt_id for row in found],
+    )
+
+
+def promised(rows: Sequence[Judged], target: float, confidence: float = 0.95, over: Over = "majority") -> Gate:
+    """The gate over judged rows, with what its threshold keeps counted both ways, and in votes.
+
+    Raises:
+        SpecError: as `gate`; or `over` is no way to count.
+    """
+    if over not in get_args(Over):
+        raise SpecError(f"over = {over!r}: a promise counts the pairs of {' or of '.join(get_args(Over))}")
+    found = replace(gate(*evidence(rows, over), target, confidence), over=over)
+    cut = found.threshold or 0.5
+    sides = [row for row in rows if row.label in ("A", "B") and row.votes and row.p is not None]
+    kept = [row for row in sides if round(max(row.p or 0.0, 1 - (row.p or 0.0)), 12) >= cut]
+    votes = [0.5 if vote == "tie" else float(vote == row.label) for row in kept for vote in row.votes]
+    return replace(
+        found,
+        every=len(kept),
+        every_agreed=sum(row.label == row.human for row in kept),
+        votes=len(votes),
+        votes_agreed=float(sum(votes)),
     )
 
 
@@ -119,6 +157,7 @@ class _Tests:
         kept = self.sure >= cut
         n, agreed = int(kept.sum()), int(self.right[kept].sum())
         effect = _design_effect(self.prompts[kept], self.shared)
+        effect *= _few(n, len(np.unique(self.prompts[kept])), level)
         return n, agreed, lower_bound(agreed / effect, n / effect, confidence=level)
 
 
@@ -177,3 +216,15 @@ def _intraclass(right: NDArray[np.bool_], groups: Codes) -> float:
 def _design_effect(groups: Codes, shared: float) -> float:
     sizes = np.unique(groups, return_counts=True)[1]
     return 1.0 + (float(np.sum(sizes**2) / np.sum(sizes)) - 1.0) * shared
+
+
+def _few(pairs: int, prompts: int, level: float) -> float:
+    """By how much many pairs of few prompts count for less: prompts are what varies, and few of them tell it badly.
+
+    The squared ratio of Student's quantiles at their degrees of freedom (Korn and Graubard 1998); 1 where every pair
+    has a prompt of its own.
+    """
+    if prompts < 2 or pairs == prompts:
+        return float(max(pairs, 1)) if prompts < 2 else 1.0
+    of_prompts, of_pairs = (float(extra("scipy.stats").t.ppf(level, n - 1)) for n in (prompts, pairs))
+    return (of_prompts / of_pairs) ** 2

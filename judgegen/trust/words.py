@@ -47,7 +47,20 @@ def figures(found: Report) -> Iterator[tuple[str, ...]]:
     """One row per figure that is defined, under `FIGURES`."""
     for name, figure in flat(found).items():
         if figure.value is not None:
-            yield name, number(figure.value), interval(figure), MEANINGS[name]
+            yield name, number(figure.value), interval(figure), MEANINGS[name] + _unseen(name, figure)
+
+
+_NO_HABIT = {"p_first": 0.5, "length_excess": 0.0}
+_SEEN = 1.43
+"""Half widths of a 95 % interval that a habit must measure to be seen with probability .8: (1.96 + 0.84) / 1.96."""
+
+
+def _unseen(name: str, figure: Figure) -> str:
+    """Beside a habit that did not show: the least that probably would have."""
+    none = _NO_HABIT.get(name)
+    if none is None or figure.low is None or figure.high is None or not figure.low <= none <= figure.high:
+        return ""
+    return f"; one of {number(_SEEN * (figure.high - figure.low) / 2)} would probably have shown"
 
 
 def reliability(found: Report) -> Iterator[tuple[str, ...]]:
