@@ -34,7 +34,7 @@ lint: $(VENV)/dev
 torture: $(VENV)/dev
 	PYTHONPATH=benchmarks $(BIN)/python -m torture $(TORTURE)
 
-# The real trainers read what is exported for them: 1.5 GB of PyTorch and TRL, so by itself.
+# The real trainers read what is exported for them: 2 GB of PyTorch, TRL and others' loaders, so by itself.
 trainers: $(VENV)/trainers
 	$(VENV)/trainers/bin/python -m pytest tests/trainers
 

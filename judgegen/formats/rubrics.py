@@ -58,7 +58,7 @@ def oumi(preference: Preference) -> list[Row]:
 
 
 def rar(preference: Preference) -> list[Row]:
-    """question, reference_answer and rubric of title, description and weight, as the RaR data sets have them.
+    """The columns of the RaR data sets: question, reference_answer, question_source, rubric and rubric_count.
 
     A weight is a whole number there, from 1 (optional) to 5 (essential): ours are scaled so that the largest is 5.
     """
@@ -75,7 +75,7 @@ def rar(preference: Preference) -> list[Row]:
         for each in found
     ]
     asked = {"question": _asked(preference)["prompt"], "reference_answer": preference.get("reference") or ""}
-    return [{**asked, "rubric": rubric, "rubric_count": len(rubric)}]
+    return [{**asked, "question_source": "judgegen", "rubric": rubric, "rubric_count": len(rubric)}]
 
 
 def tinker(preference: Preference) -> list[Row]:

@@ -5,9 +5,13 @@ Everything here is skipped unless `trl` is installed; requirements.txt and consu
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import importlib.util
 import os
-from collections.abc import Callable
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +44,78 @@ def _no_network(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("caches")
     os.environ |= {name: str(folder / name) for name in ("HF_HOME", "MODELSCOPE_CACHE")}
     os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_MODE": "disabled"}
+
+
+class _Nothing:
+    """What stands for a class of a library that no loader here reaches: it can be named, derived from and called."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __init_subclass__(cls, **_: Any) -> None: ...
+
+    def __class_getitem__(cls, _: Any) -> type:
+        return cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: Any) -> Any:
+        return {"type": "any"}
+
+
+class _Empty(types.ModuleType):
+    """A module of which every name is a `_Nothing`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (_Nothing,), {})
+
+
+class _StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules of the named packages, and what is in them, empty."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        ours = any(name == own or name.startswith(f"{own}.") for own in self._names)
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if ours else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        return _Empty(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None: ...
+
+
+@pytest.fixture
+def module() -> Iterator[Callable[..., Any]]:
+    """A consumer's module by its name, with the named others empty, which are gone again after the test.
+
+    Those are audio, which does not go with this torch, and services and dashboards that loading code never reaches.
+    """
+    finders: list[_StandIns] = []
+
+    def imported(name: str, *empty: str) -> Any:
+        pytest.importorskip(name.partition(".")[0])
+        finders.append(_StandIns(("torchaudio", *empty)))
+        sys.meta_path.insert(0, finders[-1])
+        return importlib.import_module(name)
+
+    yield imported
+    for finder in finders:
+        sys.meta_path.remove(finder)
+    for name in [name for name, loaded in sys.modules.items() if isinstance(loaded, _Empty)]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def loaded() -> Callable[[Path], list[dict[str, Any]]]:
+    """A file as `datasets` gives it to all of them: columns of one type, nulls where a row has none."""
+    datasets: Any = pytest.importorskip("datasets")
+    return lambda path: list(datasets.load_dataset("json", data_files=str(path), split="train"))
 
 
 def pair(number: int, **given: Any) -> dict[str, Any]:

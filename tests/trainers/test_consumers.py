@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.machinery
 import json
-import sys
-import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +11,13 @@ import pytest
 
 from judgegen.exchange.export import export
 
-
-def module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A consumer's module. An audio library that does not go with this torch is stood in for: nothing here sounds."""
-    audio = types.ModuleType("torchaudio")
-    audio.__spec__ = importlib.machinery.ModuleSpec("torchaudio", None)
-    monkeypatch.setitem(sys.modules, "torchaudio", audio)
-    pytest.importorskip(name.partition(".")[0])
-    return importlib.import_module(name)
+Module = Callable[..., Any]
+Loaded = Callable[[Path], list[dict[str, Any]]]
 
 
-def loaded(path: Path) -> list[dict[str, Any]]:
-    """A file as `datasets` gives it to all of them: columns of one type, nulls where a row has none."""
-    datasets: Any = pytest.importorskip("datasets")
-
-    return list(datasets.load_dataset("json", data_files=str(path), split="train"))
-
-
-def test_axolotl(pairs: list[dict[str, Any]], tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_axolotl(pairs: list[dict[str, Any]], tokenizer: Any, module: Module, loaded: Loaded, tmp_path: Path) -> None:
     """`chat_template.default` finds prompt and both answers whole, those with outer white space too."""
-    strategy = module("axolotl.prompt_strategies.dpo.chat_template", monkeypatch)
+    strategy = module("axolotl.prompt_strategies.dpo.chat_template")
     pairs[1]["rejected"][0]["content"] = "  padded\n\n"
     done = export(pairs, "axolotl", tmp_path / "pairs.jsonl")
     transform, _ = strategy.default({"datasets": [{"chat_template": "tokenizer_default"}]})
@@ -44,11 +28,11 @@ def test_axolotl(pairs: list[dict[str, Any]], tokenizer: Any, tmp_path: Path, mo
 
 
 def test_llama_factory(
-    pairs: list[dict[str, Any]], tool_pairs: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pairs: list[dict[str, Any]], tool_pairs: list[dict[str, Any]], module: Module, loaded: Loaded, tmp_path: Path
 ) -> None:
     """Its parser finds the entries, and its converter keeps system, turns, tools and both sides of every row."""
-    converter = module("llamafactory.data.converter", monkeypatch)
-    parser = module("llamafactory.data.parser", monkeypatch)
+    converter = module("llamafactory.data.converter")
+    parser = module("llamafactory.data.parser")
     done = export([*pairs, *tool_pairs], "llama-factory", tmp_path / "pairs.jsonl")
     (attributes,) = parser.get_dataset_list(["pairs"], str(tmp_path))
     assert (attributes.dataset_name, attributes.ranking) == ("pairs.jsonl", True)
@@ -62,9 +46,9 @@ def test_llama_factory(
     assert json.loads(rows[9]["_response"][0]["content"]) == {"name": "weather", "arguments": {"town": "Bern"}}
 
 
-def test_openrlhf(pairs: list[dict[str, Any]], tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openrlhf(pairs: list[dict[str, Any]], tokenizer: Any, module: Module, loaded: Loaded, tmp_path: Path) -> None:
     """Its reward and DPO data set reads prompt, both answers and the margin."""
-    data = module("openrlhf.datasets.reward_dataset", monkeypatch)
+    data = module("openrlhf.datasets.reward_dataset")
     done = export(pairs, "openrlhf", tmp_path / "pairs.jsonl")
     keys = ("prompt", "chosen", "rejected")
     apply = tokenizer.apply_chat_template
@@ -75,10 +59,10 @@ def test_openrlhf(pairs: list[dict[str, Any]], tokenizer: Any, tmp_path: Path, m
 
 
 def test_ms_swift(
-    pairs: list[dict[str, Any]], tool_pairs: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pairs: list[dict[str, Any]], tool_pairs: list[dict[str, Any]], module: Module, loaded: Loaded, tmp_path: Path
 ) -> None:
     """Its preprocessor keeps every row, strictly, and turns tool calls of both sides into its own turns."""
-    core = module("swift.dataset.preprocessor.core", monkeypatch)
+    core = module("swift.dataset.preprocessor.core")
     done = export([*pairs, *tool_pairs], "ms-swift", tmp_path / "pairs.jsonl")
     rows = loaded(done.paths[0])
     batch = {key: [row[key] for row in rows] for key in rows[0]}
@@ -89,10 +73,12 @@ def test_ms_swift(
     assert out["tools"][9] == tool_pairs[1]["tools"]
 
 
-def test_verl(pairs: list[dict[str, Any]], tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verl(
+    pairs: list[dict[str, Any]], tokenizer: Any, module: Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RLHFDataset reads chat prompts with what they are rewarded by; RMDataset reads the strings."""
-    chats = module("verl.utils.dataset.rl_dataset", monkeypatch)
-    strings = module("verl.utils.dataset.rm_dataset", monkeypatch)
+    chats = module("verl.utils.dataset.rl_dataset")
+    strings = module("verl.utils.dataset.rm_dataset")
     omegaconf: Any = pytest.importorskip("omegaconf")
 
     config = omegaconf.OmegaConf.create({"cache_dir": str(tmp_path), "filter_overlong_prompts_workers": 1})
