@@ -50,8 +50,8 @@ def read(row: Any) -> Returned | None:
         return _lost(custom_id, row.get("error") or row.get("status") or {"message": "no response"})
     body = response.get("body", response)
     status = response.get("status_code")
-    if isinstance(body, Mapping) and "candidates" in body:
-        return Returned(custom_id=custom_id, completion=_of_gemini(body))
+    if isinstance(body, Mapping) and ("candidates" in body or "promptFeedback" in body):
+        return _of_gemini(custom_id, body)
     if isinstance(body, Mapping) and body.get("choices") and status in (None, 200):
         return Returned(custom_id=custom_id, completion=body)
     told = body or row.get("error") or {"message": "no answer"}
@@ -75,49 +75,27 @@ def _of_anthropic(custom_id: str, result: Mapping[str, Any]) -> Returned:
 
 
 def _completion_of(message: Mapping[str, Any]) -> dict[str, Any]:
-    parts = [part for part in message.get("content") or () if isinstance(part, Mapping)]
-    counted = message.get("usage") or {}
-    read_, written = (counted.get(f"cache_{how}_input_tokens") or 0 for how in ("read", "creation"))
-    asked, answered = (counted.get("input_tokens") or 0) + read_ + written, counted.get("output_tokens") or 0
-    said = "".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
-    thought = "".join(str(part.get("thinking", "")) for part in parts if part.get("type") == "thinking")
-    return {
-        "model": message.get("model"),
-        "choices": [
-            {
-                "finish_reason": message.get("stop_reason"),
-                "message": {"content": said, **({"reasoning_content": thought} if thought else {})},
-            }
-        ],
-        "usage": {
-            "prompt_tokens": asked,
-            "completion_tokens": answered,
-            "prompt_tokens_details": {"cached_tokens": read_, "cache_write_tokens": written},
-        }
-        if counted
-        else None,
-    }
+    """Its parts are read as any server's are; what it took from and put into a cache, it counts beside its input."""
+    told = message.get("usage")
+    counted = dict(told) if isinstance(told, Mapping) else {}
+    cached = [counted.get(f"cache_{how}_input_tokens") for how in ("read", "creation")]
+    if isinstance(counted.get("input_tokens"), int):
+        counted["input_tokens"] += sum(tokens for tokens in cached if isinstance(tokens, int))
+    choice = {"finish_reason": message.get("stop_reason"), "message": {"content": message.get("content")}}
+    return {"model": message.get("model"), "choices": [choice], "usage": counted}
 
 
-def _of_gemini(body: Mapping[str, Any]) -> dict[str, Any]:
-    counted = body.get("usageMetadata") or {}
-    thoughts = counted.get("thoughtsTokenCount") or 0
-    return {
+def _of_gemini(custom_id: str, body: Mapping[str, Any]) -> Returned:
+    told, rows = body.get("promptFeedback"), body.get("candidates")
+    if not rows and isinstance(told, Mapping) and told.get("blockReason"):
+        return _lost(custom_id, {"message": f"the prompt was flagged: {told['blockReason']}"})
+    completion = {
         "model": body.get("modelVersion"),
-        "choices": [_choice_of(one) for one in body["candidates"] if isinstance(one, Mapping)],
-        "usage": {
-            "prompt_tokens": counted.get("promptTokenCount"),
-            "completion_tokens": (counted.get("candidatesTokenCount") or 0) + thoughts,
-            "prompt_tokens_details": {"cached_tokens": counted.get("cachedContentTokenCount") or 0},
-            "completion_tokens_details": {"reasoning_tokens": thoughts},
-        }
-        if counted
-        else None,
+        "choices": [
+            {"finish_reason": row.get("finishReason"), "message": {"content": row.get("content")}}
+            for row in (rows if isinstance(rows, list) else ())
+            if isinstance(row, Mapping)
+        ],
+        "usage": body.get("usageMetadata"),
     }
-
-
-def _choice_of(candidate: Mapping[str, Any]) -> dict[str, Any]:
-    content = candidate.get("content")
-    parts = [part for part in (content or {}).get("parts") or () if isinstance(part, Mapping)]
-    said = "".join(str(part.get("text", "")) for part in parts if not part.get("thought"))
-    return {"finish_reason": candidate.get("finishReason"), "message": {"content": said}}
+    return Returned(custom_id=custom_id, completion=completion)

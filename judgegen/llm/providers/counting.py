@@ -16,7 +16,7 @@ from judgegen.llm.tokens import count, count_messages
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 _TOTAL = ("total_tokens", "totalTokenCount")
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
 _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens", "thoughtsTokenCount")
 _ASKED = ("prompt_tokens_details", "input_tokens_details")
