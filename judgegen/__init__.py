@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judgegen.api import Run, estimate, generate, load, rehearse, rewrite
+    from judgegen.api import Run, estimate, generate, load, merge, rehearse, rewrite
     from judgegen.errors import (
         AttackWon,
         BudgetReached,
@@ -60,13 +60,14 @@ __all__ = [
     "estimate",
     "generate",
     "load",
+    "merge",
     "probe",
     "rehearse",
     "rewrite",
 ]
 
 _HOMES = {
-    "judgegen.api": ("Run", "estimate", "generate", "load", "rehearse", "rewrite"),
+    "judgegen.api": ("Run", "estimate", "generate", "load", "merge", "rehearse", "rewrite"),
     "judgegen.probing.probe": ("probe",),
     "judgegen.probing.report": ("Probe",),
     "judgegen.study.attack": ("Attack", "attack"),

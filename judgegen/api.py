@@ -3,6 +3,7 @@
     rehearse    generate, with the known-truth world in place of the endpoints
     generate    the pipeline against Once(Retried(limited(Landings(priced(live)))))
     rewrite     the same pipeline against recorded(journal): same bytes, no network
+    merge       rewrite, after the shards' journals became one
 
 Knows the run folder's layout; nothing of how any of the parts work inside.
 """
@@ -32,7 +33,7 @@ from judgegen.pipeline import Plan
 from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Habit, Prompt, Result
-from judgegen.run import live, rehearsal
+from judgegen.run import live, rehearsal, shards
 from judgegen.run.alike import Alike
 from judgegen.run.hope import Hope
 from judgegen.run.notices import Notices
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from judgegen.run.expected import Estimate
 
 RUN_FILE = "run.toml"
-__all__ = ["Run", "default_out", "estimate", "generate", "load", "rehearse", "rewrite"]
+__all__ = ["Run", "default_out", "estimate", "generate", "load", "merge", "rehearse", "rewrite"]
 
 Rows = Iterable[Mapping[str, Any] | str]
 
@@ -80,6 +81,7 @@ async def generate(
     poll_s: float = POLL_S,
     watch: Watch | None = None,
     stop: Stop | None = None,
+    shard: str | None = None,
 ) -> Run:
     """Run the main job. Run again it continues: what the journal answers is not sent.
 
@@ -94,23 +96,26 @@ async def generate(
         poll_s: seconds between looks at the provider while waiting.
         watch: sees the run as it goes.
         stop: ends it from outside; what is in flight lands.
+        shard: "K/N": of N parts the K-th alone, in a folder of its own in `out`, with an N-th of every limit; `merge`
+            makes one run of them, whose gates are tried then.
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
         ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs were written; the error
             carries the Run as `run`.
     """
+    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     terms = Terms(
         limit=limit,
-        max_usd=max_usd,
+        max_usd=max_usd if part is None else part.shard.usd(max_usd),
         batch=batch,
         wait=wait,
         poll_s=poll_s,
         watch=watch or Watch(),
         stop=Stop() if stop is None else stop,
+        takes=part,
     )
-    resolved, base, folder = resolve(spec, out)
-    return await _generate(resolved, base, folder, prompts, terms)
+    return await _generate(*resolve(spec, out), prompts, terms, part)
 
 
 async def rehearse(
@@ -149,21 +154,26 @@ def _unsaid(_: str) -> None:
     """What is odd about the prompts is said when they are read for good."""
 
 
-async def _generate(resolved: Spec, base: Path, folder: Path, prompts: Rows | None, terms: Terms) -> Run:
+async def _generate(
+    resolved: Spec, base: Path, folder: Path, prompts: Rows | None, terms: Terms, part: shards.Taking | None = None
+) -> Run:
+    shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
     kept = texts(resolved, base)
     _check_formats(resolved)
-    job = _job(resolved, base, folder, prompts, kept)
+    job = _job(shared, base, folder, prompts, kept)
     if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
     async with session(job, terms) as opened:
+        if part is not None:
+            part.record(folder)
         opened.journal.keep_texts(kept)
         write_text(folder / RUN_FILE, _toml(resolved, base))
         for message in judge_plan.warnings(resolved):
             terms.watch.warned(message)
         summary = await _sent(opened)
         known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
-    return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop)
+    return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop, gated=part is None)
 
 
 def _job(
@@ -186,10 +196,10 @@ def _asked(summary: Mapping[str, Any]) -> int:
     return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
 
 
-def _ended(run: Run, resolved: Spec, stop: Stop | None = None) -> Run:
+def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = True) -> Run:
     """The run, or the error that ended it early, or the gate that it failed, with the run on it."""
     cut_short = None if stop is None else stop.error or _incomplete(run.summary)
-    return ended(run, cut_short, gates.failed(resolved.gates, run.summary))
+    return ended(run, cut_short, gates.failed(resolved.gates, run.summary) if gated else None)
 
 
 async def _rewrite(folder: Path, watch: Watch) -> Run:
@@ -204,9 +214,14 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
 
 
 def estimate(
-    spec: Given, *, out: str | Path | None = None, limit: int | None = None, prompts: Rows | None = None
+    spec: Given,
+    *,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    prompts: Rows | None = None,
+    shard: str | None = None,
 ) -> Estimate:
-    """What a run will take: calls, tokens, USD live and batch, hours. No key, no network, nothing sent or written.
+    """What a run, or its `shard`, will take: calls, tokens, USD live and batch, hours. Sends and writes nothing.
 
     Looks into the journal of the run folder, if there is one: what it answers is free, and its answers' lengths are the
     expectation for the rest.
@@ -215,7 +230,9 @@ def estimate(
         SpecError, PriceUnknown, JournalError: as `generate` would.
     """
     resolved, base, folder = resolve(spec, out)
-    return estimated(_job(resolved, base, folder, prompts, texts(resolved, base)), limit)
+    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
+    folder = folder if part is None else part.shard.folder(folder)
+    return estimated(_job(resolved, base, folder, prompts, texts(resolved, base)), limit, part)
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
@@ -227,6 +244,20 @@ def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
         GateFailed: as `generate`.
     """
     return aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch())))
+
+
+def merge(folder: str | Path, *, watch: Watch | None = None) -> Run:
+    """Make one run of the shards in a folder, with the bytes that the run would have had in one piece. Sends nothing.
+
+    Raises:
+        SpecError: a shard is missing, or they are not all of one run file, its prompts and one limit.
+        JournalError: a shard is still running, or its journal is damaged.
+        Incomplete: a shard lacks answers; the outputs are written without them.
+        GateFailed: as `generate`.
+    """
+    shards.gathered(Path(folder))
+    merged = rewrite(folder, watch=watch)
+    return ended(merged, _incomplete(merged.summary))
 
 
 def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:

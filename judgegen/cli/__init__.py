@@ -20,6 +20,7 @@ COMMANDS = {
     "rehearse": "Play a run file through with made-up models, at no cost.",
     "status": "How a run stands, from another terminal while it goes on.",
     "write": "Write a run's outputs again from its journal, without a network.",
+    "merge": "Make one run of the shards that --shard left.",
     "estimate": "Calls, tokens, USD and hours a run will take, before it does.",
     "show": "A few pairs, and prompts without one, to read in the terminal.",
     "report": "One page of a run: figures, charts, every pair to read.",

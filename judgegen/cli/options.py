@@ -16,6 +16,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings
 Prompts = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="K/N", help="Of N parts the K-th alone, with an N-th of every limit; see merge."),
+]
 
 
 def check_wait(*, batch: bool, wait: bool) -> None:

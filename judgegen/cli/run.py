@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Wait, Yes, check_wait
+from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Shard, Wait, Yes, check_wait
 
 
 def run(
@@ -21,6 +21,7 @@ def run(
     max_usd: MaxUsd = None,
     batch: Batch = False,
     wait: Wait = False,
+    shard: Shard = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
@@ -52,8 +53,8 @@ def run(
     from judgegen.show.progress import watch_for
 
     check_wait(batch=batch, wait=wait)
-    expected = partial(api.estimate, spec, out=out, limit=limit)
-    job = partial(api.generate, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
+    expected = partial(api.estimate, spec, out=out, limit=limit, shard=shard)
+    job = partial(api.generate, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait, shard=shard)
     with ending.told(as_json=as_json):
         confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:

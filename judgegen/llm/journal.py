@@ -245,17 +245,24 @@ class Journal:
             raise AlteredError(f"{self.path}: a cost is not as it was written; check the disk") from None
 
     def keep_prompts(
-        self, rows: Iterable[Mapping[str, Any]], *, which: Callable[[int], Iterable[int]] | None = None
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        which: Callable[[int], Iterable[int]] | None = None,
+        takes: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> int:
         """Replace the prompts by `rows`, all or none; returns how many. Whatever `rows` raises leaves the old ones.
 
-        `which` says, of so many prompts, which are kept, as positions from 0.
+        `which` says, of so many prompts, which are kept, as positions from 0; `takes` says it of a row. What is kept
+        keeps its position among all.
         """
         with self._using(), self._all_or_none():
             self._db.execute("DELETE FROM prompts")
             self._db.execute("DELETE FROM sums WHERE kind IN (?,?)", (_PROMPT, _COUNT))
             count = 0
             for count, row in enumerate(rows, start=1):
+                if takes is not None and not takes(row):
+                    continue
                 text = json.dumps(row, ensure_ascii=False)
                 self._db.execute("INSERT INTO prompts VALUES (?, ?)", (count, text))
                 self._db.execute(_SUM, (_PROMPT, count, digest(text, size=8)))

@@ -36,6 +36,7 @@ S = TypeVar("S")
 Given = str | Path | Spec | Mapping[str, Any]
 """A run file's path, its table, or a Spec."""
 Warn = Callable[[str], None]
+Takes = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Terms:
     """How a job is carried out: how many items (spread over them all), up to which cost, by which way, who watches.
 
     `batch` goes through the providers' Batch API; with `wait` until all is answered, looking every `poll_s` seconds.
+    `takes` says of an item, as the journal keeps it, whether it is this job's.
     """
 
     limit: int | None = None
@@ -73,6 +75,7 @@ class Terms:
     poll_s: float = POLL_S
     watch: Watch = field(default_factory=Watch)
     stop: Stop = field(default_factory=Stop)
+    takes: Takes | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,7 +146,7 @@ async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, 
     with live.opened(job.folder) as journal:
         kept: Iterable[Any] = job.items(terms.watch.warned)
         which = None if terms.limit is None else partial(spread, most=terms.limit)
-        prompts = journal.keep_prompts(map(asdict, kept), which=which)
+        prompts = journal.keep_prompts(map(asdict, kept), which=which, takes=terms.takes)
         terms.watch.started(prompts=prompts, folder=str(job.folder))
         yield Session(job=job, terms=terms, journal=journal, rates=rates)
 
@@ -170,22 +173,25 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
     return Incomplete(f"{what}; {mend if final else 'the same command asks for those again'}{why}")
 
 
-def estimated(job: Inquiry[T, R], limit: int | None) -> Estimate:
-    """What the job will take beyond what its journal answers. Sends and writes nothing.
+def estimated(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -> Estimate:
+    """What the job will take beyond what its journal answers, of the items it `takes`. Sends and writes nothing.
 
     Raises:
         SpecError, PriceUnknown, JournalError: as the job would.
     """
-    return aside(partial(counted, job, limit))
+    return aside(partial(counted, job, limit, takes))
 
 
-def counted(job: Inquiry[T, R], limit: int | None) -> Estimate:
+def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -> Estimate:
     """`estimated`, for a thread in which no event loop is running."""
     live.rates(job.spec, set(job.routes))
     items = job.items(_silent)
     if limit is not None:
         everything = list(items)
         items = (everything[position] for position in spread(len(everything), limit))
+    if takes is not None:
+        offered: Iterable[Any] = items
+        items = (item for item in offered if takes(asdict(item)))
     with Journal.if_any(job.folder) as journal:
         return count(job.spec, job.plan, items, journal, job.through)
 

@@ -1,0 +1,161 @@
+"""A run in parts: which prompts each takes, what it may use of rates and money, and one run made of them all again.
+
+A shard is an ordinary run with a journal of its own. Knows the run file's limits and the layout of folders; nothing of
+stages or of what is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from judgegen.errors import SpecError
+from judgegen.llm.calls import digest
+from judgegen.llm.gathering import gather
+from judgegen.spec import Endpoint, Spec
+from judgegen.writer.files import write_text
+
+RECORD = "shard.json"
+RUN_FILE = "run.toml"
+_WORD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})\Z")
+_FOLDER = re.compile(r"shard-(\d+)-of-(\d+)\Z")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shard:
+    """The `number`-th of `of` parts, from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, word: str) -> Shard:
+        """A part as "3/16" names it.
+
+        Raises:
+            SpecError: it names none.
+        """
+        found = _WORD.match(word)
+        if found is None or int(found[1]) > int(found[2]):
+            raise SpecError(f"shard {word!r} is not one of N parts; write K/N with K from 1 to N, such as 3/16")
+        return cls(int(found[1]), int(found[2]))
+
+    def folder(self, out: Path) -> Path:
+        """Its run folder, in the folder of the whole."""
+        width = len(str(self.of))
+        return out / f"shard-{self.number:0{width}}-of-{self.of}"
+
+    def takes(self, row: Mapping[str, Any]) -> bool:
+        """Whether a prompt is its: by what the prompt says, so that what is asked twice is asked by one shard."""
+        said = digest([row["messages"], row["tools"]], size=8)
+        return int(said, 16) % self.of == self.number - 1
+
+    def usd(self, most: Decimal | float | None) -> Decimal | None:
+        """Its share of a cap."""
+        return None if most is None else Decimal(str(most)) / self.of
+
+    def share(self, whole: Spec) -> Spec:
+        """The run file with this shard's share of every limit, so that all shards at once keep those of the whole.
+
+        Raises:
+            SpecError: a limit is too small to be shared by so many.
+        """
+        endpoints = {name: self._part(name, endpoint) for name, endpoint in whole.endpoints.items()}
+        budget = whole.budget.model_copy(update={"max_usd": self.usd(whole.budget.max_usd)})
+        return whole.model_copy(update={"endpoints": endpoints, "budget": budget})
+
+    def _part(self, name: str, endpoint: Endpoint) -> Endpoint:
+        if endpoint.max_concurrency < self.of:
+            raise SpecError(
+                f"endpoints.{name}: max_concurrency = {endpoint.max_concurrency} cannot be shared by {self.of} shards; "
+                f"take {endpoint.max_concurrency} shards at most, or raise it"
+            )
+        shared = {name: value / self.of for name in ("rpm", "tpm") if (value := getattr(endpoint, name)) is not None}
+        return endpoint.model_copy(update={**shared, "max_concurrency": endpoint.max_concurrency // self.of})
+
+
+@dataclass(slots=True)
+class Taking:
+    """Which prompts a shard takes, and what all of them are: its record, which those of the others are held against."""
+
+    shard: Shard
+    limit: int | None
+    seen: int = 0
+    _sum: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+
+    def __call__(self, row: Mapping[str, Any]) -> bool:
+        """Whether the next prompt is the shard's."""
+        self.seen += 1
+        self._sum.update(digest(row).encode("ascii"))
+        return self.shard.takes(row)
+
+    def record(self, folder: Path) -> None:
+        """Write what all prompts are beside the journal that holds this shard's."""
+        row = {
+            "shard": self.shard.number,
+            "of": self.shard.of,
+            "limit": self.limit,
+            "prompts": self.seen,
+            "digest": self._sum.hexdigest(),
+        }
+        write_text(folder / RECORD, json.dumps(row, indent=2) + "\n")
+
+
+def gathered(out: Path) -> int:
+    """Make one journal and run file of the shards in `out`; returns how many shards there were.
+
+    Raises:
+        SpecError: one is missing, or they are not of one run: other prompts, another limit or run file.
+        JournalError: a journal is not there, in use or damaged.
+    """
+    folders = _complete(out)
+    said = {folder: _said(folder) for folder in folders}
+    first = folders[0]
+    for folder in folders[1:]:
+        for what, ours, theirs in zip(("its prompts or limit", "its run file"), said[first], said[folder], strict=True):
+            if ours != theirs:
+                raise SpecError(
+                    f"{folder}: {what} are not those of {first.name}; run it again with what the others had"
+                )
+    gather(out, folders)
+    write_text(out / RUN_FILE, said[first][1])
+    return len(folders)
+
+
+def _complete(out: Path) -> list[Path]:
+    found = sorted((Shard(int(match[1]), int(match[2])), path) for path, match in _matched(out))
+    numbers = {shard.of for shard, _ in found}
+    if not found:
+        raise SpecError(f"{out}: no shards here; `judgegen run FILE --shard K/N --out {out}` makes them")
+    if len(numbers) > 1:
+        raise SpecError(
+            f"{out}: shards of {' and of '.join(map(str, sorted(numbers)))} are here; move those of one number away"
+        )
+    (of,) = numbers
+    if missing := sorted(set(range(1, of + 1)) - {shard.number for shard, _ in found}):
+        named = ", ".join(f"{number}/{of}" for number in missing[:8])
+        raise SpecError(
+            f"{out}: {len(missing)} of {of} shards are missing ({named}); run them with --shard, then merge again"
+        )
+    return [path for _, path in found]
+
+
+def _matched(out: Path) -> list[tuple[Path, re.Match[str]]]:
+    paths = out.iterdir() if out.is_dir() else ()
+    return [(path, match) for path in paths if path.is_dir() and (match := _FOLDER.match(path.name))]
+
+
+def _said(folder: Path) -> tuple[dict[str, Any], str]:
+    """What a shard's record says of all prompts, and its run file."""
+    try:
+        row = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        run_file = (folder / RUN_FILE).read_text(encoding="utf-8")
+        return {name: row[name] for name in ("of", "limit", "prompts", "digest")}, run_file
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpecError(f"{folder}: not a shard that began ({error}); run it with --shard, then merge again") from None
