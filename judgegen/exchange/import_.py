@@ -6,7 +6,6 @@ Nothing vanishes: what is no preference comes back as a `Reject` with its line a
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import re
@@ -15,12 +14,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
-from judgegen.exchange.parts import Parts
+from judgegen.exchange.parts import Parts, spool
+from judgegen.exchange.plain_pairs import plan
+from judgegen.exchange.plain_pairs import preference as plain_pair
+from judgegen.exchange.repeats import Repeats
 from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
 from judgegen.formats.origins import OWN, known_by, origin
@@ -151,8 +154,8 @@ def import_file(
         SpecError: as `imported`; or nothing in it is a preference.
     """
     refused = out.with_name(f"{out.name.removesuffix('.jsonl')}.rejects.jsonl")
-    rejects, sides, repeats = Counter[str](), Counter[str](), _Repeats()
-    with Parts({"rows": out, "rejects": refused}) as parts:
+    rejects, sides = Counter[str](), Counter[str]()
+    with Parts({"rows": out, "rejects": refused}, as_they_come=True) as parts, Repeats(partial(spool, out)) as repeats:
         for row in imported(source, name, system=system, encoding=encoding, wishes=wishes):
             if isinstance(row, Reject):
                 rejects[row.reason] += 1
@@ -166,6 +169,7 @@ def import_file(
         if not rows:
             shape = f" of the shape {name}" if name else ""
             raise SpecError(f"{_where(source)}: nothing in it is a preference{shape}{_reasons(rejects)}")
+        again = repeats.count()
         parts.land(None)
     if not rejects:
         refused.unlink()
@@ -174,23 +178,9 @@ def import_file(
         paths=paths,
         rows=rows,
         pairs=sides["pairs"],
-        repeats=repeats.count,
+        repeats=again,
         rejects=dict(rejects.most_common()),
     )
-
-
-class _Repeats:
-    """How many lines were there before; keeps eight bytes of each."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()
-        self.count = 0
-
-    def add(self, data: bytes) -> None:
-        """Take a line."""
-        mark = int.from_bytes(hashlib.blake2b(data, digest_size=7).digest())
-        self.count += mark in self._seen
-        self._seen.add(mark)
 
 
 def _told(reject: Reject) -> bytes:
@@ -226,6 +216,10 @@ class _Reader:
         yield from self._flushed()
 
     def _row(self, value: Mapping[str, Any], line: int) -> Iterator[Row | Reject]:
+        if self.plans and (row := self._plain(value)) is not None:
+            yield from self._flushed()
+            yield row
+            return
         shape = self.shape or known_by(tuple(value))
         given = _with_prompt(value) if self.wishes.prompt_from_prefix else value
         try:
@@ -245,6 +239,16 @@ class _Reader:
             yield Reject(line=line, reason=str(error), raw=dict(value)) if other is None else other
             return
         yield from made
+
+    @property
+    def plans(self) -> bool:
+        """Whether rows are read as they stand, so that what they say is known by their columns."""
+        wishes = self.wishes
+        return not (self.names.mapped or wishes.system is not None or wishes.prompt_from_prefix)
+
+    def _plain(self, value: Mapping[str, Any]) -> Row | None:
+        how = plan(tuple(value), self.shape.name if self.shape else None)
+        return None if how is None else plain_pair(value, how)
 
     def _own(self, value: Mapping[str, Any], shape: Origin) -> Row:
         assert shape.read is not None

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
 
 from judgegen.exchange.columns import HEAD, Columns, Plan
 from judgegen.writer.files import json_line, part_of, put_in_place
@@ -25,17 +25,24 @@ Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
 
 
+def spool(beside: Path) -> IO[bytes]:
+    """A nameless file on the disk where `beside` will stand; the system's folder for such files may be memory."""
+    near = next(folder for folder in beside.absolute().parents if folder.is_dir())
+    return cast(IO[bytes], tempfile.TemporaryFile(dir=near))
+
+
 class Part:
     """One data file. `rows` counts what it holds so far, `columns` knows their keys where rows were told with lines."""
 
-    def __init__(self, path: Path, *, bom: bool = False) -> None:
+    def __init__(self, path: Path, *, bom: bool = False, as_they_come: bool = False) -> None:
         self.path = path
         self.rows = 0
         self.columns = Columns()
         self._size = 0
         self._bom = bom
         self._open = ExitStack()
-        self._lines = self._spool()
+        self._straight = as_they_come and path.parent.is_dir()
+        self._lines = self._open.enter_context(part_of(path).open("w+b")) if self._straight else self._spool()
         self._later: IO[bytes] | None = None
 
     def add(self, data: bytes, *, row: Mapping[str, Any] | None = None, later: bool = False) -> None:
@@ -49,12 +56,13 @@ class Part:
         self.rows += 1
 
     def _spool(self) -> IO[bytes]:
-        """A nameless file on the disk that the data goes to; the system's folder for such files may be memory."""
-        near = next(folder for folder in self.path.absolute().parents if folder.is_dir())
-        return self._open.enter_context(tempfile.TemporaryFile(dir=near))
+        return self._open.enter_context(spool(self.path))
 
     def write(self, schema: Any | None, plan: Plan, spare: Spare) -> None:
         """Write the file beside its place: JSONL as `plan` has it, or Parquet with that Arrow schema."""
+        if self._straight:
+            self._lines.flush()
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with part_of(self.path).open("wb") as out:
             if schema is not None:
@@ -112,8 +120,10 @@ def _parquet(rows: Iterator[Any], schema: Any, out: IO[bytes]) -> None:
 class Parts:
     """The data files of one export, by split. Inside `with`; leaves nothing behind unless `land` was reached."""
 
-    def __init__(self, files: Mapping[str, Path], *, bom: bool = False) -> None:
-        self._parts = {split: Part(path, bom=bom) for split, path in files.items()}
+    def __init__(self, files: Mapping[str, Path], *, bom: bool = False, as_they_come: bool = False) -> None:
+        """`as_they_come`: lines are written once and stay as they are: no plan, no schema, none `later`, no mark."""
+        how = {"bom": bom, "as_they_come": as_they_come}
+        self._parts = {split: Part(path, **how) for split, path in files.items()}
 
     def __enter__(self) -> Self:
         return self

@@ -122,7 +122,7 @@ def _sides(preference: Preference, form: Format) -> Iterator[str]:
         elif fault := _side(found, side, form):
             yield fault
     chosen, rejected = preference.get("chosen"), preference.get("rejected")
-    if wanted == PAIR and chosen and rejected and _essence(chosen) == _essence(rejected):
+    if wanted == PAIR and chosen and rejected and messages.alike(chosen, rejected):
         yield "chosen and rejected are the same"
 
 
@@ -138,10 +138,6 @@ def _side(found: list[Message], side: str, form: Format) -> str | None:
     if roles[0] != "assistant" or set(roles) - {"assistant", "tool", "function"} or silent:
         return f"{side} is not one assistant message, nor calls of tools with their answers and then one"
     return f"{side} ends with what a tool answered, not with the assistant's word" if roles[-1] != "assistant" else None
-
-
-def _essence(side: list[Message]) -> list[tuple[str, ...]]:
-    return [(message["role"], *messages.essence(message)) for message in side]
 
 
 def _chat(value: object) -> bool:

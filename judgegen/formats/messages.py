@@ -12,9 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+import orjson
+
 from judgegen.formats.format import Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
 
+_GLANCE = 40  # characters
 ANSWERED = ("user", "tool", "function")
 """Roles that the assistant answers."""
 
@@ -76,6 +79,26 @@ def essence(message: Message) -> tuple[str, str]:
     return _folded(text(message)), digest(calls) if calls else ""
 
 
+def alike(first: Sequence[Message], second: Sequence[Message]) -> bool:
+    """Whether two sides come to the same, message by message."""
+    return len(first) == len(second) and all(map(_alike, first, second))
+
+
+def _alike(first: Message, second: Message) -> bool:
+    """Whether two messages have one role and one essence; their first words mostly tell that they have not."""
+    one, other = _begun(text(first)), _begun(text(second))
+    both = min(len(one), len(other))
+    if first["role"] != second["role"] or one[:both] != other[:both]:
+        return False
+    return essence(first) == essence(second)
+
+
+def _begun(words: str) -> list[str]:
+    """The first words of a text, each normal by itself; the one that may be cut is none of them."""
+    begun = words[:_GLANCE].split()[:-1]
+    return begun if words.isascii() else [unicodedata.normalize("NFC", word) for word in begun]
+
+
 def _folded(words: str) -> str:
     return " ".join((words if words.isascii() else unicodedata.normalize("NFC", words)).split())
 
@@ -102,7 +125,17 @@ def _called(message: Message) -> str:
 
 def prompt_id(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
     """A name for a prompt that came without one, after its content."""
-    return "p-" + digest({"messages": list(messages), "tools": list(tools)}, size=8)
+    asked = {"messages": list(messages), "tools": list(tools)}
+    plain = not tools and all(map(_is_plain, messages))
+    data = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS) if plain else b""
+    if data.isascii() and data and b"\x7f" not in data:  # the same bytes as canonical JSON has, and faster
+        return f"p-{hashlib.blake2b(data, digest_size=8).hexdigest()}"
+    return "p-" + digest(asked, size=8)
+
+
+def _is_plain(message: Message) -> bool:
+    """Whether a message is a role and a text that canonical JSON writes as it stands, and nothing else."""
+    return len(message) == 2 and all(type(words) is str and words.isascii() for words in message.values())
 
 
 def user(words: str) -> list[dict[str, Any]]:

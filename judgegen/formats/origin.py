@@ -7,6 +7,7 @@ get the scale on which their gap is a margin. Knows nothing of files.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -73,7 +74,10 @@ _ANY = Format(
     halves=True,
 )
 _OBJECTS = ("tokens", "chosen_from", "rejected_from", "cost_usd", "metadata", "scores")
-_LABELS = ("p_chosen", "margin", "prompt_id", "consistent", "verdict_calls", *_OBJECTS)
+LABELS = ("p_chosen", "margin", "prompt_id", "consistent", "verdict_calls", *_OBJECTS)
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +99,10 @@ def read(found: Mapping[str, Any], origin: Origin, names: Names = Names()) -> Re
     Raises:
         Unfit: why it is not.
     """
-    plain = {plain_name(name) for name in found}
-    if origin.columns and not any(columns <= plain for columns in origin.columns):
-        lacking = min((sorted(columns - plain) for columns in origin.columns), key=len)
-        raise Unfit(f"no row of {origin.name}: it has no {quoted(lacking)}; leave out --from")
-    names = replace(names, values={**origin.values, **names.values})
+    if origin.columns:
+        _check_columns(found, origin)
+    if origin.values:
+        names = replace(names, values={**origin.values, **names.values})
     try:
         reading, cells = read_row(found, names)
     except RowError as error:
@@ -107,6 +110,19 @@ def read(found: Mapping[str, Any], origin: Origin, names: Names = Names()) -> Re
     if reading.kind not in origin.kinds:
         raise Unfit(f"{KINDS[reading.kind]}, which is no row of {origin.name} ({origin.about}); leave out --from")
     return Read(reading=reading, cells=cells)
+
+
+def has_columns(names: tuple[str, ...], origin: Origin) -> bool:
+    """Whether rows with these columns may be of the shape."""
+    plain = {plain_name(name) for name in names}
+    return not origin.columns or any(columns <= plain for columns in origin.columns)
+
+
+def _check_columns(found: Mapping[str, Any], origin: Origin) -> None:
+    if not has_columns(tuple(found), origin):
+        plain = {plain_name(name) for name in found}
+        lacking = min((sorted(columns - plain) for columns in origin.columns), key=len)
+        raise Unfit(f"no row of {origin.name}: it has no {quoted(lacking)}; leave out --from")
 
 
 def together(group: list[Read]) -> Read:
@@ -138,12 +154,23 @@ def checked(row: Row) -> Row:
     if not (row.get("chosen") or row.get("rejected")):
         raise Unfit("neither a chosen nor a rejected side")
     fit.check(messages.plain(row), _ANY)
-    try:
-        canonical_json(row)
-    except (TypeError, ValueError):
-        raise Unfit("holds something that JSON has no word for") from None
+    if not is_json(row):
+        try:
+            canonical_json(row)
+        except (TypeError, ValueError):
+            raise Unfit("holds something that JSON has no word for") from None
     name = row.pop("prompt_id", None) or messages.prompt_id(row["prompt"], row.get("tools") or ())
     return {"prompt_id": str(name), **row}
+
+
+def is_json(value: Any) -> bool:
+    """Whether JSON surely has words for it; of what is rarely met, its writer has to be asked."""
+    kind = type(value)
+    if kind is dict:
+        return all(type(key) is str and is_json(inner) for key, inner in value.items())
+    if kind is list:
+        return all(map(is_json, value))
+    return kind in _PLAIN or (kind is float and math.isfinite(value))
 
 
 def _sides(reading: Reading, origin: Origin, pairs: Pairs) -> Iterator[Row]:
@@ -202,7 +229,7 @@ def _ranked(reading: Reading, origin: Origin, pairs: Pairs) -> Iterator[Row]:
         raise Unfit("no two answers of which one is surely better: a tie, not a preference")
     for i, j in wanted:
         good, bad = reading.answers[i], reading.answers[j]
-        if [messages.essence(m) for m in good.messages] == [messages.essence(m) for m in bad.messages]:
+        if messages.alike(good.messages, bad.messages):
             continue
         row = _pair(good, bad, origin)
         if reading.ranks:
@@ -218,7 +245,7 @@ def _carried(found: Read, origin: Origin) -> Row:
         Unfit: its own probability or margin contradicts its label.
     """
     rest = {key: value for key, value in found.cells.items() if key not in found.reading.used}
-    kept = {key: value for key in _LABELS if (value := _carry(rest.get(key), key)) is not None}
+    kept = {key: value for key in LABELS if key in rest and (value := _carry(rest[key], key)) is not None}
     labels(kept)
     if not (origin.ours or "p_chosen" in kept) or not 0 <= kept.get("margin", 0) <= 1:
         kept.pop("margin", None)

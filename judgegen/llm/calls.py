@@ -28,9 +28,12 @@ Message = Mapping[str, Any]
 """A chat message as the API writes it: `role`, `content`, and whatever else it carries (tool calls, names)."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces; changing this changes every id."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: object, *, size: int = 16) -> str:

@@ -129,6 +129,7 @@ class Known:
         return self.by.get(meaning, ())
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A column's name without what does not count in it."""
     return _BLANKS.sub("_", _HUMP.sub("_", name.strip())).lower()

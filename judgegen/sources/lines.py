@@ -95,6 +95,24 @@ def lines(path: Path) -> Iterator[Line]:
         raise torn(error, number) from None
 
 
+def chunks(path: Path, size: int = 1 << 20) -> Iterator[bytes]:
+    """The bytes of the file as UTF-8, some at a time, without regard to lines; otherwise as `lines`.
+
+    Raises:
+        ReadError: as `lines`, without the line.
+    """
+    try:
+        with opened(path) as stream:
+            if _start(stream) == _UTF16:
+                yield from _utf16(stream)
+            while part := stream.read(size):
+                yield part
+    except UnicodeDecodeError as error:
+        raise ReadError(None, f"not UTF-16 ({error.reason}); save the file as UTF-8") from None
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise torn(error, 0) from None
+
+
 def _utf16(stream: BinaryIO) -> Iterator[bytes]:
     text = io.TextIOWrapper(stream, "utf-16", newline="\n")
     try:

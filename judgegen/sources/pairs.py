@@ -22,6 +22,9 @@ from judgegen.sources.readings import (
 from judgegen.sources.rows import NoPreference, RowError
 from judgegen.sources.spellings import Chat
 
+LABELLED = ("status", "winner", "label", "preference", "is_tie", "tie")
+"""Columns beside a pair that may say that it is none."""
+
 
 def pair(cells: Mapping[str, Any], table: Known) -> Reading | None:
     """The pair in a row, None where it is of another kind.
@@ -140,7 +143,7 @@ def _check_labels(cells: Mapping[str, Any], table: Known, sides: set[str]) -> No
         NoPreference: a tie.
         RowError: the rejected side is called the better one.
     """
-    for known in ("status", "winner", "label", "preference", "is_tie", "tie"):
+    for known in LABELLED:
         name = table.plain.get(known)
         value = None if name is None or name in sides else cells.get(name)
         if verdicts.is_tie(value) or (known in ("is_tie", "tie") and value is True):

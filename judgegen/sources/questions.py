@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from judgegen.sources import spellings
@@ -45,7 +45,8 @@ class Question:
         system, turns = parted(begun)
         if self.turns and not _same(self.turns, turns):
             raise RowError("the prompt in its own column asks something else than the chats beside it")
-        return replace(self, system=_one(self.system, system), turns=turns)
+        system = _one(self.system, system)
+        return Question(system=system, turns=turns, tools=self.tools, reference=self.reference, columns=self.columns)
 
 
 def parted(chat: Chat) -> tuple[dict[str, Any] | None, Chat]:
@@ -65,6 +66,8 @@ def folded(message: Mapping[str, Any]) -> str:
 
 def _same(own: Chat, begun: Chat) -> bool:
     """Whether a prompt is what a chat begins with: turn by turn, or one text that is one of its user's turns."""
+    if own == begun or (len(own) == 1 and own[0] in begun):
+        return True
     said = [(message.get("role"), folded(message)) for message in begun]
     mine = [(message.get("role"), folded(message)) for message in own]
     return mine == said or (len(mine) == 1 and mine[0] in said)

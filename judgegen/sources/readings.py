@@ -15,7 +15,7 @@ from judgegen.sources.verdicts import Vote
 
 Kind = Literal["pair", "comparison", "ranked", "labelled", "rated", "answer", "chat"]
 _ANSWERED = ("user", "tool", "function")
-_EMPTIED = frozenset({"nan", "NaN", "None", "<NA>", "NaT"})
+EMPTIED = frozenset({"nan", "NaN", "None", "<NA>", "NaT"})
 _TEXTS = ("response", "answer", "text", "completion", "output", "content")
 
 
@@ -86,7 +86,7 @@ def side(value: Any, name: str) -> Chat:
     """
     value = spellings.unwrapped(value, name)
     if isinstance(value, str):
-        if value.strip() in _EMPTIED:
+        if value.strip() in EMPTIED:
             raise RowError(f"{name} is {value.strip()!r}, which an empty cell becomes as a text; leave the row out")
         return spellings.transcript(value) if spellings.is_transcript(value) else said(value)
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):

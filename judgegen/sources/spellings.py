@@ -44,6 +44,11 @@ def optional(value: Any) -> bool:
     return given(value) and not (isinstance(value, str) and value.strip().lower() in EMPTY_WORDS)
 
 
+def is_plain(words: str) -> bool:
+    """Whether a text is surely neither a chat nor a transcript."""
+    return not (_OPENED.match(words) or is_transcript(words))
+
+
 def unwrapped(value: Any, name: str) -> Any:
     """A chat out of a text that is one: JSON, or Python's repr of it. Any other text stays a text.
 

@@ -5,7 +5,7 @@ Only where a row is moved around; what the columns mean is the table's. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from judgegen.sources.rows import RowError
@@ -15,15 +15,7 @@ _SELECTED = {"left": "A", "right": "B", "tie": "tie", "equal": "tie"}
 
 def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its columns at the top; one that is no such row comes back as it is."""
-    for inside, unpack in (
-        ("input", _openai),
-        ("comparison", _tinker),
-        ("annotations", _label_studio),
-        ("fields", _argilla),
-        ("info", _summarised),
-        ("prompt_conversation", _tinker_inner),
-        ("extra_info", _verl),
-    ):
+    for inside, unpack in _UNPACK.items():
         value = row.get(inside)
         if isinstance(value, Mapping | list) and (found := unpack(row)) is not None:
             return found
@@ -119,3 +111,16 @@ def _submitted(one: Any) -> Any:
     if not isinstance(one, Mapping):
         return one
     return one.get("value") if one.get("status", "submitted") == "submitted" else None
+
+
+_UNPACK: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any] | None]] = {
+    "input": _openai,
+    "comparison": _tinker,
+    "annotations": _label_studio,
+    "fields": _argilla,
+    "info": _summarised,
+    "prompt_conversation": _tinker_inner,
+    "extra_info": _verl,
+}
+INSIDE = frozenset(_UNPACK)
+"""Columns in which others may stand."""
