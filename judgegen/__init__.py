@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ProviderRefused,
         SpecError,
     )
+    from judgegen.exchange.inspect import Inspection, inspect
     from judgegen.probing.probe import probe
     from judgegen.probing.report import Probe
     from judgegen.show.notebook import Notebook
@@ -41,6 +42,7 @@ __all__ = [
     "Check",
     "GateFailed",
     "Incomplete",
+    "Inspection",
     "Interrupted",
     "JournalError",
     "JudgegenError",
@@ -59,6 +61,7 @@ __all__ = [
     "check",
     "estimate",
     "generate",
+    "inspect",
     "load",
     "merge",
     "probe",
@@ -68,6 +71,7 @@ __all__ = [
 
 _HOMES = {
     "judgegen.api": ("Run", "estimate", "generate", "load", "merge", "rehearse", "rewrite"),
+    "judgegen.exchange.inspect": ("Inspection", "inspect"),
     "judgegen.probing.probe": ("probe",),
     "judgegen.probing.report": ("Probe",),
     "judgegen.study.attack": ("Attack", "attack"),
