@@ -26,7 +26,7 @@ COMMANDS = {
     "report": "One page of a run: figures, charts, every pair to read.",
     "probe": "Ask each model a few tiny things, and say what a run will do.",
     "compare": "Two runs beside each other: agreement, moved labels, cost.",
-    "review": "Label pairs yourself, blind, in the browser; see how far the judge agrees.",
+    "review": "Label pairs yourself, blind; see how far the judge agrees.",
     "judge": "Check a judge against human votes, calibrate it, attack it.",
     "export": "Write preferences in the shape of one consumer.",
     "import": "Read preferences that others published.",

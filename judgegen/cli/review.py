@@ -46,7 +46,7 @@ def review(
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Label pairs yourself, blind, in the browser; see how far the judge agrees.
+    """Label pairs yourself, blind; see how far the judge agrees.
 
     The page is on this machine alone, and its address has a token. Keys: 1, 2, 0 for a tie, s to skip, u to undo. Each
     label is on disk before the next pair comes; stop with Ctrl-C whenever you like, the same command goes on. The file
