@@ -51,7 +51,17 @@ def masked_bytes(data: bytes) -> bytes:
     for form in _forms.values():
         if form in data:
             data = data.replace(form, MASK.encode())
-    return data
+    return _masked_json(data) if _forms and (b"\\" in data or b"\x00" in data) else data
+
+
+def _masked_json(data: bytes) -> bytes:
+    """JSON without a secret that stands in it by escapes, or in UTF-16 or UTF-32; anything else as it is."""
+    try:
+        said = json.dumps(json.loads(data), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return data
+    hidden = masked(said)
+    return data if hidden == said else json.dumps(json.loads(hidden)).encode()
 
 
 def secret_name(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 
 import pytest
 from aiohttp import web
@@ -140,3 +141,13 @@ def test_a_key_in_the_address_is_sent_and_stands_nowhere_else() -> None:
     assert Endpoint(base_url=url).address == "https://example.com/v1?api-version=2024-06-01"
     assert login(Endpoint(base_url=url), "mine", url)[0] == url
     assert secrets.masked("so planted-9f8e7d") == "so [secret]"
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60))
+def test_an_escape_or_another_encoding_hides_no_secret(secret: str) -> None:
+    """What JSON reads is what is kept: a secret by its escapes, or in UTF-16 or UTF-32, is masked as one that shows."""
+    secrets.remember(secret)
+    escaped = "".join(f"\\u{ord(one):04x}" for one in secret)
+    plain = json.dumps({"a": f"so {secret}", "b": "\ud800"})
+    for body in (f'{{"a": "so {escaped}"}}'.encode(), plain.encode("utf-16"), plain.encode("utf-32")):
+        assert json.loads(secrets.masked_bytes(body))["a"] == "so [secret]"
