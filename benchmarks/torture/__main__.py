@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from torture import disk, faults, fuzz, ledger, moments
+from torture import disk, faults, fuzz, keys, ledger, moments
 from torture.forge import Forge
 
 
@@ -36,11 +36,18 @@ def at_faults(given: argparse.Namespace) -> Counter[str]:
         return faults.faults(forge, every=given.every, first=given.first - 1, told=print)
 
 
+def of_keys(given: argparse.Namespace) -> Counter[str]:
+    """Secrets that a provider repeats."""
+    with Forge(preload=None, **keys.ENVIRONMENT) as forge:
+        return keys.keys(forge, every=given.every, first=given.first - 1)
+
+
 Part = Callable[[argparse.Namespace], Counter[str]]
 PARTS: Mapping[str, tuple[Part, tuple[str, ...]]] = {
     "ledger": (lambda given: ledger.ledger(given.ledger, random.Random(given.seed)), ledger.BROKEN),
     "fuzz": (lambda given: fuzz.fuzz(given.fuzz, random.Random(given.seed)), fuzz.BROKEN),
     "faults": (at_faults, faults.BROKEN),
+    "keys": (of_keys, keys.BROKEN),
     "moments": (at_moments, moments.BROKEN),
     "weather": (lambda given: at_moments(given, faults=moments.WEATHER), moments.BROKEN),
     "disk": (on_disk, disk.BROKEN),

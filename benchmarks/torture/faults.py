@@ -215,7 +215,7 @@ FAULTS: Mapping[str, Fault] = {
     "no choices": answers(_with("choices", [])),
     "choices null": answers(_with("choices", None)),
     "no message": answers(_with("choices.0", {"index": 0})),
-    "an error in a 200": answers(lambda _: _error("The server is overloaded, try again later")),
+    "an error in a 200": answers(lambda _: _error("The server is overloaded, try again later"), billed=False),
     # usage
     "no usage": answers(_without(_USAGE), strikes="always", counted=True),
     "usage null": answers(_with(_USAGE, None), strikes="always", counted=True),
@@ -269,7 +269,7 @@ class Server:
 
     def __init__(self) -> None:
         self.bills: dict[str, Bill] = {}
-        self._world = World(Scripted())
+        self.world = World(Scripted())
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: requests that come whole are answered, one after the other."""
@@ -278,16 +278,17 @@ class Server:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 length = re.search(r"content-length: *(\d+)", head, re.IGNORECASE)
                 body = await reader.readexactly(int(length[1]) if length else 0)
-                sent = self._sent(head.split(" ")[1].split("/")[1], json.loads(body))
+                sent = self.sent(head, json.loads(body))
                 if not await _written(writer, sent):
                     break
         writer.close()
 
-    def _sent(self, name: str, body: Mapping[str, Any]) -> Raw:
-        """What this path sends to that request; what it works for goes on its bill."""
+    def sent(self, head: str, body: Mapping[str, Any]) -> Raw:
+        """What the path that `head` asks for sends; what it works for goes on its bill."""
+        name = head.split(" ")[1].split("/")[1]
         fault, bill = FAULTS.get(_named(name)), self.bills.setdefault(name, Bill())
         bill.requests += 1
-        answer = self._world.answer(body)
+        answer = self.world.answer(body)
         if isinstance(answer, Refusal):
             return http(answer.status, answer.payload())
         sound = json.dumps(answer).encode()
@@ -330,9 +331,9 @@ _NAMES = {path_of(name): name for name in FAULTS}
 
 
 @contextmanager
-def served() -> Iterator[tuple[Server, int]]:
-    """The server, and the port that it listens on, for as long as the block takes."""
-    server, ready, loop = Server(), threading.Event(), asyncio.new_event_loop()
+def served(server: Server) -> Iterator[int]:
+    """The port that the server listens on for as long as the block takes."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
     ports: list[int] = []
 
     async def main() -> None:
@@ -351,7 +352,7 @@ def served() -> Iterator[tuple[Server, int]]:
     thread.start()
     ready.wait()
     try:
-        yield server, ports[0]
+        yield ports[0]
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join()
@@ -361,7 +362,8 @@ def served() -> Iterator[tuple[Server, int]]:
 def faults(forge: Forge, *, every: int = 1, first: int = 0, told: Callable[[str], object] = str) -> Counter[str]:
     """Each fault, or each `every`th, against a run; a row of what came of it is `told`."""
     found: Counter[str] = Counter(dict.fromkeys(("kinds", *BROKEN), 0))
-    with served() as (server, port):
+    server = Server()
+    with served(server) as port:
         for name in list(FAULTS)[first::every]:
             with scene(3) as folder:
                 (folder / "prompts.txt").write_text("".join(f"Say what number {n} is.\n" for n in range(3)))
