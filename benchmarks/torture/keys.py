@@ -32,10 +32,12 @@ api_key_env = "PLANTED_KEY"
 headers = {{ X-Planted = "env:PLANTED_HEADER" }}
 price = {{ input = 1, output = 4 }}
 max_retries = 1
+timeout_s = 2
 [endpoints.locked]
 base_url = "http://me:{password}@127.0.0.1:{port}/{name}/v1"
 price = {{ input = 1, output = 4 }}
 max_retries = 1
+timeout_s = 2
 [gates]
 min_pairs = 0
 max_unreadable_rate = 1

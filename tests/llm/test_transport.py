@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from judgegen.errors import ProviderRefused
+from judgegen.llm import secrets
 from judgegen.llm.calls import Call, Reply, Tag
 from judgegen.llm.providers import refusals
 from judgegen.llm.providers.delay import asked_s
@@ -201,3 +202,13 @@ def test_a_refusal_of_any_shape_is_one(body: str) -> None:
     assert refusal.status == 404
     assert refusals.kind(refusal)
     assert asked_s(429, {}, f'{{"retry_after": {body}}}'.encode()) in (None, 7.0, 1e9)
+
+
+@pytest.mark.parametrize("said", [b"KEY KEY\r\n\r\n", OK + b"A KEY\r\n\r\n", b"HTTP/1.1 2x0 KEY\r\n\r\n"])
+def test_what_is_quoted_of_no_answer_holds_no_secret(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser's words quote what came, which may be what was sent."""
+    monkeypatch.setattr(secrets, "_forms", {})
+    secrets.remember("sk-planted-1f2e3d4c5b")
+    with pytest.raises(Transient) as caught:
+        asked(sending(said.replace(b"KEY", b"sk-planted-1f2e3d4c5b")))
+    assert "planted" not in str(caught.value)

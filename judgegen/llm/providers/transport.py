@@ -15,6 +15,8 @@ import httpx2
 from aiohttp.http_exceptions import HttpProcessingError
 from openai import DefaultAioHttpClient
 
+from judgegen.llm.secrets import masked
+
 MOST_BYTES = 32 * 1024**2
 """Bytes of one answer: tens of thousands of tokens with twenty alternatives each are less."""
 _HOPS = 3
@@ -59,7 +61,7 @@ class Bounded(DefaultAioHttpClient):
                     request = _same_host(request, response)
                 return await self._read(response)
         except (aiohttp.ClientError, HttpProcessingError, httpx2.InvalidURL, UnicodeError) as error:
-            words = str(error).splitlines() or [type(error).__name__]
+            words = masked(str(error)).splitlines() or [type(error).__name__]  # it quotes what came
             raise ConnectionAbortedError(f"an answer that is not HTTP ({words[0][:120]})") from error
 
     async def _read(self, response: httpx2.Response) -> httpx2.Response:
@@ -85,7 +87,9 @@ def _same_host(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     safer = (before.scheme, after.scheme, before.port, after.port) == ("http", "https", None, None)
     same = before.hostname == after.hostname and (safer or _place(before) == _place(after))
     if not same or following.method != request.method:
-        raise ElsewhereError(f"{after.scheme}://{after.hostname}{'' if after.port is None else f':{after.port}'}")
+        raise ElsewhereError(
+            masked(f"{after.scheme}://{after.hostname}{'' if after.port is None else f':{after.port}'}")
+        )
     return following
 
 
