@@ -25,5 +25,5 @@ def init(
     with ending.told():
         text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
         written = write_starter(folder, {**starter(), SCHEMA_FILE: text.encode()})
-    print(f"wrote {', '.join(str(path) for path in written)}")
+    print(f"wrote {' and '.join(str(path) for path in written)}")
     print(f"next: {ending.command('run', str(written[0]))}")
