@@ -6,6 +6,7 @@ and Pearson's lower bound, and the first that fails ends it. That there is no th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
@@ -156,8 +157,10 @@ class _Tests:
         """Pairs kept, those of them that agree, and the lower bound of the agreement."""
         kept = self.sure >= cut
         n, agreed = int(kept.sum()), int(self.right[kept].sum())
-        effect = _design_effect(self.prompts[kept], self.shared)
-        effect *= _few(n, len(np.unique(self.prompts[kept])), level)
+        prompts = self.prompts[kept]
+        few = _few(n, len(np.unique(prompts)), level)
+        # No pair counts for less than where a prompt's pairs are of one fate: prompts are then counted exactly.
+        effect = min(few * _design_effect(prompts, self.shared), _design_effect(prompts, 1.0))
         return n, agreed, lower_bound(agreed / effect, n / effect, confidence=level)
 
 
@@ -225,6 +228,6 @@ def _few(pairs: int, prompts: int, level: float) -> float:
     has a prompt of its own.
     """
     if prompts < 2 or pairs == prompts:
-        return float(max(pairs, 1)) if prompts < 2 else 1.0
+        return 1.0 if pairs == prompts else math.inf
     of_prompts, of_pairs = (float(extra("scipy.stats").t.ppf(level, n - 1)) for n in (prompts, pairs))
     return (of_prompts / of_pairs) ** 2
