@@ -11,5 +11,6 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_API_KEY": "The key of the endpoint `openai`, unless its `api_key_env` names another variable.",
     "OPENAI_BASE_URL": "The address of the endpoint `openai`; OpenAI's own where it is not set.",
     "AZURE_OPENAI_API_KEY": "The key of `judgegen finetune` on Azure.",
+    "XDG_CACHE_HOME": "Where `judgegen report` keeps what draws its charts; ~/.cache where it is not set.",
     "JUDGEGEN_TRACEBACK": "Set to anything: a fault of judgegen's own prints its traceback.",
 }
