@@ -17,7 +17,7 @@ quick: $(VENV)/dev
 
 # What people look at, in headless Chromium: installed from the system's packages where there is none.
 browser: $(VENV)/browser
-	$(BIN)/python -m pytest tests/browser
+	BROWSER=1 $(BIN)/python -m pytest tests/browser
 
 $(VENV)/browser: $(VENV)/dev
 	command -v chromium || command -v chromium-browser || { apt-get update -qq && apt-get install -y -qq chromium; }

@@ -1,7 +1,7 @@
 """Pages in a real browser: headless Chromium, driven by Playwright. `make browser` installs both and runs these.
 
-Everything here is skipped where either is missing. A page may say nothing on its console and ask
-for nothing but itself.
+Everything here is skipped elsewhere: the driver keeps an event loop running in its process, in which no other test can
+run one. A page may say nothing on its console and ask for nothing but itself.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skipped without a browser, and said to be."""
-    missing = importlib.util.find_spec("playwright") is None or CHROMIUM is None
+    """Skipped where `make browser` does not ask for them, and said to be."""
+    missing = "BROWSER" not in os.environ or importlib.util.find_spec("playwright") is None or CHROMIUM is None
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.slow)
