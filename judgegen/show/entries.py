@@ -127,11 +127,11 @@ def _card(entry: Entry) -> str:
         for name, side in sides
         if side is not None
     )
-    heard = "".join(f"<li>{_html(heard(opinion))}</li>" for opinion in entry.opinions)
+    opinions = "".join(f"<li>{_html(heard(opinion))}</li>" for opinion in entry.opinions)
     prompt = f'<div style="{BOX}">{_html(said(entry.messages))}</div>'
     table = f'<table style="width:100%;table-layout:fixed"><tr>{cells}</tr></table>'
     summary = f"<summary>{_html(f'{entry.name}: {_head(entry)}')}</summary>"
-    return f"<details open>{summary}{prompt}{table}<ul>{heard}</ul></details>"
+    return f"<details open>{summary}{prompt}{table}<ul>{opinions}</ul></details>"
 
 
 def _html(text: str) -> str:

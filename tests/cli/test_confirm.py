@@ -66,7 +66,7 @@ def test_a_terminal_is_asked_before_money_goes_out(popen: Popen, tmp_path: Path)
     """The expected cost is shown, and at a no nothing is made and nothing sent."""
     code, shown = on_a_terminal(popen, tmp_path, "n\n")
     assert code == 1
-    assert re.search(r"expected cost \$0\.\d+ \(\$0\.\d+ to \$0\.\d+\): 1 prompts, 9 calls", shown)
+    assert re.search(r"expected cost \$0\.\d+ \(\$0\.\d+ to \$0\.\d+\): 1 prompt, 9 calls", shown)
     assert "go on? [Y/n]" in shown
     assert not (tmp_path / "runs").exists()
 

@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "sampler": {"endpoint": "world", "model": "small", "variants": [{"name": "a", "n": 3, "temperature": 0.7}]},
         "judge": {"endpoint": "world", "model": "large"},
-        "pairs": {"min_p_chosen": 0.8},
+        "pairs": {"min_p_chosen": 0.8, "p_chosen": "stated"},  # what such a judge is worth is below any such threshold
     }
     asyncio.run(api.generate(table, out=folder, prompts=[f"Question {n}?" for n in range(60)]))
     return folder
