@@ -66,7 +66,7 @@ def shown(tmp_path: Path) -> Any:
 def test_the_commands_run_in_their_order(shown: Any) -> None:
     """From init to write, then the Python that follows, in one folder."""
     folder, environment = shown
-    assert [c[1] for c in commands()] == ["init", "estimate", "run", "run", "show", "report", "write"]
+    assert [c[1] for c in commands()] == ["init", "estimate", "rehearse", "run", "run", "show", "report", "write"]
     for command in commands():
         called = [sys.executable, "-m", *command]
         done = subprocess.run(called, cwd=folder, env=environment, capture_output=True, text=True, check=False)
