@@ -135,7 +135,8 @@ def _pair(number: int, row: Mapping[str, Any]) -> Iterator[str]:
     yield f"{number}. {'prompt':<8} {shortened(said(row['prompt'][-1:]), width)}"
     for side in ("chosen", "rejected"):
         yield f"   {side:<8} {shortened(said(row[side]), width)}"
-    yield f"   {'p':<8} {row['p_chosen']:.2f}"
+    if row["p_chosen"] is not None:  # no judge said which of the two
+        yield f"   {'p':<8} {row['p_chosen']:.2f}"
 
 
 def poor_judge(folder: Path) -> bool:

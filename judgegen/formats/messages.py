@@ -17,7 +17,7 @@ import orjson
 from judgegen.formats.format import Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
 
-_GLANCE = 40  # characters
+_HEAD = 8  # words
 ANSWERED = ("user", "tool", "function")
 """Roles that the assistant answers."""
 
@@ -86,17 +86,19 @@ def alike(first: Sequence[Message], second: Sequence[Message]) -> bool:
 
 def _alike(first: Message, second: Message) -> bool:
     """Whether two messages have one role and one essence; their first words mostly tell that they have not."""
-    one, other = _begun(text(first)), _begun(text(second))
-    both = min(len(one), len(other))
-    if first["role"] != second["role"] or one[:both] != other[:both]:
+    if first["role"] != second["role"] or differ(text(first), text(second)):
         return False
     return essence(first) == essence(second)
 
 
-def _begun(words: str) -> list[str]:
-    """The first words of a text, each normal by itself; the one that may be cut is none of them."""
-    begun = words[:_GLANCE].split()[:-1]
-    return begun if words.isascii() else [unicodedata.normalize("NFC", word) for word in begun]
+def differ(first: str, second: str) -> bool:
+    """Whether the first words of two texts differ by more than white space and the ways to spell one character."""
+    return _head(first) != _head(second)
+
+
+def _head(words: str) -> list[str]:
+    head = words.split(None, _HEAD)[:_HEAD]
+    return head if words.isascii() else [unicodedata.normalize("NFC", word) for word in head]
 
 
 def _folded(words: str) -> str:

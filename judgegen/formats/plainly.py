@@ -6,14 +6,12 @@ It takes a few microseconds where the rules take a hundred, and answers False wh
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
 
 from judgegen.formats.format import PAIR, SYSTEM_USER_ASSISTANT, Format, Preference
+from judgegen.formats.messages import differ
 
 _HALF = re.compile("[\ud800-\udfff]")
-_HEAD = 8
-"""Words by which two answers are told apart; where they begin alike the rules look closer."""
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("p_chosen", "margin"), float),
     **dict.fromkeys(("prompt_id", "reference"), str),
@@ -80,16 +78,6 @@ def _is_side(side: Any, name: str, form: Format) -> bool:
     if type(side) is not list or len(side) != 1 or not _is_plain(side[0]):
         return False
     return bool(side[0]["role"] == "assistant" and side[0]["content"] and not side[0]["content"].isspace())
-
-
-def differ(first: str, second: str) -> bool:
-    """Whether two texts certainly differ by more than white space and the ways to spell one character."""
-    return _head(first) != _head(second)
-
-
-def _head(text: str) -> list[str]:
-    words = text.split(None, _HEAD)[:_HEAD]
-    return words if text.isascii() else [unicodedata.normalize("NFC", word) for word in words]
 
 
 def has_half(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from judgegen.formats import fit, messages, preferred
 from judgegen.formats.chat_rules import Fault, chat, definitions
 from judgegen.formats.format import Format, Unfit
-from judgegen.formats.plainly import differ
+from judgegen.formats.messages import differ
 
 _OLD = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}
 _INPUT = frozenset({"messages", "tools", "parallel_tool_calls"})

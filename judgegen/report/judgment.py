@@ -84,11 +84,9 @@ def _flips(rate: float | None) -> Iterator[Remark]:
     if rate > 0.5:
         yield Remark("bad", f"{words}: a coin does as well.")
     elif rate > 0.25:
-        yield Remark(
-            "beware", f"{words}; those are no evidence and gave no pair, and the rest come from a shaky judge."
-        )
+        yield Remark("beware", f"{words}; those are no evidence, and the rest come from a shaky judge.")
     else:
-        yield Remark("good", f"{words}; those gave no pair.")
+        yield Remark("good", f"{words}; those are no evidence.")
 
 
 def _texts(summary: Mapping[str, Any]) -> Iterator[Remark]:

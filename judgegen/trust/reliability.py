@@ -108,7 +108,7 @@ def equal_mass(rows: Probabilities) -> NDArray[np.int64]:
 
 def steps(rows: Probabilities, most: int = STEPS) -> Floats:
     """Confidences to cut at, strict to lax: every distinct one where they are few, else equal shares of the pairs."""
-    values = np.sort(rows.confidence[rows.kept])[::-1]
+    values: Floats = np.sort(rows.confidence[rows.kept])[::-1]
     if len(values) == 0:
         return values
     distinct = np.unique(values)[::-1]

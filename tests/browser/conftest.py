@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.filterwarnings("ignore"))  # of asyncio, at the driver's end: not ours
             if missing:
-                item.add_marker(pytest.mark.skip(reason="no browser: `make browser` installs one and runs these"))
+                item.add_marker(pytest.mark.skip(reason="in a browser: `make browser` installs one and runs these"))
 
 
 @pytest.fixture(scope="session")

@@ -118,3 +118,15 @@ def test_whatever_is_left_is_a_sentence_and_a_code(
     assert words in said
     assert "journal" in said or "out/x:" in said or "nothing is lost" in said
     assert "Traceback" not in said
+
+
+def test_a_pair_that_nobody_judged_is_shown_without_a_probability(tmp_path: Path) -> None:
+    """A grader alone made it: there is no P, and none is made up."""
+    run = run_with(tmp_path / "run", "an answer")
+    path = run.folder / "preferences.jsonl"
+    row = json.loads(path.read_text(encoding="utf-8"))
+    assert [line for line in ending.text(run) if line.startswith("   p ")]
+    path.write_text(json.dumps({**row, "p_chosen": None}) + "\n", encoding="utf-8")
+    lines = list(ending.text(run))
+    assert [line for line in lines if line.startswith("   rejected")]
+    assert not [line for line in lines if line.startswith("   p ")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from judgegen.llm.calls import Call, Outcome, Reply, Tag
+from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag
 from judgegen.llm.providers import batchrows, reading, refusals
 from judgegen.llm.retry import Transient
 
@@ -126,6 +126,10 @@ def test_anything_in_any_place_of_a_row_is_no_exception(row: dict[str, Any]) -> 
             container, key = places(odd)[number]
             container[key] = value
             found = batchrows.read(odd)
-            if found is not None and found.completion is not None:
+            if found is None:  # it names no request any more
+                assert key in ("custom_id", "key")
+            elif found.completion is None:
+                assert found.refusal is not None
+            else:
                 with suppress(Transient):
-                    reading.reply(CALL, found.completion)
+                    assert isinstance(reading.reply(CALL, found.completion), Reply | Failure)

@@ -335,33 +335,18 @@ def test_an_answer_given_up_waiting_for_is_not_bought_for_ever(tmp_path: Path) -
     asyncio.run(main())
 
 
-def test_a_server_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gone after it answered, it costs no call its retries, and is looked for by one request at a time."""
-    monkeypatch.setattr("judgegen.llm.outage._FIRST_S", 0.01)
-    monkeypatch.setattr("judgegen.llm.outage._MOST_S", 0.02)
-    looks = 0
-
-    def restarts(one: Call, asked: int) -> Outcome:
-        nonlocal looks
-        if one.id != call().id and looks < 30:
-            looks += 1
-            raise Transient("no connection", away=True)
-        return good(one, asked)
-
-    async def main() -> None:
-        scene = Scene(tmp_path, restarts, retries=0)
-        await scene.send(call())
-        answers = await asyncio.gather(*(scene.send(call(n)) for n in range(1, 21)))
-        assert {type(answer) for answer in answers} == {Reply}
-        assert scene.stop.error is None
-        await scene.end()
-
-    asyncio.run(main())
-    assert looks == 30
-
-
-def test_a_server_that_its_gateway_misses_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many calls refused by a gateway and none answered since: an outage, which costs no call all of its retries."""
+@pytest.mark.parametrize(
+    ("trouble", "retries", "refused"),
+    [
+        (Transient("no connection", away=True), 0, 30),
+        (Transient("502 Bad Gateway", unserved=True), 1, 60),
+    ],
+    ids=["away", "missed by its gateway"],
+)
+def test_a_server_that_is_not_there_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Transient, retries: int, refused: int
+) -> None:
+    """Gone after it answered, or refused by a gateway for many calls and answering none: no call loses its retries."""
     monkeypatch.setattr("judgegen.llm.outage._FIRST_S", 0.01)
     monkeypatch.setattr("judgegen.llm.outage._MOST_S", 0.02)
     monkeypatch.setattr("judgegen.llm.retry.FIRST_WAIT_S", 0.01)
@@ -369,13 +354,13 @@ def test_a_server_that_its_gateway_misses_is_waited_for(tmp_path: Path, monkeypa
 
     def restarts(one: Call, asked: int) -> Outcome:
         nonlocal looks
-        if one.id != call().id and looks < 60:
+        if one.id != call().id and looks < refused:
             looks += 1
-            raise Transient("502 Bad Gateway", unserved=True)
+            raise trouble
         return good(one, asked)
 
     async def main() -> None:
-        scene = Scene(tmp_path, restarts, retries=1)
+        scene = Scene(tmp_path, restarts, retries=retries)
         await scene.send(call())
         answers = await asyncio.gather(*(scene.send(call(n)) for n in range(1, 21)))
         assert {type(answer) for answer in answers} == {Reply}
@@ -383,7 +368,7 @@ def test_a_server_that_its_gateway_misses_is_waited_for(tmp_path: Path, monkeypa
         await scene.end()
 
     asyncio.run(main())
-    assert looks == 60
+    assert looks == refused
 
 
 def test_what_a_gateway_says_of_one_request_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,7 @@ def test_a_judge_worse_than_chance_is_silenced_and_not_turned_round() -> None:
 def test_auto_takes_the_method_that_holds_on_prompts_unseen() -> None:
     """Steps where the middle means nothing, a slope for logistic votes; the calibrated are left nearly alone."""
     rng = np.random.default_rng(8)
-    p = rng.choice([0.5, 0.6, 0.7, 0.8, 1.0], 2000)
+    p = rng.choice(np.array([0.5, 0.6, 0.7, 0.8, 1.0]), 2000)
     y = (rng.random(2000) < np.where(p == 1.0, 0.95, 0.5)).astype(float)
     assert fit_map(p, y, [str(i) for i in range(2000)]).method == "isotonic"
     assert fit_map(*world(9, 2000)).method == "platt"
