@@ -166,3 +166,13 @@ def test_keys_that_say_nothing_to_a_strangers_method_are_refused(site: Path, ser
     done = command(site, folder, "run", "mine.toml")
     assert done.returncode == 2
     assert 'schedule is for method = "pairwise"' in done.stderr
+
+
+def test_a_provider_that_is_not_asked_is_not_loaded() -> None:
+    """Finding providers imports their files alone: no client's library comes with a run file that names none."""
+    code = (
+        "import sys; from judgegen.spec.reading import parse; from judgegen.llm.providers.table import PROVIDERS; "
+        "assert 'openai' in PROVIDERS; print(sorted({'openai', 'aiohttp', 'httpx2', 'xllamacpp'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

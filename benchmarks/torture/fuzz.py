@@ -21,9 +21,9 @@ from judgegen.exchange.import_ import Reject, imported
 from judgegen.judge import read as judge
 from judgegen.judge.guard import Frame
 from judgegen.llm.calls import Call, Reply, Tag, outcome_from_dict, outcome_to_dict
-from judgegen.llm.providers import reading, refusals
-from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.retry import Rejected, Transient
+from judgegen.llm.wire import reading, refusals
+from judgegen.llm.wire.delay import asked_s
 from judgegen.sampler.read import candidates
 from judgegen.sources.labelled import labelled, labelled_from_rows
 from judgegen.writer.files import json_line

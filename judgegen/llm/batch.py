@@ -28,13 +28,13 @@ from judgegen.llm.learned import Known, Learned
 from judgegen.llm.manner import SystemRole, ways
 from judgegen.llm.outbox import Batch, Outbox, Size
 from judgegen.llm.persist import persist
-from judgegen.llm.providers import batchrows, reading, refusals
-from judgegen.llm.providers.body import body
-from judgegen.llm.providers.meaning import Meanings, spoken
-from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
 from judgegen.llm.secrets import masked
 from judgegen.llm.trial import Trial
+from judgegen.llm.wire import batchrows, reading, refusals
+from judgegen.llm.wire.body import body
+from judgegen.llm.wire.meaning import Meanings, spoken
+from judgegen.llm.wire.refusals import Refusal
 
 METADATA_KEY = "judgegen_batch"
 API = "batch API"

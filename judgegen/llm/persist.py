@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused
-from judgegen.llm.providers import refusals
-from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.retry import wait_s
+from judgegen.llm.wire import refusals
+from judgegen.llm.wire.delay import asked_s
 
 T = TypeVar("T")
 RETRIES = 8

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag
-from judgegen.llm.providers import batchrows, reading, refusals
 from judgegen.llm.retry import Transient
+from judgegen.llm.wire import batchrows, reading, refusals
 
 CALL = Call(
     endpoint="e",

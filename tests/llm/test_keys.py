@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from judgegen.errors import ProviderRefused, SpecError
 from judgegen.llm import secrets
 from judgegen.llm.calls import Call, Tag
-from judgegen.llm.providers.keys import api_key, login
 from judgegen.llm.providers.openai import connect
+from judgegen.llm.wire.keys import api_key, login
 from judgegen.spec import Endpoint
 
 KEY = "sk-planted-1f2e3d4c5b"

@@ -12,9 +12,9 @@ from aiohttp import web
 from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Failure, Reply, Role, Tag, Usage
 from judgegen.llm.dialects import limit_name
-from judgegen.llm.providers.body import body as body_of
 from judgegen.llm.providers.openai import ChatProvider, connect
 from judgegen.llm.retry import Rejected, Transient
+from judgegen.llm.wire.body import body as body_of
 from judgegen.spec import Endpoint
 
 COMPLETION = {

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from judgegen.errors import Incomplete, Unanswered
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import Outage
-from judgegen.llm.providers.delay import asked_s, span
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
+from judgegen.llm.wire.delay import asked_s, span
 
 NOW = 1_800_000_000.0
 

@@ -16,8 +16,8 @@ from judgegen.judge.read import verdict
 from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag, Usage, outcome_from_dict, outcome_to_dict
 from judgegen.llm.journal import Journal
-from judgegen.llm.providers.reading import reply
 from judgegen.llm.retry import Transient
+from judgegen.llm.wire.reading import reply
 from judgegen.records import Unreadable, Verdict
 from judgegen.sampler.read import candidates
 from judgegen.sampler.screen import screen

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Failure, Reply, Tag
 from judgegen.llm.learned import Learned
-from judgegen.llm.providers import refusals
 from judgegen.llm.providers.openai import ChatProvider
 from judgegen.llm.retry import Doubtful
+from judgegen.llm.wire import refusals
 
 SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string", "enum": ["C", "D", "tie"]}}}
 WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature", "max_tokens"})

@@ -18,8 +18,8 @@ from judgegen.judge import build, read, score
 from judgegen.judge.build import Notes
 from judgegen.llm.calls import Call
 from judgegen.llm.manner import ways
-from judgegen.llm.providers import reading
-from judgegen.llm.providers.body import body as body_of_call
+from judgegen.llm.wire import reading
+from judgegen.llm.wire.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Verdict
 from judgegen.simulator.asked import asked
 from judgegen.simulator.scripted import Refusal, World, quality_of

@@ -9,8 +9,8 @@ import pytest
 
 from judgegen.judge import build, read
 from judgegen.llm.calls import Call
-from judgegen.llm.providers import reading
-from judgegen.llm.providers.body import body as body_of_call
+from judgegen.llm.wire import reading
+from judgegen.llm.wire.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
 from judgegen.simulator.scripted import Refusal, World
 from judgegen.spec import Scripted

@@ -16,10 +16,10 @@ import pytest
 from judgegen.errors import ProviderRefused
 from judgegen.llm import secrets
 from judgegen.llm.calls import Call, Reply, Tag
-from judgegen.llm.providers import refusals
-from judgegen.llm.providers.delay import asked_s
 from judgegen.llm.providers.openai import connect
 from judgegen.llm.retry import Transient
+from judgegen.llm.wire import refusals
+from judgegen.llm.wire.delay import asked_s
 from judgegen.spec import Endpoint
 
 Writes = Callable[[asyncio.StreamWriter, int], Awaitable[None]]

@@ -21,16 +21,16 @@ from judgegen.llm.calls import Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
-from judgegen.llm.providers import catalogue, reading, refusals
-from judgegen.llm.providers.body import body
-from judgegen.llm.providers.delay import asked_s
-from judgegen.llm.providers.keys import api_key, login
 from judgegen.llm.providers.listing import Listing
-from judgegen.llm.providers.meaning import Meanings, spoken, users_own
-from judgegen.llm.providers.refusals import Refusal
 from judgegen.llm.retry import Transient
 from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
+from judgegen.llm.wire import catalogue, reading, refusals
+from judgegen.llm.wire.body import body
+from judgegen.llm.wire.delay import asked_s
+from judgegen.llm.wire.keys import api_key, login
+from judgegen.llm.wire.meaning import Meanings, spoken, users_own
+from judgegen.llm.wire.refusals import Refusal
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -161,7 +161,7 @@ def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounde
     import httpx2
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
-    from judgegen.llm.providers.transport import Bounded
+    from judgegen.llm.wire.transport import Bounded
 
     opened, login_header = login(endpoint, name, base_url or endpoint.base_url or "")
     url, asked = _split(opened)
@@ -219,7 +219,7 @@ def connect(
     import httpx2
     from openai import APIConnectionError, APIStatusError
 
-    from judgegen.llm.providers.transport import ElsewhereError
+    from judgegen.llm.wire.transport import ElsewhereError
 
     url = base_url or endpoint.base_url or ""
     asking = client(endpoint, name, base_url=url, bounded=True)
@@ -256,7 +256,7 @@ async def contexts(endpoint: Endpoint, name: str) -> dict[str, int]:
     import httpx2
     from openai import APIConnectionError, APIStatusError
 
-    from judgegen.llm.providers.transport import ElsewhereError
+    from judgegen.llm.wire.transport import ElsewhereError
 
     try:
         async with client(endpoint, name, bounded=True) as asking:

@@ -14,8 +14,8 @@ from typing import Any
 
 from judgegen.llm import shape
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Reply
-from judgegen.llm.providers import counting
 from judgegen.llm.retry import Transient
+from judgegen.llm.wire import counting
 from judgegen.textual import clean
 
 DETAIL = 2_000

@@ -13,10 +13,10 @@ from judgegen.errors import ProviderRefused
 from judgegen.llm import signs
 from judgegen.llm.calls import Call, Failure
 from judgegen.llm.learned import Learned
-from judgegen.llm.providers.body import WIRE_NAMES
-from judgegen.llm.providers.refusals import Refusal, What
 from judgegen.llm.retry import Doubtful, Transient
 from judgegen.llm.trial import Trial
+from judgegen.llm.wire.body import WIRE_NAMES
+from judgegen.llm.wire.refusals import Refusal, What
 
 _NOT_TAKEN = re.compile(
     r"unsupported|unrecogni[sz]ed|unknown|not support|not permitted|not allowed|unexpected|extra (fields|inputs)|"

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgegen.llm.providers import refusals
-from judgegen.llm.providers.refusals import Refusal
+from judgegen.llm.wire import refusals
+from judgegen.llm.wire.refusals import Refusal
 
 _STATUS = {
     "invalid_request_error": 400,
