@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.scripted import World
 from judgegen.spec import Scripted
 from torture.forge import End, Forge
@@ -289,7 +289,7 @@ class Server:
         fault, bill = FAULTS.get(_named(name)), self.bills.setdefault(name, Bill())
         bill.requests += 1
         answer = self.world.answer(body)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, Problem):
             return http(answer.status, answer.payload())
         sound = json.dumps(answer).encode()
         strikes = fault is not None and {

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from torture.faults import OK, Raw, Server, http, path_of, served
 from torture.forge import Forge
 from torture.scene import scene
@@ -156,7 +156,7 @@ class Parrot(Server):
         name = head.split(" ")[1].split("/")[1]
         self.counted[name] += 1
         answer = self.world.answer(body)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, Problem):
             return http(answer.status, answer.payload())
         if self.counted[name] % 2:
             return http(200, answer)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Change, Fault, Finish, Status, Usage
 
 _TYPES: Mapping[int, str] = {429: "rate_limit_error", 401: "authentication_error", 403: "permission_error"}
@@ -17,7 +17,7 @@ def error_of(one: Status) -> Any:
     if one.body is not None:
         return one.body
     kind = _TYPES.get(one.status, "server_error" if one.status >= 500 else "invalid_request_error")
-    return Refusal(message=f"A fault of the plan: {one.status}.", status=one.status, type=kind).payload()
+    return Problem(message=f"A fault of the plan: {one.status}.", status=one.status, type=kind).payload()
 
 
 def refused(one: Fault) -> tuple[int, Any] | None:

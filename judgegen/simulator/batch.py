@@ -15,10 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.batch_state import ENDPOINT, Batch
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Strikes
 from judgegen.simulator.files import Files, Stored
-from judgegen.simulator.job import ENDPOINT, Job
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import Tally
@@ -40,7 +40,7 @@ class Batches:
         self._strikes = strikes
         self._speaker, self._files, self._tally, self._settings = speaker, files, tally, settings
         self._seed = speaker.world.settings.seed
-        self._jobs: dict[str, Job] = {}
+        self._all: dict[str, Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._submissions = Lots("submissions", self._seed)
 
@@ -62,67 +62,67 @@ class Batches:
     async def create(self, request: web.Request) -> web.Response:
         """Accept one batch."""
         body = await body_of(request)
-        if isinstance(body, Refusal):
+        if isinstance(body, Problem):
             return refused(body)
         stored = self._files.get(str(body.get("input_file_id")))
         if (refusal := _refusal(body, stored)) is not None or stored is None:
-            return refused(refusal or Refusal(message="no file"))
+            return refused(refusal or Problem(message="no file"))
         if self._submissions.unit() < self._settings.busy_rate:
             self._tally.came_to("throttled")
-            busy = Refusal(message="Slow down.", status=429, type="rate_limit_error", code="rate_limit_exceeded")
+            busy = Problem(message="Slow down.", status=429, type="rate_limit_error", code="rate_limit_exceeded")
             return in_json(busy.payload(), 429, {"retry-after-ms": "50"})
-        job = self._accept(stored, body.get("metadata"))
+        batch = self._accept(stored, body.get("metadata"))
         if self._submissions.unit() < self._settings.crash_rate:
             self._tally.came_to("fault")
             return dropped(request)
-        return in_json(job.row())
+        return in_json(batch.row())
 
-    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> Job:
-        job = Job(input=stored, metadata=metadata)
-        lots = Lots("batch", self._seed, len(self._jobs))
-        self._jobs[job.id] = job
+    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> Batch:
+        batch = Batch(input=stored, metadata=metadata)
+        lots = Lots("batch", self._seed, len(self._all))
+        self._all[batch.id] = batch
         self._tally.counts["batches"] += 1
-        work = Work(job, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes)
+        work = Work(batch, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes)
         task = asyncio.create_task(work.done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return job
+        return batch
 
     def enqueued(self, model: str | None) -> int:
         """Input tokens of the open batches for `model`."""
-        return sum(job.tokens for job in self._jobs.values() if job.model == model and not job.over)
+        return sum(batch.tokens for batch in self._all.values() if batch.model == model and not batch.over)
 
     async def listed(self, request: web.Request) -> web.Response:
         """The batches, newest first."""
-        rows = {job.id: job.row() for job in reversed(self._jobs.values())}
+        rows = {batch.id: batch.row() for batch in reversed(self._all.values())}
         return page(rows, request.query, most=100, usual=20)
 
     async def described(self, request: web.Request) -> web.Response:
         """One batch."""
-        job = self._jobs.get(request.match_info["id"])
-        return _none(request) if job is None else in_json(job.row())
+        batch = self._all.get(request.match_info["id"])
+        return _none(request) if batch is None else in_json(batch.row())
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop one batch where it is."""
-        job = self._jobs.get(request.match_info["id"])
-        if job is None:
+        batch = self._all.get(request.match_info["id"])
+        if batch is None:
             return _none(request)
-        if job.over:
-            return bad("id", f"Cannot cancel a batch with status '{job.status}'.", status=409)
-        job.cancel()
-        return in_json(job.row())
+        if batch.over:
+            return bad("id", f"Cannot cancel a batch with status '{batch.status}'.", status=409)
+        batch.cancel()
+        return in_json(batch.row())
 
 
 def _none(request: web.Request) -> web.Response:
     return bad("id", f"No batch found with id '{request.match_info['id']}'.", status=404)
 
 
-def _refusal(body: Mapping[str, Any], stored: Stored | None) -> Refusal | None:
+def _refusal(body: Mapping[str, Any], stored: Stored | None) -> Problem | None:
     if stored is None or stored.purpose != "batch":
         said = f"Cannot find file {body.get('input_file_id')} of purpose 'batch'."
-        return Refusal(message=said, param="input_file_id")
+        return Problem(message=said, param="input_file_id")
     if body.get("endpoint") != ENDPOINT:
-        return Refusal(message=f"Invalid 'endpoint'; here only {ENDPOINT} is served.", param="endpoint")
+        return Problem(message=f"Invalid 'endpoint'; here only {ENDPOINT} is served.", param="endpoint")
     if body.get("completion_window") != "24h":
-        return Refusal(message="Invalid 'completion_window'; supported: 24h.", param="completion_window")
-    return None if is_metadata(body.get("metadata")) else Refusal(message="Invalid 'metadata'.", param="metadata")
+        return Problem(message="Invalid 'completion_window'; supported: 24h.", param="completion_window")
+    return None if is_metadata(body.get("metadata")) else Problem(message="Invalid 'metadata'.", param="metadata")

@@ -24,7 +24,7 @@ _RANGES: Mapping[str, tuple[type, float, float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Problem:
     """An answer that is an error. `param` is the parameter at fault, where one is."""
 
     message: str
@@ -38,13 +38,13 @@ class Refusal:
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
-NOT_JSON = Refusal(message="The body of this request is not a JSON object.")
-NO_LOGPROBS = Refusal(
+NOT_JSON = Problem(message="The body of this request is not a JSON object.")
+NO_LOGPROBS = Problem(
     message="logprobs are not supported by this model", param="logprobs", code="unsupported_parameter"
 )
 
 
-def problem(body: Mapping[str, Any]) -> Refusal | None:
+def problem(body: Mapping[str, Any]) -> Problem | None:
     """The first thing wrong with a chat-completions body; None where it can be answered."""
     return next(_problems(body), None)
 
@@ -63,7 +63,7 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "\n".join(str(part.get("text", "")) for part in content)
 
 
-def _problems(body: Mapping[str, Any]) -> Iterator[Refusal]:
+def _problems(body: Mapping[str, Any]) -> Iterator[Problem]:
     for name in ("model", "messages"):
         if body.get(name) is None:
             yield _bad(name, f"Missing required parameter: '{name}'.", "missing_required_parameter")
@@ -77,7 +77,7 @@ def _problems(body: Mapping[str, Any]) -> Iterator[Refusal]:
     yield from _format(body.get("response_format"))
 
 
-def _messages(messages: Any) -> Iterator[Refusal]:
+def _messages(messages: Any) -> Iterator[Problem]:
     if not isinstance(messages, list | tuple) or not messages:
         yield _bad("messages", "Invalid 'messages': expected an array of at least one message.", "invalid_type")
     for i, message in enumerate(messages):
@@ -98,7 +98,7 @@ def _is_content(content: Any, *, silent: bool) -> bool:
     return isinstance(content, str) or (content is None and silent)
 
 
-def _number(name: str, value: Any, kind: type, low: float, high: float) -> Iterator[Refusal]:
+def _number(name: str, value: Any, kind: type, low: float, high: float) -> Iterator[Problem]:
     word = "integer" if kind is int else "decimal"
     if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
         yield _bad(name, f"Invalid type for '{name}': expected {word}, but got {value!r} instead.", "invalid_type")
@@ -110,7 +110,7 @@ def _number(name: str, value: Any, kind: type, low: float, high: float) -> Itera
         yield _bad(name, said, f"{word}_above_max_value")
 
 
-def _together(body: Mapping[str, Any]) -> Iterator[Refusal]:
+def _together(body: Mapping[str, Any]) -> Iterator[Problem]:
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
         said = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
         yield _bad("max_tokens", said, "invalid_parameter_combination")
@@ -122,7 +122,7 @@ def _together(body: Mapping[str, Any]) -> Iterator[Refusal]:
         yield _bad("stream", "Streaming is not supported by this model.", "unsupported_value")
 
 
-def _format(asked: Any) -> Iterator[Refusal]:
+def _format(asked: Any) -> Iterator[Problem]:
     if asked is None:
         return
     kind = asked.get("type") if isinstance(asked, Mapping) else None
@@ -137,5 +137,5 @@ def _format(asked: Any) -> Iterator[Refusal]:
                 yield _bad(where, f"Missing required parameter: '{where}'.", "missing_required_parameter")
 
 
-def _bad(param: str, message: str, code: str) -> Refusal:
-    return Refusal(message=message, param=param, code=code)
+def _bad(param: str, message: str, code: str) -> Problem:
+    return Problem(message=message, param=param, code=code)

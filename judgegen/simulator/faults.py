@@ -165,7 +165,7 @@ _ROWS = ("status", "change", "finish", "usage")
 _ROUTES = ("status", "hang", "drop", "malformed", "text")
 
 
-class Plan(Frozen):
+class FaultPlan(Frozen):
     """A whole plan."""
 
     seed: int = 0
@@ -180,14 +180,14 @@ class Plan(Frozen):
         return self
 
 
-def parse(table: Mapping[str, Any], where: str = "plan") -> Plan:
+def parse(table: Mapping[str, Any], where: str = "plan") -> FaultPlan:
     """A plan's table; `where` names it in errors.
 
     Raises:
         SpecError: every problem found, one a line.
     """
     try:
-        return Plan.model_validate(dict(table))
+        return FaultPlan.model_validate(dict(table))
     except ValidationError as error:
         raise SpecError("\n".join(f"{where}: {problem}" for problem in _problems(error))) from None
 
@@ -207,11 +207,11 @@ def _problems(error: ValidationError) -> Iterator[str]:
 
 
 def _known(place: tuple[int | str, ...]) -> str:
-    kind = KINDS[str(place[2])] if len(place) > 2 else Plan
+    kind = KINDS[str(place[2])] if len(place) > 2 else FaultPlan
     return f"known: {', '.join(field.alias or name for name, field in kind.model_fields.items())}"
 
 
-def read(path: str | Path) -> Plan:
+def read(path: str | Path) -> FaultPlan:
     """The plan in a file.
 
     Raises:
@@ -229,7 +229,7 @@ def read(path: str | Path) -> Plan:
 class Strikes:
     """Says which fault a request is met by. Times are seconds on any clock that only goes forward."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: FaultPlan) -> None:
         self._plan = plan
         self._matched = [0] * len(plan.faults)
         self._met = Remembered()

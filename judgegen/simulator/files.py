@@ -20,7 +20,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.wire import bad, in_json, page, refused
 
 PURPOSES = ("batch", "fine-tune", "assistants", "vision", "user_data", "evals")
@@ -139,15 +139,15 @@ class Files:
                 await part.release()
         return name, purpose
 
-    def _problem(self, path: Path, name: str | None, purpose: str | None) -> Refusal | None:
+    def _problem(self, path: Path, name: str | None, purpose: str | None) -> Problem | None:
         if name is None:
-            return Refusal(message="'file' is a required property", param="file")
+            return Problem(message="'file' is a required property", param="file")
         if purpose not in PURPOSES:
-            return Refusal(message=f"'{purpose}' is not one of {list(PURPOSES)} - 'purpose'", param="purpose")
+            return Problem(message=f"'{purpose}' is not one of {list(PURPOSES)} - 'purpose'", param="purpose")
         if purpose == "batch" and not name.endswith(".jsonl"):
-            return Refusal(message="Invalid file format for Batch API. Must be .jsonl", param="file")
+            return Problem(message="Invalid file format for Batch API. Must be .jsonl", param="file")
         if path.stat().st_size > (self._most_batch_bytes if purpose == "batch" else MOST_BYTES):
-            return Refusal(message="File is too large.", param="file")
+            return Problem(message="File is too large.", param="file")
         return None
 
     def _of(self, answer: Callable[[Stored], web.StreamResponse]) -> Callable[[web.Request], Any]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.files import Files, Stored
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.tally import Tally
@@ -188,7 +188,7 @@ class Tunings:
         """Accept one job."""
         azure = request.path.startswith(AZURE)
         body = await body_of(request)
-        if isinstance(body, Refusal):
+        if isinstance(body, Problem):
             return refused(body)
         found = refusal(body, azure=azure) or self._without_file(body)
         if found is not None:
@@ -199,7 +199,7 @@ class Tunings:
             return dropped(request)
         return in_json(job.row())
 
-    def _without_file(self, body: Mapping[str, Any]) -> Refusal | None:
+    def _without_file(self, body: Mapping[str, Any]) -> Problem | None:
         for name in ("training_file", "validation_file"):
             file_id = body.get(name)
             if file_id is None and name == "validation_file":
@@ -207,10 +207,10 @@ class Tunings:
             stored = self._files.get(str(file_id))
             if stored is None or stored.purpose != "fine-tune":
                 said = f"File '{file_id}' does not exist, or its purpose is not 'fine-tune'."
-                return Refusal(message=said, param=name, code="invalid_file")
+                return Problem(message=said, param=name, code="invalid_file")
             if not stored.ready:
                 said = f"File '{file_id}' is still being processed and is not ready to be used for fine-tuning."
-                return Refusal(message=said, param=name, code="file_not_ready")
+                return Problem(message=said, param=name, code="file_not_ready")
         return None
 
     async def _accept(self, body: Mapping[str, Any], *, azure: bool) -> Tuning:

@@ -40,7 +40,7 @@ from judgegen.llm import dialects
 from judgegen.llm.calls import digest
 from judgegen.simulator import bodies, prose, verdicts
 from judgegen.simulator.asked import NEEDED, Asked, asked
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.prose import quality_of
@@ -49,7 +49,7 @@ from judgegen.simulator.verdicts import Odds, Token
 from judgegen.simulator.weather import Weather
 from judgegen.spec import Scripted
 
-__all__ = ["Refusal", "Response", "ScriptedProvider", "World", "quality_of"]
+__all__ = ["Problem", "Response", "ScriptedProvider", "World", "quality_of"]
 
 Kind = Literal["sampler", "judge", "refused", "throttled", "fault"]
 CHARACTERS_PER_TOKEN = 4
@@ -89,7 +89,7 @@ class World:
     settings: Scripted
     answers: Mapping[str, str] = field(default_factory=dict)
 
-    def answer(self, body: Mapping[str, Any]) -> dict[str, Any] | Refusal:
+    def answer(self, body: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The chat.completion for `body`, or why there is none."""
         if (refusal := bodies.problem(body)) is not None:
             return refusal
@@ -99,7 +99,7 @@ class World:
             what = asked(body)
         except ValueError as error:
             message = f"Invalid schema for response_format: {error}"
-            return Refusal(message=message, param="response_format", code="invalid_json_schema")
+            return Problem(message=message, param="response_format", code="invalid_json_schema")
         if (refusal := _mismatch(what)) is not None:
             return refusal
         key = body_digest(body)
@@ -194,14 +194,14 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
     return sum(3 + _tokens(bodies.text_of(message)) for message in body["messages"]) + 3
 
 
-def _mismatch(what: Asked) -> Refusal | None:
+def _mismatch(what: Asked) -> Problem | None:
     """A verdict that cannot be given is refused: a guess would look like data."""
     needed, found = NEEDED.get(what.kind, 0), len(what.shown)
     if found == needed or not needed:
         return None
     marks = f"the last user message shows {found} answers with a [quality 0.000] mark"
     wants = "a verdict needs two" if what.kind == "verdict" else "a score needs one"
-    return Refusal(message=f"Scripted: {marks}; {wants}.", param="messages", code="invalid_value")
+    return Problem(message=f"Scripted: {marks}; {wants}.", param="messages", code="invalid_value")
 
 
 def _number(body: Mapping[str, Any], name: str) -> float:
@@ -292,7 +292,7 @@ class Speaker:
                 return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
             body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
         answer = self.world.answer(body)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, Problem):
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
         said = answer if self._accent is None else self._accent.said(answer)
         return Response(kind=role(body), status=200, headers=headers, payload=said)

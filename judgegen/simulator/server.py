@@ -32,9 +32,9 @@ from aiohttp import web
 from judgegen.simulator import strike, wire
 from judgegen.simulator.altered import altered
 from judgegen.simulator.batch import Batches
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.dialect import listed_context
-from judgegen.simulator.faults import Fault, Plan, Strikes, Where
+from judgegen.simulator.faults import Fault, FaultPlan, Strikes, Where
 from judgegen.simulator.files import Files
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
 from judgegen.simulator.scripted import Response, ScriptedProvider
@@ -54,7 +54,7 @@ class Simulator:
         settings: Scripted,
         batches: BatchSettings,
         tuning: FinetuneSettings | None = None,
-        faults: Plan | None = None,
+        faults: FaultPlan | None = None,
     ) -> None:
         tuning = tuning or FinetuneSettings()
         self.provider = ScriptedProvider(settings)
@@ -106,8 +106,8 @@ class Simulator:
         finally:
             self.tally.left()
 
-    async def _chat(self, request: web.Request, body: Mapping[str, Any] | Refusal) -> web.StreamResponse:
-        fault = self._struck("chat", None if isinstance(body, Refusal) else body)
+    async def _chat(self, request: web.Request, body: Mapping[str, Any] | Problem) -> web.StreamResponse:
+        fault = self._struck("chat", None if isinstance(body, Problem) else body)
         if fault is not None:
             self.tally.came_to("fault")
             if (found := await strike.instead(fault, request)) is not None:
@@ -123,8 +123,8 @@ class Simulator:
     def _struck(self, where: Where, body: Mapping[str, Any] | None = None) -> Fault | None:
         return None if self.strikes is None else self.strikes.struck(where, body, time.monotonic())
 
-    async def _respond(self, body: Mapping[str, Any] | Refusal) -> Response:
-        if isinstance(body, Refusal):
+    async def _respond(self, body: Mapping[str, Any] | Problem) -> Response:
+        if isinstance(body, Problem):
             return Response(kind="refused", status=body.status, headers={}, payload=body.payload())
         return await self.provider.respond(body)
 
@@ -183,7 +183,7 @@ async def serving(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
-    faults: Plan | None = None,
+    faults: FaultPlan | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[Served]:
@@ -208,7 +208,7 @@ async def serve(
     *,
     batches: BatchSettings | None = None,
     tuning: FinetuneSettings | None = None,
-    faults: Plan | None = None,
+    faults: FaultPlan | None = None,
     port: int,
     host: str = "127.0.0.1",
     ready: Callable[[str], None] | None = None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.llm.training_prices import table
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.wire import is_metadata
 
 METHODS = ("supervised", "dpo", "reinforcement")
@@ -55,7 +55,7 @@ class Checked:
     errors: tuple[str, ...]
 
 
-def refusal(body: Mapping[str, Any], *, azure: bool) -> Refusal | None:
+def refusal(body: Mapping[str, Any], *, azure: bool) -> Problem | None:
     """The first thing wrong with the parameters of a job, apart from its files."""
     return next(_parameters(body, azure=azure), None)
 
@@ -71,13 +71,13 @@ def hyperparameters(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return inner.get("hyperparameters") or body.get("hyperparameters") or {}
 
 
-def _parameters(body: Mapping[str, Any], *, azure: bool) -> Iterator[Refusal]:
+def _parameters(body: Mapping[str, Any], *, azure: bool) -> Iterator[Problem]:
     for name in sorted(body.keys() - _ARGUMENTS - ({"trainingType"} if azure else set())):
-        yield Refusal(message=f"Unrecognized request argument supplied: {name}", code="unknown_parameter", param=name)
+        yield Problem(message=f"Unrecognized request argument supplied: {name}", code="unknown_parameter", param=name)
     model = body.get("model")
     if not isinstance(model, str) or not (azure or table().find(model)):
         said = f"Model {model} is not available for fine-tuning or does not exist."
-        yield Refusal(message=said, param="model", code="model_not_available")
+        yield Problem(message=said, param="model", code="model_not_available")
     if azure and body.get("trainingType", "Standard") not in TRAINING_TYPES:
         yield _bad("trainingType", f"supported: {', '.join(TRAINING_TYPES)}")
     yield from _names(body, azure=azure)
@@ -86,7 +86,7 @@ def _parameters(body: Mapping[str, Any], *, azure: bool) -> Iterator[Refusal]:
         yield _bad("validation_file", "a validation file is required for reinforcement fine-tuning")
 
 
-def _names(body: Mapping[str, Any], *, azure: bool) -> Iterator[Refusal]:
+def _names(body: Mapping[str, Any], *, azure: bool) -> Iterator[Problem]:
     suffix, seed = body.get("suffix"), body.get("seed")
     if suffix is not None and not (isinstance(suffix, str) and 1 <= len(suffix) <= 64):
         yield _bad("suffix", "expected a string of 1 to 64 characters")
@@ -98,7 +98,7 @@ def _names(body: Mapping[str, Any], *, azure: bool) -> Iterator[Refusal]:
         yield _bad("metadata", "expected at most 16 pairs of strings")
 
 
-def _method(asked: Any) -> Iterator[Refusal]:
+def _method(asked: Any) -> Iterator[Problem]:
     if asked is None:
         return
     kind = asked.get("type") if isinstance(asked, dict) else None
@@ -121,8 +121,8 @@ def _within(value: Any, kind: type, low: float, high: float) -> bool:
     return number and low <= value <= high
 
 
-def _bad(param: str, why: str) -> Refusal:
-    return Refusal(message=f"Invalid value for '{param}': {why}.", param=param, code="invalid_value")
+def _bad(param: str, why: str) -> Problem:
+    return Problem(message=f"Invalid value for '{param}': {why}.", param=param, code="invalid_value")
 
 
 def check(path: Path, method: str, *, azure: bool, fewest: int = FEWEST) -> Checked:

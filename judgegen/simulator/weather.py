@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.lots import Lots
 from judgegen.spec import Scripted
 
@@ -19,7 +19,7 @@ from judgegen.spec import Scripted
 class Fault:
     """One way for a request to fail. `error` is None where the connection is dropped."""
 
-    error: Refusal | None
+    error: Problem | None
     headers: Mapping[str, str] = field(default_factory=dict)
     at_once: bool = False  # refused on arrival, before any work
 
@@ -40,11 +40,11 @@ class Fault:
 
 
 def _server(status: int, message: str, code: str | None = None) -> Fault:
-    return Fault(error=Refusal(message=message, status=status, type="server_error", code=code))
+    return Fault(error=Problem(message=message, status=status, type="server_error", code=code))
 
 
 def _busy(message: str, code: str, headers: Mapping[str, str]) -> Fault:
-    error = Refusal(message=message, status=429, type="rate_limit_error", code=code)
+    error = Problem(message=message, status=429, type="rate_limit_error", code=code)
     return Fault(error=error, headers=headers, at_once=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator.bodies import NOT_JSON, Refusal
+from judgegen.simulator.bodies import NOT_JSON, Problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LARGEST = 64 * 1024**2
@@ -21,22 +21,22 @@ def in_json(payload: Mapping[str, Any], status: int = 200, headers: Mapping[str,
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
 
 
-def refused(refusal: Refusal) -> web.Response:
+def refused(refusal: Problem) -> web.Response:
     """An error in OpenAI's shape."""
     return in_json(refusal.payload(), refusal.status)
 
 
 def bad(param: str, message: str, *, status: int = 400, code: str | None = None) -> web.Response:
     """A request's parameter is at fault."""
-    return refused(Refusal(message=message, param=param, status=status, code=code))
+    return refused(Problem(message=message, param=param, status=status, code=code))
 
 
-async def body_of(request: web.Request) -> Mapping[str, Any] | Refusal:
+async def body_of(request: web.Request) -> Mapping[str, Any] | Problem:
     """The JSON object that was sent, or why it is none."""
     try:
         found = json.loads(await request.read(), parse_constant=_no_number)
     except web.HTTPRequestEntityTooLarge:
-        return Refusal(status=413, message=f"The body is larger than {LARGEST} bytes.", code="request_too_large")
+        return Problem(status=413, message=f"The body is larger than {LARGEST} bytes.", code="request_too_large")
     except (ValueError, RecursionError):
         return NOT_JSON
     return found if isinstance(found, dict) else NOT_JSON
@@ -89,4 +89,4 @@ def is_metadata(found: Any) -> bool:
 
 async def nowhere(request: web.Request) -> web.Response:
     """Any path or method that is not served."""
-    return refused(Refusal(status=404, message=f"Invalid URL ({request.method} {request.path})"))
+    return refused(Problem(status=404, message=f"Invalid URL ({request.method} {request.path})"))

@@ -17,10 +17,10 @@ from typing import IO, Any
 
 from judgegen.llm.calls import digest
 from judgegen.simulator.altered import altered, refused
-from judgegen.simulator.bodies import Refusal
+from judgegen.simulator.batch_state import Batch, Reading, Status
+from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Fault, Strikes
 from judgegen.simulator.files import MOST_BATCH_BYTES, Files
-from judgegen.simulator.job import Job, Reading, Status
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import Tally
@@ -33,9 +33,9 @@ LEFT = {
     "request_timeout": "The call to the model timed out.",
 }
 FAILED = (
-    Refusal(status=429, message="Rate limit reached.", type="rate_limit_error", code="rate_limit_exceeded"),
-    Refusal(status=500, message="The server had an error while processing your request.", type="server_error"),
-    Refusal(status=503, message="The engine is currently overloaded.", type="server_error"),
+    Problem(status=429, message="Rate limit reached.", type="rate_limit_error", code="rate_limit_exceeded"),
+    Problem(status=500, message="The server had an error while processing your request.", type="server_error"),
+    Problem(status=503, message="The engine is currently overloaded.", type="server_error"),
     None,  # no response at all: request_timeout
 )
 
@@ -61,7 +61,7 @@ class Work:
 
     def __init__(
         self,
-        job: Job,
+        batch: Batch,
         lots: Lots,
         settings: BatchSettings,
         speaker: Speaker,
@@ -71,11 +71,11 @@ class Work:
         strikes: Strikes | None = None,
     ) -> None:
         self._strikes = strikes
-        self._job, self._lots, self._settings = job, lots, settings
+        self._batch, self._lots, self._settings = batch, lots, settings
         self._speaker, self._files, self._tally, self._enqueued = speaker, files, tally, enqueued
         self._paths = {name: files.place() for name in ("output", "error")}
         self._source = files.place()
-        self._source.hardlink_to(job.input.path)  # the upload may be deleted while the batch is open
+        self._source.hardlink_to(batch.input.path)  # the upload may be deleted while the batch is open
 
     async def done(self) -> None:
         """Validate, answer, write the files."""
@@ -85,21 +85,21 @@ class Work:
             self._source.unlink(missing_ok=True)
 
     async def _work(self) -> None:
-        job, seconds = self._job, self._settings.seconds
+        batch, seconds = self._batch, self._settings.seconds
         await self._pause(0.1 * seconds)
         reading = await self._read()
-        job.errors = reading.errors
-        if job.errors:
-            job.enter("failed")
+        batch.errors = reading.errors
+        if batch.errors:
+            batch.enter("failed")
             return
-        job.counts["total"] = len(reading.offsets)
-        job.enter("in_progress")
+        batch.counts["total"] = len(reading.offsets)
+        batch.enter("in_progress")
         end = await self._answer(reading.offsets)
-        job.enter("finalizing")
+        batch.enter("finalizing")
         await self._pause(0.1 * seconds)
         for name, path in self._paths.items():
-            job.files[name] = self._files.keep_results(path, f"{job.id}_{name}.jsonl")
-        job.enter("cancelled" if job.cancelled.is_set() else end)
+            batch.files[name] = self._files.keep_results(path, f"{batch.id}_{name}.jsonl")
+        batch.enter("cancelled" if batch.cancelled.is_set() else end)
 
     async def _read(self) -> Reading:
         reading, offset = Reading(self._settings.most_requests), 0
@@ -123,7 +123,7 @@ class Work:
             )
             reading.errors.append({"code": "token_limit_exceeded", "message": said, "line": None, "param": None})
         if not reading.errors:
-            self._job.model, self._job.tokens = reading.model, reading.tokens
+            self._batch.model, self._batch.tokens = reading.model, reading.tokens
 
     @contextmanager
     def _input(self) -> Iterator[IO[bytes]]:
@@ -158,11 +158,11 @@ class Work:
         await asyncio.sleep(0)
         if seconds > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._job.cancelled.wait(), seconds)
+                await asyncio.wait_for(self._batch.cancelled.wait(), seconds)
 
     def _left(self, expired: bool) -> str | None:
         """Why a row has no turn any more."""
-        if self._job.cancelled.is_set():
+        if self._batch.cancelled.is_set():
             return "batch_cancelled"
         return "batch_expired" if expired else None
 
@@ -178,7 +178,7 @@ class Work:
         else:
             found = self._answered(name, row["body"])
         results[found[0]].write(json.dumps(found[1]).encode("ascii") + b"\n")
-        self._job.counts["completed" if found[0] == "output" else "failed"] += 1
+        self._batch.counts["completed" if found[0] == "output" else "failed"] += 1
 
     def _failed(self, name: str) -> dict[str, Any]:
         how = self._lots.one(FAILED)
@@ -195,7 +195,7 @@ class Work:
         said, billed = altered(fault, answer.payload)
         self._tally.answered(answer.kind, billed, custom_id=name)
         usage = billed["usage"] or {}
-        self._job.usage.update({key: usage.get(key, 0) for key in ("prompt_tokens", "completion_tokens")})
+        self._batch.usage.update({key: usage.get(key, 0) for key in ("prompt_tokens", "completion_tokens")})
         return "output", self._line(name, 200, said)
 
     def _struck(self, body: Mapping[str, Any]) -> Fault | None:
@@ -208,7 +208,7 @@ class Work:
     def _line(
         self, name: str, status: int | None = None, body: Mapping[str, Any] | None = None, error: str | None = None
     ) -> dict[str, Any]:
-        number = digest([self._job.id, name], size=12)
+        number = digest([self._batch.id, name], size=12)
         said = None if error is None else {"code": error, "message": LEFT[error]}
         response = {"status_code": status, "request_id": f"req_{number}", "body": body} if status else None
         return {"id": f"batch_req_{number}", "custom_id": name, "response": response, "error": said}

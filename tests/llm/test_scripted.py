@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgegen.simulator.quoted import quoted
-from judgegen.simulator.scripted import Refusal, World, body_digest, quality_of
+from judgegen.simulator.scripted import Problem, World, body_digest, quality_of
 from judgegen.spec import Scripted
 
 QUESTION = "How do I keep a sourdough starter alive while travelling for two weeks?"
@@ -30,7 +30,7 @@ def marked(quality: float, length: int = 100) -> str:
 
 def texts(world: World, body: dict[str, Any]) -> list[str]:
     answer = world.answer(body)
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(answer, Problem), answer
     return [choice["message"]["content"] for choice in answer["choices"]]
 
 
@@ -119,7 +119,7 @@ def test_quality_follows_the_variant() -> None:
 def test_choices_are_draws_of_their_own() -> None:
     """Several choices differ, and all are counted."""
     answer = World(Scripted()).answer(sampler(n=5))
-    assert not isinstance(answer, Refusal)
+    assert not isinstance(answer, Problem)
     found = [choice["message"]["content"] for choice in answer["choices"]]
     assert len(set(found)) == 5
     assert answer["usage"]["completion_tokens"] == sum(math.ceil(len(text) / 4) for text in found)
@@ -131,7 +131,7 @@ def test_no_answer_is_longer_than_its_limit(limit: int, draw: int, logprobs: boo
     """A cut answer says "length" and is the beginning of what it would have been; usage stays under the limit."""
     world = World(Scripted())
     answer = world.answer(sampler(draw, max_tokens=limit, logprobs=logprobs))
-    assert not isinstance(answer, Refusal)
+    assert not isinstance(answer, Problem)
     (choice,) = answer["choices"]
     text, whole = choice["message"]["content"], quality_of(choice["message"]["content"]) is not None
     assert answer["usage"]["completion_tokens"] <= limit
@@ -144,7 +144,7 @@ def test_no_answer_is_longer_than_its_limit(limit: int, draw: int, logprobs: boo
 def test_some_candidates_break_off() -> None:
     """truncated_rate of them end early, say "length" and have lost their mark."""
     answers = [World(Scripted(truncated_rate=0.3)).answer(sampler(draw)) for draw in range(1500)]
-    choices = [answer["choices"][0] for answer in answers if not isinstance(answer, Refusal)]
+    choices = [answer["choices"][0] for answer in answers if not isinstance(answer, Problem)]
     broken = [choice for choice in choices if choice["finish_reason"] == "length"]
     assert len(broken) / 1500 == pytest.approx(0.3, abs=within(0.3))
     assert all(quality_of(choice["message"]["content"]) is None for choice in broken)
@@ -153,7 +153,7 @@ def test_some_candidates_break_off() -> None:
 def test_usage_is_as_openai_writes_it() -> None:
     """Four characters to a token, three more for each message and for the reply; every field is there."""
     answer = World(Scripted()).answer(sampler())
-    assert not isinstance(answer, Refusal)
+    assert not isinstance(answer, Problem)
     usage = answer["usage"]
     assert usage["prompt_tokens"] == 3 + math.ceil(len(QUESTION) / 4) + 3
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
@@ -233,9 +233,9 @@ def test_some_verdicts_are_unreadable() -> None:
     assert len(garbage) / 1500 == pytest.approx(0.25, abs=within(0.25))
 
 
-def refused(world: World, body: dict[str, Any]) -> Refusal:
+def refused(world: World, body: dict[str, Any]) -> Problem:
     answer = world.answer(body)
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, Problem)
     return answer
 
 
@@ -244,7 +244,7 @@ def test_logprobs_can_be_refused() -> None:
     found = refused(World(Scripted(logprobs=False)), sampler(logprobs=True))
     assert (found.status, found.param, found.code) == (400, "logprobs", "unsupported_parameter")
     assert found.payload()["error"]["message"] == "logprobs are not supported by this model"
-    assert not isinstance(World(Scripted(logprobs=False)).answer(sampler(logprobs=False)), Refusal)
+    assert not isinstance(World(Scripted(logprobs=False)).answer(sampler(logprobs=False)), Problem)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from judgegen.llm.wire import reading
 from judgegen.llm.wire.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Verdict
 from judgegen.simulator.asked import asked
-from judgegen.simulator.scripted import Refusal, World, quality_of
+from judgegen.simulator.scripted import Problem, World, quality_of
 from judgegen.spec import Scripted
 from judgegen.templates import CHECKLIST, PAIRWISE, REFERENCE, RUBRIC, Kind, Template, parse, prompts_folder, read_text
 
@@ -114,7 +114,7 @@ def sent(call: Call, form: str) -> dict[str, Any]:
 
 def answered(call: Call, form: str, world: Scripted) -> Any:
     answer = World(world).answer(sent(call, form))
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(answer, Problem), answer
     return reading.reply(call, answer)
 
 
@@ -194,7 +194,7 @@ def test_a_score_of_half_accuracy_tells_nothing_and_one_of_none_the_reverse(
         "top_logprobs": 20,
     }
     answer = World(Scripted(accuracy=accuracy)).answer(body)
-    assert not isinstance(answer, Refusal)
+    assert not isinstance(answer, Problem)
     entry = next(one for one in answer["choices"][0]["logprobs"]["content"] if one["token"].isdigit())
     mean = math.fsum(int(one["token"]) * math.exp(one["logprob"]) for one in entry["top_logprobs"])
     shown = round(quality, 3)
@@ -238,7 +238,7 @@ def test_a_sampler_is_a_sampler_whatever_it_is_asked() -> None:
         body = {"model": "m", "messages": [earlier, {"role": "user", "content": content}]}
         assert asked(body).role == "sampler"
         answer = World(Scripted()).answer(body)
-        assert not isinstance(answer, Refusal)
+        assert not isinstance(answer, Problem)
         assert quality_of(answer["choices"][0]["message"]["content"]) is not None
 
 
@@ -260,9 +260,9 @@ def test_a_judge_of_texts_without_a_mark_is_refused() -> None:
     pair = Comparison(first=plain[0], second=plain[1])
     for form in FORMS:
         call = build.call(PROMPT, pair, asking(shipped("pairwise", PAIRWISE)), seed=0, draw=0)
-        assert isinstance(World(Scripted()).answer(sent(call, form)), Refusal)
+        assert isinstance(World(Scripted()).answer(sent(call, form)), Problem)
         scoring = build.scoring(PROMPT, plain[0], asking(shipped("rubric", RUBRIC)), seed=0, draw=0, notes=Notes())
-        assert isinstance(World(Scripted()).answer(sent(scoring, form)), Refusal)
+        assert isinstance(World(Scripted()).answer(sent(scoring, form)), Problem)
 
 
 GRADER = {"grader": "judgegen.simulator.truth:quality"}

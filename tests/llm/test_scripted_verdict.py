@@ -12,7 +12,7 @@ from judgegen.llm.calls import Call
 from judgegen.llm.wire import reading
 from judgegen.llm.wire.body import body as body_of_call
 from judgegen.records import Candidate, Comparison, Prompt, Unreadable, Verdict
-from judgegen.simulator.scripted import Refusal, World
+from judgegen.simulator.scripted import Problem, World
 from judgegen.spec import Scripted
 from judgegen.templates import PAIRWISE, parse, prompts_folder, read_text
 
@@ -30,7 +30,7 @@ def body(schema: Any = None, tail: str = "Which?", *, draw: int = 0, **params: A
 
 def choice(settings: Scripted, asked: dict[str, Any]) -> dict[str, Any]:
     answer = World(settings).answer(asked)
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(answer, Problem), answer
     found: dict[str, Any] = answer["choices"][0]
     return found
 
@@ -117,7 +117,7 @@ def test_the_rest_of_a_schema_is_filled() -> None:
 def test_a_schema_without_a_value_is_refused(schema: Any) -> None:
     """400, naming the response format."""
     answer = World(Scripted()).answer(body(schema))
-    assert isinstance(answer, Refusal)
+    assert isinstance(answer, Problem)
     assert answer.param == "response_format"
 
 
@@ -197,7 +197,7 @@ def verdict(settings: Scripted, comparison: Comparison, prompt: Prompt, draw: in
     asking = build.Asking(route="r", endpoint="e", model="j", template=template, max_tokens=64, fixed=fixed)
     call: Call = build.call(prompt, comparison, asking, seed=0, draw=draw)
     answer = World(settings).answer(body_of_call(call))
-    assert not isinstance(answer, Refusal), answer
+    assert not isinstance(answer, Problem), answer
     return read.verdict(call, reading.reply(call, answer), build.framed(prompt, comparison, seed=0, draw=draw))
 
 

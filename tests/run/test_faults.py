@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import judgegen
 from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
-from judgegen.simulator.faults import KINDS, Plan, Strikes, Whom, parse, read
+from judgegen.simulator.faults import KINDS, FaultPlan, Strikes, Whom, parse, read
 from judgegen.simulator.server import Served, serving
 from judgegen.simulator.work import BatchSettings
 from judgegen.spec import Scripted
@@ -187,7 +187,7 @@ def body(number: int, model: str = "m") -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": f"Question {number}"}]}
 
 
-def met(plan: Plan, bodies: list[dict[str, Any]], at: float = 0.0) -> list[bool]:
+def met(plan: FaultPlan, bodies: list[dict[str, Any]], at: float = 0.0) -> list[bool]:
     strikes = Strikes(plan)
     return [strikes.struck("chat", one, at) is not None for one in bodies]
 
