@@ -11,7 +11,7 @@ Knows the run folder's layout; nothing of how any of the parts work inside.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -19,20 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline, sources
-from judgegen.errors import Incomplete, SpecError
+from judgegen.errors import Incomplete
 from judgegen.llm import senders
 from judgegen.llm.journal import Journal
-from judgegen.llm.secrets import bare
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Prompt, Result
-from judgegen.run import live, rehearsal, shards
+from judgegen.run import kept_file, live, rehearsal, shards
 from judgegen.run.result import Run, load
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
     Given,
     Inquiry,
+    Rows,
     Session,
     Terms,
     Warn,
@@ -42,7 +42,9 @@ from judgegen.run.session import (
     estimated,
     lacking,
     resolve,
+    said,
     session,
+    source_of,
 )
 from judgegen.run.writing import sent, written
 from judgegen.spec import Spec, gates, reading
@@ -56,16 +58,18 @@ if TYPE_CHECKING:
 RUN_FILE = "run.toml"
 __all__ = ["Run", "default_out", "estimate", "generate", "load", "merge", "rehearse", "rewrite"]
 
-Rows = Iterable[Mapping[str, Any] | str]
-
 
 async def generate(
-    spec: Given,
+    spec: Given | None = None,
     *,
     out: str | Path | None = None,
     limit: int | None = None,
-    prompts: Rows | None = None,
+    prompts: Rows | str | Path | None = None,
+    sampler: str | None = None,
+    judge: str | None = None,
+    variants: Sequence[str] = (),
     max_usd: Decimal | float | None = None,
+    replace_folder: bool = False,
     batch: bool = False,
     wait: bool = False,
     poll_s: float = POLL_S,
@@ -76,11 +80,15 @@ async def generate(
     """Run the main job. Run again it continues: what the journal answers is not sent.
 
     Args:
-        spec: a run file's path, its table, or a Spec.
+        spec: a run file's path, its table, or a Spec; without one, `prompts`, `sampler` and `judge` say it.
         out: the run folder; runs/<name> unless given.
         limit: so many prompts, spread over them all (a pilot must look like the whole); a larger one takes more.
-        prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`.
+        prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`; a file's path too.
+        sampler: the model that answers, where there is no `spec`.
+        judge: the model that compares, where there is no `spec`.
+        variants: ways of asking by name, where there is no `spec`: focused, loose, terse, thorough.
         max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
+        replace_folder: write into a run folder that another run file made.
         batch: through the provider's Batch API; raises Incomplete while it waits, called again it goes on.
         wait: with `batch`, go on until all is answered.
         poll_s: seconds between looks at the provider while waiting.
@@ -105,7 +113,10 @@ async def generate(
         stop=Stop() if stop is None else stop,
         takes=part,
     )
-    return await _generate(*resolve(spec, out), prompts, terms, part)
+    asked, rows = said(spec, prompts, sampler, judge, variants)
+    resolved, base, folder = resolve(asked, out)
+    source = kept_file.owner(folder / RUN_FILE, source_of(asked), replace=replace_folder)
+    return await _generate(resolved, base, folder, rows, terms, part=part, source=source)
 
 
 async def rehearse(
@@ -145,12 +156,19 @@ def _unsaid(_: str) -> None:
 
 
 async def _generate(
-    resolved: Spec, base: Path, folder: Path, prompts: Rows | None, terms: Terms, part: shards.Taking | None = None
+    resolved: Spec,
+    base: Path,
+    folder: Path,
+    prompts: Rows | None,
+    terms: Terms,
+    *,
+    part: shards.Taking | None = None,
+    source: Path | None = None,
 ) -> Run:
     shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
     kept = texts(resolved, base)
-    _check_formats(resolved)
+    kept_file.check_formats(resolved)
     job = _job(shared, base, folder, prompts, kept)
     if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
@@ -158,7 +176,7 @@ async def _generate(
         if part is not None:
             part.record(folder)
         opened.journal.keep_texts(kept)
-        write_text(folder / RUN_FILE, _toml(resolved, base))
+        write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
         for message in judge_plan.warnings(resolved):
             terms.watch.warned(message)
         summary = await sent(opened)
@@ -194,7 +212,7 @@ def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = 
 
 async def _rewrite(folder: Path, watch: Watch) -> Run:
     resolved = reading.read(folder / RUN_FILE)
-    _check_formats(resolved)
+    kept_file.check_formats(resolved)
     with Journal(folder, create=False) as journal:
         job = _job(resolved, Path(), folder, None, journal.texts())
         opened = Session(job=job, terms=Terms(watch=watch), journal=journal, rates={})
@@ -204,11 +222,14 @@ async def _rewrite(folder: Path, watch: Watch) -> Run:
 
 
 def estimate(
-    spec: Given,
+    spec: Given | None = None,
     *,
     out: str | Path | None = None,
     limit: int | None = None,
-    prompts: Rows | None = None,
+    prompts: Rows | str | Path | None = None,
+    sampler: str | None = None,
+    judge: str | None = None,
+    variants: Sequence[str] = (),
     shard: str | None = None,
 ) -> Estimate:
     """What a run, or its `shard`, will take: calls, tokens, USD live and batch, hours. Sends and writes nothing.
@@ -219,10 +240,11 @@ def estimate(
     Raises:
         SpecError, PriceUnknown, JournalError: as `generate` would.
     """
-    resolved, base, folder = resolve(spec, out)
+    asked, rows = said(spec, prompts, sampler, judge, variants)
+    resolved, base, folder = resolve(asked, out)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     folder = folder if part is None else part.shard.folder(folder)
-    return estimated(_job(resolved, base, folder, prompts, texts(resolved, base)), limit, part)
+    return estimated(_job(resolved, base, folder, rows, texts(resolved, base)), limit, part)
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
@@ -260,27 +282,6 @@ def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:
     """A prompt as the journal kept it."""
     return Prompt(**{**row, "messages": tuple(row["messages"]), "tools": tuple(row["tools"])})
-
-
-def _toml(resolved: Spec, base: Path) -> str:
-    import tomli_w
-
-    row = resolved.model_dump(mode="json", exclude_none=True)
-    for endpoint in row["endpoints"].values():  # a password is for those who run it, not for those who read the folder
-        if "base_url" in endpoint:
-            endpoint["base_url"] = bare(endpoint["base_url"])
-    return tomli_w.dumps({**row, "prompts": str(base / resolved.prompts)})
-
-
-def _check_formats(resolved: Spec) -> None:
-    from judgegen.formats.consumers import consumer
-
-    for name in resolved.output.formats:
-        form = consumer(name)
-        if not form.streams:
-            raise SpecError(
-                f"output.formats: {name!r} is more than a JSONL file; `judgegen export RUN --to {name}` makes it"
-            )
 
 
 def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@
     ├── GateFailed        the run is whole, and a figure of it is past a limit of [gates]            6
     ├── NoThreshold       no confidence keeps pairs that agree with humans as asked                  7
     ├── AttackWon         an attack on the judge wins more often than a judge may err                6
+    ├── Declined          the answer to whether money may be spent was no: nothing was sent           8
     ├── Interrupted       Ctrl-C: what was in flight has landed; the same command continues        130
     └── Unanswered        one call has no answer yet; ends a prompt, never a run (internal)
 
@@ -20,6 +21,7 @@ Knows nothing of where an error is shown: the library raises, the command line p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 
@@ -70,9 +72,19 @@ class ProviderRefused(JudgegenError):  # noqa: N818
 
 
 class BudgetReached(JudgegenError):  # noqa: N818
-    """Nothing more fits under the cap; a higher one continues where this stopped."""
+    """Nothing more fits under the cap; a higher one continues where this stopped.
+
+    Attributes:
+        cap: the cap that was reached, in USD; None where that is not known.
+    """
 
     exit_code = 4
+    cap: Decimal | None = None
+
+    def __init__(self, message: str, *, cap: Decimal | None = None) -> None:
+        """Keep the sentence for people and the cap for the command that continues."""
+        super().__init__(message)
+        self.cap = cap
 
 
 class Incomplete(JudgegenError):  # noqa: N818
@@ -97,6 +109,12 @@ class NoThreshold(JudgegenError):  # noqa: N818
     """No threshold keeps pairs that agree with humans at the target; that is an answer, and the judge is not fit."""
 
     exit_code = 7
+
+
+class Declined(JudgegenError):  # noqa: N818
+    """Somebody was asked whether money may be spent, and said no; nothing was sent."""
+
+    exit_code = 8
 
 
 class Interrupted(JudgegenError):  # noqa: N818
@@ -126,7 +144,7 @@ class Unanswered(JudgegenError):  # noqa: N818
 
 EXIT_CODES: Mapping[int, tuple[str, str]] = {
     0: ("done: there are pairs to train on", ""),
-    1: ("a fault of judgegen's own, or the question whether to spend money was answered with no", "nothing is lost"),
+    1: ("a fault of judgegen's own", "what was answered is kept; please report it"),
     2: (
         "run file, prompts, template, price, journal or an output file is wrong",
         "the message says where, and the mend",
@@ -142,6 +160,7 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = {
         "the outputs are written; the message names the figure",
     ),
     7: ("`judge calibrate` found no threshold that holds", "do not trust this judge at that target"),
+    8: ("the question whether money may be spent was answered with no", "nothing was sent"),
     130: ("interrupted", "what was in flight has landed; the same command goes on"),
 }
 """Per code what it means, and what then."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": "Say what a file's rows are, and show three as read.",
     "validate": "Check a file by every documented rule of its consumer.",
     "init": "Write a commented run file and a few prompts to start from.",
+    "list": "List the names that run files and commands take.",
     "schema": "Print the run file's JSON Schema, for editors.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
@@ -102,5 +103,16 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets an answer
     from judgegen.cli.outlet import outlets
 
+    _environment()
     with outlets():
         typer.main.get_command(app)(arguments, prog_name="judgegen")
+
+
+def _environment() -> None:
+    """Take what the file .env here says and the environment does not."""
+    from pathlib import Path
+
+    if Path(".env").is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(".env", override=False)

@@ -1,31 +1,59 @@
-"""Says what a job is expected to cost and, on a terminal, asks before it is spent. Knows nothing of the counting."""
+"""Says what a job is expected to cost and asks before it is spent, the same way everywhere.
+
+On a terminal somebody is asked; elsewhere it is told. Knows nothing of the counting.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from decimal import Decimal
+from typing import Any
 
 import typer
 
+from judgegen.errors import Declined
 from judgegen.run.expected import Estimate
-from judgegen.spec import Spec, read
+from judgegen.run.session import resolve
+from judgegen.spec import Spec
 
 
-def confirm(path: Path, expected: Callable[[], Estimate], *, batch: bool, ask: bool, tell: bool) -> None:
-    """Say what is expected, if the job may cost something; go on at once, or at a yes.
+def confirm(
+    given: Any,
+    expected: Callable[[], Estimate],
+    *,
+    max_usd: float | None = None,
+    parts: int = 1,
+    batch: bool,
+    yes: bool,
+    tell: bool,
+) -> None:
+    """Say what is expected against the cap, if the job may cost something; go on at once, or at a yes.
+
+    The cap is shared by `parts` that run beside each other.
 
     Raises:
         JudgegenError: as the job would, since the estimate reads what the job reads.
-        typer.Abort: the answer was no.
+        Declined: the answer was no.
     """
-    ask = ask and sys.stdin.isatty() and sys.stderr.isatty()
-    if not (ask or tell) or not may_cost(read(path)):
+    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    spec = resolve(given, None)[0]
+    whole = spec.budget.max_usd if max_usd is None else Decimal(str(max_usd))
+    cap = None if whole is None else whole / parts
+    if not may_cost(spec) or not (asks or tell):
         return
     found = expected()
-    typer.echo(found.line(batch=batch), err=True)
-    if ask and _costs(found):
-        typer.confirm("go on?", default=True, abort=True, err=True)
+    if tell or asks:
+        typer.echo(found.line(batch=batch, cap=cap), err=True)
+    if not _costs(found) or yes:
+        return
+    if asks:
+        _ask()
+
+
+def _ask() -> None:
+    if not typer.confirm("Spend this?", default=False, err=True):
+        raise Declined("not started: the answer was no; nothing was sent")
 
 
 def may_cost(spec: Spec) -> bool:

@@ -93,13 +93,27 @@ def end(run: Any, error: JudgegenError | None = None, *, as_json: bool, show: Sh
         raise typer.Exit
     print(harmless(f"{'stopped' if isinstance(error, Interrupted) else 'error'}: {error}"), file=sys.stderr)
     if type(error) in CONTINUES:
-        print(f"{CONTINUES[type(error)]} {same_command()}", file=sys.stderr)
+        print(f"{CONTINUES[type(error)]} {again(error)}", file=sys.stderr)
     raise typer.Exit(error.exit_code)
 
 
 def _object(run: Any, error: JudgegenError | None) -> dict[str, Any]:
     row = dict(run.summary) if run is not None else {}
     return row if error is None else {**row, "error": {"type": type(error).__name__, "message": str(error)}}
+
+
+def again(error: JudgegenError) -> str:
+    """The command that continues: this one, and with the cap doubled where the cap ended it."""
+    cap = error.cap if isinstance(error, BudgetReached) else None
+    if cap is None:
+        return same_command()
+    kept, words = list[str](), iter(sys.argv[1:])
+    for word in words:
+        if word == "--max-usd":
+            next(words, None)
+        elif not word.startswith("--max-usd="):
+            kept.append(word)
+    return command(*kept, "--max-usd", f"{2 * cap.normalize():f}")
 
 
 def same_command() -> str:

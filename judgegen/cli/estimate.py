@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from judgegen.cli.given import Judge, Sampler, Seed, Settings, Variants, Words, given
+from judgegen.cli.options import Out, Prompts
+
 
 def estimate(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML), or prompts with two models.")],
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
-    ] = None,
+    out: Out = None,
+    limit: Prompts = None,
+    sampler: Sampler = None,
+    judge: Judge = None,
+    variants: Variants = None,
+    settings: Settings = None,
+    seed: Seed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """Calls, tokens, USD and hours a run will take, before it does.
@@ -28,7 +32,9 @@ def estimate(
     from judgegen.cli import ending
 
     with ending.told(as_json=as_json):
-        found = api.estimate(spec, out=out, limit=limit)
+        words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed)
+        asked: Any = given(spec, words)
+        found = api.estimate(asked, out=out, limit=limit)
     if as_json:
         import json
 

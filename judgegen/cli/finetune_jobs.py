@@ -135,7 +135,7 @@ def listed(
     *,
     provider: Service = "openai",
     base_url: BaseUrl = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="The newest N.")] = 20,
+    limit: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=1, help="The newest N.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the jobs at a provider, newest first."""

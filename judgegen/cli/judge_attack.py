@@ -22,7 +22,9 @@ def attack(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="The run's folder; the attack's is beside it and ends in -attack."),
+        typer.Option(
+            "-o", "--out", metavar="DIR", help="The run's folder; the attack's is beside it and ends in -attack."
+        ),
     ] = None,
     limit: Prompts = None,
     max_usd: MaxUsd = None,
@@ -61,7 +63,7 @@ def attack(
     expected = partial(attacking.expected, spec, out=out, limit=limit)
     job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json, show=lines):
-        confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
+        confirm(spec, expected, max_usd=max_usd, batch=batch, yes=yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)

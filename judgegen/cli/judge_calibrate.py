@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judgegen.cli.judge_check import AsJson, Limit, Out, Source
+from judgegen.cli.judge_check import AsJson, Limit, Source
 from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ Planned = Annotated[
     bool, typer.Option("--plan", help="Say how many labels a target takes, and end: nothing is read or asked.")
 ]
 File = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where the journal goes. Without it: runs/ and SPEC's name, -check."),
+]
 Target = Annotated[
     float, typer.Option("--target", metavar="P", help="Agreement with people that kept pairs must reach.")
 ]
@@ -52,7 +56,7 @@ def calibrate(
     confidence: Confidence = 0.95,
     over: Counted = "majority",
     source: Source = None,
-    out: Out = None,
+    out: Folder = None,
     limit: Limit = None,
     max_usd: MaxUsd = None,
     batch: Batch = False,
@@ -105,7 +109,8 @@ def _fit(
     job = partial(fit, labelled, **which, **how)
     with ending.told(as_json=as_json, show=lines):
         asked = partial(expected, labelled, **which)
-        confirm(which["run"], asked, batch=how["batch"], ask=not yes, tell=not quiet)
+        paid: dict[str, Any] = {"max_usd": how["max_usd"], "batch": how["batch"]}
+        confirm(which["run"], asked, **paid, yes=yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
             done = stoppable(job, watch)
         write_text(file, done.text())

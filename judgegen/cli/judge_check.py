@@ -24,10 +24,12 @@ Source = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Where the journal goes. Without it: runs/ and SPEC's name, -check."),
+    typer.Option(
+        "-o", "--out", metavar="DIR", help="Where the journal goes. Without it: runs/ and SPEC's name, -check."
+    ),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Take N comparisons only, spread over them all.")
+    int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Take N comparisons only, spread over them all.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
@@ -74,7 +76,9 @@ def check(
     which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
     job = partial(checking.check, labelled, **which, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json, show=lines):
-        confirm(run, partial(checking.expected, labelled, **which), batch=batch, ask=not yes, tell=not quiet)
+        confirm(
+            run, partial(checking.expected, labelled, **which), max_usd=max_usd, batch=batch, yes=yes, tell=not quiet
+        )
         with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
+]
 MaxUsd = Annotated[
     float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")
 ]
 Batch = Annotated[bool, typer.Option("--batch", help="Through the provider's Batch API: submit, or fetch and go on.")]
 Wait = Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Spend money without asking.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")]
 Prompts = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
+    int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
 ]
-Shard = Annotated[
+ShardWord = Annotated[
     str | None,
     typer.Option("--shard", metavar="K/N", help="Of N parts the K-th alone, with an N-th of every limit; see merge."),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from judgegen.cli.options import MaxUsd, Quiet, Yes
+from judgegen.cli.options import MaxUsd, Out, Quiet, Yes
 
 if TYPE_CHECKING:
     from judgegen.probing.report import Probe
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 def probe(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
-    ] = None,
+    out: Out = None,
     max_usd: MaxUsd = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
     yes: Yes = False,
@@ -53,7 +51,7 @@ def probe(
 
     job = partial(probing.probe, spec, out=out, max_usd=max_usd)
     with ending.told(as_json=as_json, show=lines):
-        confirm(spec, partial(probing.expected, spec, out=out), batch=False, ask=not yes, tell=not quiet)
+        confirm(spec, partial(probing.expected, spec, out=out), batch=False, yes=yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="needs") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)

@@ -15,7 +15,8 @@ def rehearse(
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The folder. Without it: rehearsals/ and SPEC's name.")
+        Path | None,
+        typer.Option("-o", "--out", metavar="DIR", help="The folder. Without it: rehearsals/ and SPEC's name."),
     ] = None,
     limit: Prompts = None,
     max_usd: MaxUsd = None,
@@ -44,7 +45,7 @@ def rehearse(
 
     job = partial(api.rehearse, spec, out=out, limit=limit, max_usd=max_usd)
     with ending.told(as_json=as_json):
-        confirm(spec, partial(api.estimate, spec, out=out, limit=limit), batch=False, ask=False, tell=not quiet)
+        confirm(spec, partial(api.estimate, spec, out=out, limit=limit), batch=False, yes=True, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Shard, Wait, Yes, check_wait
+from judgegen.cli.given import Judge, Sampler, Seed, Settings, Variants, Words, given
+from judgegen.cli.options import Batch, MaxUsd, Out, Prompts, Quiet, ShardWord, Wait, Yes, check_wait
 
 
 def run(
-    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML).")],
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="The run file (TOML), or prompts with two models.")],
     *,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
-    ] = None,
+    out: Out = None,
     limit: Prompts = None,
+    sampler: Sampler = None,
+    judge: Judge = None,
+    variants: Variants = None,
+    settings: Settings = None,
+    seed: Seed = None,
     max_usd: MaxUsd = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write into a run folder that another run file made.")
+    ] = False,
     batch: Batch = False,
     wait: Wait = False,
-    shard: Shard = None,
+    shard: ShardWord = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
@@ -29,6 +36,9 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Make preference pairs from a run file; run again, it continues.
+
+    Without a run file: judgegen run prompts.jsonl --sampler MODEL --judge MODEL. The run file that this means is shown
+    and kept in the run folder.
 
     What the journal in the run folder answers is not sent again, so nothing is paid for twice. Where calls cost money
     the expected cost is shown first, and on a terminal you are asked. Ctrl-C lets what is in flight land, writes the
@@ -42,21 +52,34 @@ def run(
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the same command tries those again
       6    all is written, but a figure is past a limit that [gates] sets
+      8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
+    words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed)
+    which: dict[str, Any] = {"out": out, "limit": limit, "shard": shard}
+    how: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait, "replace_folder": replace}
+    _run(spec, words, which, how, as_json=as_json, yes=yes, quiet=quiet)
+
+
+def _run(
+    spec: Path, words: Words, which: dict[str, Any], how: dict[str, Any], *, as_json: bool, yes: bool, quiet: bool
+) -> None:
+    """Ask, run and end; `which` says what is made and where, `how` by which way and for how much."""
     from functools import partial
 
     from judgegen import api
     from judgegen.cli import ending
     from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
+    from judgegen.run.shards import Shard
     from judgegen.show.progress import watch_for
 
-    check_wait(batch=batch, wait=wait)
-    expected = partial(api.estimate, spec, out=out, limit=limit, shard=shard)
-    job = partial(api.generate, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait, shard=shard)
+    check_wait(batch=how["batch"], wait=how["wait"])
     with ending.told(as_json=as_json):
-        confirm(spec, expected, batch=batch, ask=not yes, tell=not quiet)
+        asked: Any = given(spec, words)
+        expected = partial(api.estimate, asked, **which)
+        paid = {"max_usd": how["max_usd"], "parts": Shard.parse(which["shard"]).of if which["shard"] else 1}
+        confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet) as watch:
-            done = stoppable(job, watch)
+            done = stoppable(partial(api.generate, asked, **which, **how), watch)
     ending.end(done, as_json=as_json)

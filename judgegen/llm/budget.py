@@ -187,7 +187,8 @@ def _told(call: Call, worst: Decimal, cost: Decimal) -> str:
 def _reached(ledger: Ledger, most: Decimal) -> BudgetReached:
     return BudgetReached(
         f"{_usd(ledger.spent)} of {_usd(ledger.cap)} USD are spent and the next call may cost {_usd(most)}; "
-        f"the same command with a higher cap continues"
+        f"the same command with a higher cap continues",
+        cap=ledger.cap,
     )
 
 

@@ -10,7 +10,7 @@ journals, budgets or when a call is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -182,6 +182,15 @@ def _known_rate(endpoint: Endpoint, name: str, model: str, processing: Processin
         _provider_of("openai") if name == "openai" else None
     )
     return None if seller is None else _sold(seller, model, processing, minute)
+
+
+def listed_models(provider_id: str) -> Iterator[tuple[str, ...]]:
+    """Name and USD per million tokens (in, cached, out) of every model that has a price at a provider, by name."""
+    seller, now = _provider_of(provider_id), datetime.now(UTC)
+    for info in sorted(seller.models, key=lambda one: one.id):
+        found = from_table(info.get_prices(now), source="")
+        if found is not None:
+            yield (info.id, *(f"{_EXACT.scaleb(usd, 6):f}" for usd in (found.input, found.cached, found.output)))
 
 
 def _not_free(seller: Provider | None, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:

@@ -18,6 +18,9 @@ BOUNDS: tuple[Bound, ...] = ("low", "expected", "high")
 COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
 """Calls and tokens to be paid for, by role and model."""
 
+PILOT = 50
+"""Prompts of a pilot that is advised."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portion:
@@ -85,8 +88,11 @@ class Estimate:
             "assumptions": list(self.assumptions),
         }
 
-    def line(self, *, batch: bool = False) -> str:
-        """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing."""
+    def line(self, *, batch: bool = False, cap: Decimal | None = None) -> str:
+        """The expected cost with its ends, the calls behind it and the time; what the journal answers costs nothing.
+
+        With a `cap`, in USD for the whole folder, what it will do to the run; without a pilot, that one helps.
+        """
         cost = self.cost_usd_batch if batch else self.cost_usd
         usd = (
             "unknown" if cost is None else f"{money(cost['expected'])} ({money(cost['low'])} to {money(cost['high'])})"
@@ -97,7 +103,27 @@ class Estimate:
         time = "" if batch else f", about {duration(3600 * self.hours)}"
         total = calls["sampler"] + calls["judge"]
         prompts = f"{self.prompts:,} prompt{'' if self.prompts == 1 else 's'}"
-        return f"expected cost {usd}{how}: {prompts}, {total:,} calls{free}{time}"
+        said = f"expected cost {usd}{how}: {prompts}, {total:,} calls{free}{time}"
+        return "; ".join([said, *self._against(cost, cap), *self._narrowed(cost)])
+
+    def _against(self, cost: Mapping[Bound, Decimal] | None, cap: Decimal | None) -> Iterator[str]:
+        """What the cap will do. What the folder has cost already counts towards it and is not known here."""
+        if cap is None or cost is None or not cost["high"]:
+            return
+        if cost["high"] <= cap:
+            yield f"the cap of {money(cap)} leaves room for all of it"
+        elif cost["expected"] <= cap:
+            yield f"the cap of {money(cap)} may stop it before the end"
+        else:
+            part = max(1, round(100 * float(cap / cost["expected"])))
+            yield f"the cap of {money(cap)} will stop it at about {part} % of the prompts"
+
+    def _narrowed(self, cost: Mapping[Bound, Decimal] | None) -> Iterator[str]:
+        """That a pilot narrows the interval, and its price, where the interval is wide and there are many prompts."""
+        if cost is None or self.prompts <= 2 * PILOT or cost["high"] < 3 * cost["low"] or not cost["high"]:
+            return
+        usd = cost["expected"] * PILOT / self.prompts
+        yield f"a pilot of {PILOT} prompts (--limit {PILOT}) for about {money(usd)} narrows this"
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """One row per role and model under `COLUMNS`, as text."""
@@ -110,9 +136,21 @@ class Estimate:
                 quantity(row.output["expected"]),
                 *(money(row.usd[bound]) for bound in BOUNDS),
             )
+        if len(self.rows) > 1:
+            calls = sum(row.calls - row.from_journal for row in self.rows)
+            tokens = [quantity(sum(way(row)["expected"] for row in self.rows)) for way in (_input, _output)]
+            yield ("total", "", f"{calls:,}", *tokens, *(money(self.cost_usd[bound]) for bound in BOUNDS))
 
     def _repr_html_(self) -> str:
         return card(self.line(), Table(self.table(), head=COLUMNS), notes=self.assumptions)
+
+
+def _input(row: Portion) -> Mapping[Bound, int]:
+    return row.input
+
+
+def _output(row: Portion) -> Mapping[Bound, int]:
+    return row.output
 
 
 def _plain(row: Portion) -> dict[str, Any]:

@@ -8,7 +8,7 @@ with guesses. Knows nothing of what a job makes of its results.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from judgegen.errors import Incomplete, JudgegenError
+from judgegen.errors import Incomplete, JudgegenError, SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
 from judgegen.llm.journal import Journal
@@ -28,15 +28,17 @@ from judgegen.run.estimate import Item, count
 from judgegen.run.expected import Estimate
 from judgegen.run.rounds import POLL_S
 from judgegen.spec import Spec, parse, read
+from judgegen.spec.short import Written, written
 from judgegen.watch import Watch
 
 T = TypeVar("T", bound=Item)
 R = TypeVar("R")
 S = TypeVar("S")
-Given = str | Path | Spec | Mapping[str, Any]
-"""A run file's path, its table, or a Spec."""
+Given = str | Path | Spec | Written | Mapping[str, Any]
+"""A run file's path, its table, a Spec, or a run file as the command line changed it."""
 Warn = Callable[[str], None]
 Takes = Callable[[Mapping[str, Any]], bool]
+Rows = Iterable[Mapping[str, Any] | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +219,43 @@ def resolve(given: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     if isinstance(given, str | Path):
         path = Path(given)
         return read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
+    if isinstance(given, Written):
+        path = given.path
+        return given.spec, path.resolve().parent, Path(out) if out is not None else default_out(path)
     resolved = given if isinstance(given, Spec) else parse(given)
     return resolved, Path.cwd(), Path(out) if out is not None else Path("runs") / digest(resolved.meaning(), size=4)
+
+
+def said(
+    spec: Given | None,
+    prompts: Rows | str | Path | None,
+    sampler: str | None,
+    judge: str | None,
+    variants: Sequence[str],
+) -> tuple[Given, Rows | None]:
+    """The run file, made up from two models where none is given; and the rows that stand for its prompts.
+
+    Raises:
+        SpecError: neither a run file nor both models with prompts, or both.
+    """
+    if (spec is None) == (sampler is None and judge is None and not variants):
+        raise SpecError("give a run file, or prompts with a sampler and a judge, and not both")
+    file = Path(prompts) if isinstance(prompts, str | Path) else None
+    rows = None if isinstance(prompts, str | Path) else prompts
+    if spec is not None:
+        if file is not None:
+            raise SpecError("prompts: beside a run file these are rows or a frame; name a file in the run file")
+        return spec, rows
+    if prompts is None or sampler is None or judge is None:
+        raise SpecError("prompts, sampler and judge go together; or give a run file")
+    table = written(prompts=str(file.name if file else "rows"), sampler=sampler, judge=judge, variants=tuple(variants))
+    return (Written(parse(table), file) if file else table), rows
+
+
+def source_of(given: Given) -> Path | None:
+    """The file that a run was told by, whole; None where Python told it."""
+    path = given.path if isinstance(given, Written) else given
+    return Path(path).resolve() if isinstance(path, str | Path) else None
 
 
 def spread(count: int, most: int) -> list[int]:

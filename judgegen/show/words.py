@@ -27,7 +27,8 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
     made_up = "nothing; such answers would have cost " if summary.get("rehearsal") else ""
     fresh = calls["sampler"] + calls["judge"] - calls["from_journal"]
     lines = {
-        "dropped": _counted(summary["drops"]),
+        "to come": _to_come(summary["drops"]),
+        "dropped": _counted({why: count for why, count in summary["drops"].items() if why != "incomplete"}),
         "refused": _counted(summary["candidates"]["refused"]),
         "suspected": _counted(summary.get("suspicions", {})),
         "constant": _constant(summary.get("constants", [])),
@@ -41,6 +42,12 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "verdicts": _diagnostics(summary["diagnostics"]),
     }
     return {name: line for name, line in lines.items() if line}
+
+
+def _to_come(drops: Mapping[str, int]) -> str:
+    """Prompts that lack answers: they are not dropped, the same command goes on with them."""
+    count = drops.get("incomplete", 0)
+    return f"{count:,} prompts whose calls lack answers" if count else ""
 
 
 def _in_doubt(found: Mapping[str, Any] | None) -> str:

@@ -29,8 +29,17 @@ def read(path: Path) -> Spec:
     Raises:
         SpecError: no such file, not UTF-8, not TOML, or a key or value that does not fit.
     """
+    return parse(table(path), where=str(path))
+
+
+def table(path: Path) -> dict[str, Any]:
+    """The run file at `path` as TOML reads it.
+
+    Raises:
+        SpecError: no such file, not UTF-8, not TOML.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(
             f"{path}: cannot be read ({error.strerror}); `judgegen init DIR` writes one to start from"
@@ -41,19 +50,18 @@ def read(path: Path) -> Spec:
         raise SpecError(f"{path}: not TOML: {error}") from None
     except (RecursionError, ValueError) as error:  # nested without end; digits without end
         raise SpecError(f"{path}: not a run file: {error}") from None
-    return parse(table, where=str(path))
 
 
-def parse(table: Mapping[str, Any], *, where: str = "run file") -> Spec:
-    """A run file's table as a Spec; `where` names it in errors.
+def parse(given: Mapping[str, Any], *, where: str = "run file") -> Spec:
+    """A run file's table, `given`, as a Spec; `where` names it in errors.
 
     Raises:
         SpecError: every problem found, one a line.
     """
-    if wrong := list(itertools.islice(values.problems(table), _MOST_TOLD)):
+    if wrong := list(itertools.islice(values.problems(given), _MOST_TOLD)):
         raise SpecError("\n".join(f"{where}: {problem}" for problem in wrong))
     try:
-        return Spec.model_validate(dict(table))
+        return Spec.model_validate(dict(given))
     except ValidationError as error:
         found = [e for e in error.errors(include_url=False) if _relevant(e)]
         problems = "\n".join(f"{where}: {_sentence(e)}" for e in found)
@@ -104,14 +112,14 @@ def _shown(error: Any) -> str:
 
 def _keys_of(loc: tuple[Any, ...]) -> str:
     """The keys of the table that was wanted at `loc`; of one with the user's own keys, that they are."""
-    table = next((_TABLES[part] for part in reversed(loc) if part in _TABLES), None)
+    known = next((_TABLES[part] for part in reversed(loc) if part in _TABLES), None)
     names = loc and loc[-1] in ("endpoints", "prices", "weights", "options", "extra_body")
-    return "names of yours" if names or table is None else ", ".join(_names(table))
+    return "names of yours" if names or known is None else ", ".join(_names(known))
 
 
-def _names(table: Any) -> list[str]:
+def _names(model: Any) -> list[str]:
     """The keys of a table as they are written."""
-    return sorted(field.alias or name for name, field in table.model_fields.items())
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 _WANTED: Mapping[str, str] = {
@@ -148,16 +156,16 @@ def _nearest(key: str, place: tuple[Any, ...]) -> str:
     known = _known_keys(place)
     if near := difflib.get_close_matches(key, known, n=1, cutoff=0.6):
         return f"did you mean {near[0]!r}?"
-    for name, table in _TABLES.items():
-        if near := difflib.get_close_matches(key, _names(table), n=1, cutoff=0.75):
+    for name, model in _TABLES.items():
+        if near := difflib.get_close_matches(key, _names(model), n=1, cutoff=0.75):
             return f"did you mean {near[0]!r} in {name}? Known here: {', '.join(known)}"
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
     return f"the nearest known key is {near[0]!r}; known here: {', '.join(known)}"
 
 
 def _known_keys(place: tuple[Any, ...]) -> list[str]:
-    table = next((_TABLES[part] for part in reversed(place) if part in _TABLES), Spec)
-    return _names(table if place else Spec)
+    model = next((_TABLES[part] for part in reversed(place) if part in _TABLES), Spec)
+    return _names(model if place else Spec)
 
 
 _TABLES: dict[Any, Any] = {

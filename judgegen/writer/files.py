@@ -5,6 +5,7 @@ A killed writer leaves the old file as it was; what it left beside is cleared by
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -143,3 +144,8 @@ def _halved(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files hold the same."""
+    return filecmp.cmp(one, other, shallow=False)

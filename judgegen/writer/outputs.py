@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,13 @@ from judgegen.records import Result
 from judgegen.textual import clean
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
-from judgegen.writer.files import json_line, part_of, put_in_place
+from judgegen.writer.files import SUFFIX, json_line, part_of, put_in_place, same_bytes
 from judgegen.writer.rows import Asked, CountMessages, CountTexts, preferences
 from judgegen.writer.summary import Summary
 
 PREFERENCES, SUMMARY = "preferences.jsonl", "summary.json"
+EARLIER = "earlier"
+"""The folder in a run folder for what was made of earlier preferences."""
 
 
 class Outputs:
@@ -127,12 +129,34 @@ class Outputs:
         for file in self._files.values():
             file.close()
         self._audit.close()
+        set_aside(self._folder, keep=self._files)
         self._audit.land()
         for name in self._files:
             put_in_place(self._folder / name)
         self._open.pop_all()
         found: dict[str, Any] = json.loads(text)
         return found
+
+
+def set_aside(folder: Path, *, keep: Collection[str]) -> None:
+    """Move what was derived from other preferences than those about to be put in place into EARLIER.
+
+    That is: a consumer's files and a report. What the coming files replace stays, and so does everything where the
+    preferences are the same.
+    """
+    if not (folder / PREFERENCES).exists() or same_bytes(folder / PREFERENCES, part_of(folder / PREFERENCES)):
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name not in keep and path.is_file() and _derived(path.name):
+            (folder / EARLIER).mkdir(exist_ok=True)
+            path.replace(folder / EARLIER / path.name)
+
+
+def _derived(name: str) -> bool:
+    """Whether a file of this name in a run folder is made of its preferences, and whole."""
+    if name.endswith(SUFFIX):
+        return False
+    return name.startswith("report.") or any(name.startswith(f"{form}.") for form in CONSUMERS)
 
 
 class Tailored:

@@ -65,9 +65,9 @@ def on_a_terminal(popen: Popen, folder: Path, answer: str, *arguments: str) -> t
 def test_a_terminal_is_asked_before_money_goes_out(popen: Popen, tmp_path: Path) -> None:
     """The expected cost is shown, and at a no nothing is made and nothing sent."""
     code, shown = on_a_terminal(popen, tmp_path, "n\n")
-    assert code == 1
+    assert code == 8
     assert re.search(r"expected cost \$0\.\d+ \(\$0\.\d+ to \$0\.\d+\): 1 prompt, 9 calls", shown)
-    assert "go on? [Y/n]" in shown
+    assert "Spend this? [y/N]" in shown
     assert not (tmp_path / "runs").exists()
 
 
@@ -77,18 +77,19 @@ def test_a_yes_goes_on(popen: Popen, tmp_path: Path, answer: str, arguments: lis
     code, shown = on_a_terminal(popen, tmp_path, answer, *arguments)
     assert code == 5
     assert "expected cost $" in shown
-    assert ("go on?" in shown) == (arguments == [])
+    assert ("Spend this?" in shown) == (arguments == [])
 
 
-def test_without_a_terminal_nobody_is_asked(judgegen: Command, tmp_path: Path) -> None:
-    """A script sees the expected cost on stderr and goes on; --quiet does not even count it."""
+@pytest.mark.parametrize("permission", [[], ["--yes"], ["--max-usd", "3"]])
+def test_without_a_terminal_nobody_is_asked(judgegen: Command, tmp_path: Path, permission: list[str]) -> None:
+    """A script sees the expected cost on stderr, against the cap; --quiet does not even count it."""
     (tmp_path / "run.toml").write_text(RUN_FILE)
     (tmp_path / "prompts.txt").write_text("one\n")
-    done = judgegen("run", "run.toml", "--json")
+    done = judgegen("run", "run.toml", "--json", *permission)
     assert done.returncode == 5
     assert done.stderr.startswith("expected cost $")
-    assert "go on?" not in done.stderr
-    quiet = judgegen("run", "run.toml", "--json", "--quiet").stderr
+    assert ("the cap of $3.0000 leaves room for all of it" in done.stderr) == ("--max-usd" in permission)
+    quiet = judgegen("run", "run.toml", "--json", "--quiet", *permission).stderr
     assert "error: " in quiet
     assert "expected cost" not in quiet
 

@@ -20,6 +20,7 @@ FIXED = {
     "sampler": "endpoint model reasoning_effort max_tokens",
     "judge": "endpoint model template orders max_attempts",
     "pairs": "select min_p_chosen",
+    "budget": "max_usd",
     "output": "formats",
 }
 VARIANT = "name temperature n top_p top_k system system_file extra_body"
