@@ -47,7 +47,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
 def _to_come(drops: Mapping[str, int]) -> str:
     """Prompts that lack answers: they are not dropped, the same command goes on with them."""
     count = drops.get("incomplete", 0)
-    return f"{count:,} prompts whose calls lack answers" if count else ""
+    return f"{count:,} prompt{'' if count == 1 else 's'} whose calls lack answers" if count else ""
 
 
 def _in_doubt(found: Mapping[str, Any] | None) -> str:

@@ -137,7 +137,7 @@ def test_a_failed_run_ends_in_words_too(judgegen: Command, run_file: WriteRunFil
     run_file(endpoint="max_retries = 0\n[endpoints.world.scripted]\nfault_rate = 1.0")
     done = judgegen("run", "mine.toml")
     assert done.returncode == 5
-    assert done.stdout.startswith("0 pairs from 5 prompts\n  dropped   5 incomplete\n")
+    assert done.stdout.startswith("0 pairs from 5 prompts\n  to come   5 prompts whose calls lack answers\n")
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
 
