@@ -274,9 +274,10 @@ def merge(folder: str | Path, *, watch: Watch | None = None) -> Run:
 
 def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
     """The prompts a run is told of: `rows`, or the run file's."""
+    named = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
     if rows is not None:
-        return sources.prompts_from_rows(rows, where="prompts", warn=warn)
-    return sources.prompts(base / resolved.prompts, warn=warn)
+        return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=named)
+    return sources.prompts(base / resolved.prompts, warn=warn, mapping=named)
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judgegen.cli.judge_check import AsJson, Limit, Source
+from judgegen.cli.judge_check import AsJson, Limit, Mapping, Source
 from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def calibrate(
     confidence: Confidence = 0.95,
     over: Counted = "majority",
     source: Source = None,
+    mapping: Mapping = None,
     out: Folder = None,
     limit: Limit = None,
     max_usd: MaxUsd = None,
@@ -86,7 +87,8 @@ def calibrate(
     if labelled is None or run is None:
         raise typer.BadParameter("LABELLED and --run say what is fitted; --plan needs neither")
     check_wait(batch=batch, wait=wait)
-    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
+    labels: dict[str, Any] = {"source": source, "mapping": mapping or ()}
+    which: dict[str, Any] = {"run": run, **labels, "out": out, "limit": limit}
     how: dict[str, Any] = {"target": target, "confidence": confidence, "over": over, "max_usd": max_usd}
     _fit(labelled, file, which, {**how, "batch": batch, "wait": wait}, as_json=as_json, yes=yes, quiet=quiet)
 

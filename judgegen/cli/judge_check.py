@@ -22,6 +22,10 @@ Source = Annotated[
     str | None,
     typer.Option("--from", metavar="NAME", help="LABELLED is of this shape, as for `judgegen import --from`."),
 ]
+Mapping = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="WHAT=COLUMN", help="A column that no list knows: response_a=left,winner=pick."),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -39,6 +43,7 @@ def check(
     *,
     run: RunFile,
     source: Source = None,
+    mapping: Mapping = None,
     out: Out = None,
     limit: Limit = None,
     max_usd: MaxUsd = None,
@@ -73,7 +78,7 @@ def check(
     from judgegen.study import check as checking
 
     check_wait(batch=batch, wait=wait)
-    which: dict[str, Any] = {"run": run, "source": source, "out": out, "limit": limit}
+    which: dict[str, Any] = {"run": run, "source": source, "mapping": mapping or (), "out": out, "limit": limit}
     job = partial(checking.check, labelled, **which, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json, show=lines):
         confirm(

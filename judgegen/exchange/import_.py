@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,13 @@ from judgegen.sources.lines import opened, zipped
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
 from judgegen.sources.rows import Row as Found
-from judgegen.sources.shapes import unsure
+from judgegen.sources.shapes import PROBE, looked_at
 from judgegen.writer.files import json_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _HUB = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.]+)?")
-PROBE = 200  # rows looked at before the first is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +109,9 @@ def imported(
     said = wishes or Wishes()
     said = said if system is None else replace(said, system=system)
     try:
-        rows = _rows(source, encoding)
-        probe = list(islice(rows, PROBE))
-        names = Names(mapped=parsed_mapping(said.mapping), unsure=unsure(probe))
-        yield from _Reader(shape=shape, names=names, wishes=said).read(chain(probe, rows))
+        rows, doubtful = looked_at(_rows(source, encoding))
+        names = Names(mapped=parsed_mapping(said.mapping), unsure=doubtful)
+        yield from _Reader(shape=shape, names=names, wishes=said).read(rows)
     except RowError as error:
         raise SpecError(f"--map: {error}") from None
     except ReadError as error:

@@ -50,14 +50,25 @@ def compared(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | 
 def _chats(cells: Mapping[str, Any], table: Known, several: Several) -> tuple[list[Chat], Mapping[str, Any]]:
     """The two answers or chats. Where prompt and answers are lists of texts, one a turn, they are whole chats."""
     prompt = next((name for name in table.of("prompt") if name in cells), None)
-    turns = [spellings.listed(cells[name]) for name in (prompt, *several.columns) if name is not None]
-    if prompt is None or len(turns) != 3 or any(not _texts(one) for one in turns):
+    chats = turned(cells, prompt, several) if prompt is not None else None
+    if chats is None:
         return [side(cells[name], name) for name in several.columns], cells
+    return chats, {name: cell for name, cell in cells.items() if name != prompt}
+
+
+def turned(cells: Mapping[str, Any], prompt: str, several: Several) -> list[Chat] | None:
+    """The whole chats of a prompt and answers that are lists of texts, one a turn; None where they are no such lists.
+
+    Raises:
+        RowError: they are of different lengths, or a turn is empty.
+    """
+    turns = [spellings.listed(cells.get(name)) for name in (prompt, *several.columns)]
+    if len(turns) != 3 or any(not _texts(one) for one in turns):
+        return None
     asked, *answers = (list(turn) for turn in turns if turn is not None)
     if any(len(answer) != len(asked) for answer in answers):
         raise RowError(f"{prompt} and its answers are lists of different lengths")
-    chats = [[m for q, a in zip(asked, answer, strict=True) for m in _turn(q, a)] for answer in answers]
-    return chats, {name: cell for name, cell in cells.items() if name != prompt}
+    return [[m for q, a in zip(asked, answer, strict=True) for m in _turn(q, a)] for answer in answers]
 
 
 def _texts(value: Any) -> bool:

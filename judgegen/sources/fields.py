@@ -6,6 +6,8 @@ The rules, the same for every format:
   `instruction`, `question`, `input`, `text` that it has; `instruction` is followed by a blank line and `input` where
   both are there, as in Alpaca's files.
 - Where none of these is there, the other names count that `judgegen.sources.columns` knows, in any spelling.
+- A row that says more, or that none of this fits, is read by the reader of all shapes (`judgegen.sources.shapes`):
+  chats that hold answers, comparisons, earlier turns in `history`, exports of annotation tools, columns one names.
 - `system` (or `system_prompt`, …) becomes the leading system message. `reference` is the known answer, `tools` the
   tool definitions.
 - `messages`, `tools` and `metadata` may be JSON in a text, since a CSV cell has no other way.
@@ -23,12 +25,13 @@ from typing import Any, Generic, TypeVar
 
 from judgegen.llm.calls import digest
 from judgegen.records import Prompt
-from judgegen.sources import chat, jsonrows
-from judgegen.sources.columns import known
+from judgegen.sources import chat, jsonrows, shapes, wrappings
+from judgegen.sources.columns import Mapped, known
 from judgegen.sources.plain import check, columns, without_nulls
+from judgegen.sources.readings import Names
 from judgegen.sources.rows import RowError, kind, quoted
 from judgegen.sources.spellings import chat as spelled
-from judgegen.sources.spellings import is_chat, is_transcript, optional, transcript, unwrapped
+from judgegen.sources.spellings import is_chat, is_transcript, listed, optional, transcript, unwrapped
 
 NAMES = ("id", "prompt", "messages", "system", "reference", "tools", "metadata")
 TEXTS = ("instruction", "question", "input", "text")
@@ -45,6 +48,7 @@ class Taken(Generic[Item]):
         named: whether the id was written in the row.
         content: 16 bytes that identify what is asked, whatever it is called.
         others: the columns that were no fields, as `remark` wants them.
+        told: what else to tell the user of, once.
     """
 
     item: Item
@@ -52,16 +56,18 @@ class Taken(Generic[Item]):
     named: bool
     content: bytes
     others: tuple[str, ...] = ()
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is asked in a row, and the names of the columns that say it."""
+    """What is asked in a row, the names of the columns that say it, and what to tell the user of it."""
 
     messages: list[dict[str, Any]]
     reference: str | None
     tools: list[dict[str, Any]]
     columns: frozenset[str]
+    told: str | None = None
 
     def content(self) -> dict[str, Any]:
         """What identifies it. A key that is null says what an absent key says, and counts as one."""
@@ -69,15 +75,18 @@ class Asked:
         return {**without_nulls(asked), "reference": self.reference}
 
 
-def prompt(row: Mapping[str, Any] | str, line: int) -> Taken[Prompt]:
+def prompt(row: Mapping[str, Any] | str, line: int, *, names: Names = Names()) -> Taken[Prompt]:  # noqa: B008 - frozen
     """The prompt in a row; a text is a row with that `prompt`.
 
     Raises:
         RowError: what is wrong with the row.
     """
-    cells = dict(columns({"prompt": row} if isinstance(row, str) else row))
-    found, name = asked(cells), identifier(cells)
-    others = tuple(n for n in cells if n not in NAMES and n not in found.columns)
+    given = dict(columns({"prompt": row} if isinstance(row, str) else row))
+    found, cells = asked(given, names)
+    key = dict(names.mapped).get("id", "id")
+    name = identifier({"id": given.get(key)})
+    fields = {*found.columns, key, "metadata"} | (set() if names.mapped else set(NAMES))
+    others = tuple(column for column in cells if column not in fields)
     content = found.content()
     made = Prompt(
         id="p-" + digest(content, size=8) if name is None else name,
@@ -88,16 +97,55 @@ def prompt(row: Mapping[str, Any] | str, line: int) -> Taken[Prompt]:
         line=line,
     )
     named = name is not None
-    return Taken(item=made, id=made.id, named=named, content=bytes.fromhex(digest(content)), others=others)
+    found_by = bytes.fromhex(digest(content))
+    return Taken(item=made, id=made.id, named=named, content=found_by, others=others, told=found.told)
 
 
-def asked(cells: Mapping[str, Any]) -> Asked:
-    """Messages, reference and tools of a row.
+def asked(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, Any]]:
+    """What a row asks, and its cells: out of their wrapping, where they stood in one.
 
     Raises:
         RowError: what is wrong with them.
     """
-    messages, used = _messages(cells)
+    if names.mapped or _says_more(cells):
+        return _of_any_shape(cells, names)
+    try:
+        messages, used = _messages(cells)
+    except RowError as plain:
+        try:
+            return _of_any_shape(cells, names)
+        except RowError:
+            raise plain from None
+    return _by_name(cells, messages, used), cells
+
+
+def _says_more(cells: Mapping[str, Any]) -> bool:
+    """Whether more is asked than a prompt's own column says: in chats beside it, in earlier turns, one text a turn."""
+    table = known(tuple(cells))
+    if table.plain.get("history") in cells and isinstance(cells[table.plain["history"]], list):
+        return True
+    sides = (*table.of("chosen"), *table.of("rejected"), *(table.several.columns if table.several else ()))
+    beside = (cells[name] for name in sides if name in cells)
+    return any(is_chat(listed(value)) or (isinstance(value, str) and is_transcript(value)) for value in beside) or (
+        table.several is not None and any(listed(cells.get(name)) for name in table.several.columns)
+    )
+
+
+def _of_any_shape(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, Any]]:
+    found, inner = shapes.asked(cells, names)
+    answered = shapes.answered(inner, names)
+    made = Asked(
+        messages=chat.messages(found.messages),
+        reference=found.reference,
+        tools=[dict(tool) for tool in found.tools],
+        columns=found.columns,
+        told=None if answered is None else f"the answer that {answered!r} ends with is left out; the rest is asked",
+    )
+    return made, inner
+
+
+def _by_name(cells: Mapping[str, Any], messages: list[dict[str, Any]], used: tuple[str, ...]) -> Asked:
+    """What a row asks whose columns have the names above; `messages` stood in those `used`."""
     system = _system(cells)
     used = used if system is None else (*used, system)
     return Asked(
@@ -134,10 +182,14 @@ def metadata(cells: Mapping[str, Any], others: tuple[str, ...]) -> dict[str, Any
     return {**own, **{name: cells[name] for name in others}}
 
 
-def check_columns(names: Sequence[str]) -> None:
+def check_columns(names: Sequence[str], mapped: Mapped = ()) -> None:
     """Raise RowError when none of a table's columns, or of a row's keys, can hold what is asked."""
-    table = known(tuple(names))
-    if not table.of("prompt") and not table.of("chat"):
+    table = known(tuple(names), mapped)
+    absent = [column for _, column in mapped if column not in names and "." not in column and "+" not in column]
+    if absent:
+        raise RowError(f"no column {absent[0]!r}: the columns are {quoted(names)}")
+    sides = (*table.of("chosen"), *table.of("rejected"), *(table.several.columns if table.several else ()))
+    if not (table.of("prompt") or table.of("chat") or sides or wrappings.INSIDE & set(names)):
         raise _no_prompt(names)
 
 

@@ -72,6 +72,12 @@ class Intake:
         if (first := self._lines.setdefault(key, line)) != line:
             raise RowError(f"the id {name!r} is that of {self._unit} {first} already")
 
+    def tell(self, words: str | None) -> None:
+        """Tell the user something, once."""
+        if words is not None and words not in self._remarked:
+            self._remarked.add(words)
+            self._tell(words)
+
     def remark(self, names: tuple[str, ...], row: Any, remark: Remark) -> None:
         """Tell the user of each column once, when there is something to tell."""
         for name in names:
@@ -121,6 +127,7 @@ def _item(row: Row | Bad, take: Take[Item], remark: Remark, intake: Intake) -> I
         return None
     try:
         taken = take(row.value, row.line)
+        intake.tell(taken.told)
         intake.remark(taken.others, row.value, remark)
         return taken.item if intake.new(taken, row.line) else None
     except NoPreference as error:

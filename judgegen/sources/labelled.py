@@ -7,7 +7,7 @@ chosen and a rejected one. A tie is a vote. Knows nothing of judges.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from judgegen.sources.fields import Taken
 from judgegen.sources.intake import Intake, items
 from judgegen.sources.plain import columns
 from judgegen.sources.readings import Names, Reading
-from judgegen.sources.rows import NoPreference, RowError, quoted
+from judgegen.sources.rows import NoPreference, RowError, Rows, quoted
 from judgegen.sources.verdicts import Vote
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def labelled(path: Path, *, warn: Callable[[str], None], names: NamesOf = _commo
         SpecError: no such file, not readable as what it is named, no comparisons, or rows that are wrong.
     """
     intake = Intake(where=str(path), unit=files.unit(path), noun="comparison", warn=warn)
-    return items(files.rows(path, check=_check(names)), partial(_taken, names=names), _remark, intake)
+    return _items(files.rows(path, check=_check(names)), names, intake)
 
 
 def labelled_from_rows(
@@ -91,7 +91,16 @@ def labelled_from_rows(
         SpecError: as `labelled`.
     """
     intake = Intake(where=where, unit="row", noun="comparison", warn=warn)
-    return items(memory.rows(rows, check=_check(names)), partial(_taken, names=names), _remark, intake)
+    return _items(memory.rows(rows, check=_check(names)), names, intake)
+
+
+def _items(rows: Rows, names: NamesOf, intake: Intake) -> Iterator[Labelled]:
+    rows, doubtful = shapes.looked_at(rows)
+
+    def doubting(columns: tuple[str, ...]) -> Names:
+        return replace(names(columns), unsure=doubtful)
+
+    yield from items(rows, partial(_taken, names=doubting), _remark, intake)
 
 
 def _taken(row: Mapping[str, Any] | str, line: int, *, names: NamesOf) -> Taken[Labelled]:

@@ -123,8 +123,8 @@ def _written(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> t
     """The chat in a prompt's column."""
     mapped = table.of("prompt")
     if len(mapped) == 1 and "+" in mapped[0] and mapped[0] not in cells:
-        names = mapped[0].split("+")
-        return _user("\n\n".join(str(cells[n]) for n in names if optional(cells.get(n)))), frozenset(names)
+        parts = [name for name in mapped[0].split("+") if optional(cells.get(name))]
+        return _user("\n\n".join(str(cells[name]) for name in parts)) if parts else [], frozenset(parts)
     name = next((n for n in mapped if n in cells and n not in sides and _asks(cells[n])), None)
     if name is None:
         return [], frozenset()
@@ -237,4 +237,5 @@ def _tools(cells: Mapping[str, Any], table: Known) -> list[Any] | None:
 
 def _reference(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> tuple[str, str] | None:
     found = ((name, cells.get(name)) for name in table.of("reference") if name not in sides)
-    return next(((name, value) for name, value in found if isinstance(value, str) and optional(value)), None)
+    texts = ((name, str(value) if type(value) is int else value) for name, value in found)
+    return next(((name, value) for name, value in texts if isinstance(value, str) and optional(value)), None)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from judgegen.records import Prompt
 from judgegen.sources import fields, files, memory
+from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.intake import Intake, items
+from judgegen.sources.readings import Names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NONE: Mapping[str, str] = MappingProxyType({})
 
-def prompts(path: Path, *, warn: Callable[[str], None]) -> Iterator[Prompt]:
+
+def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, str] = NONE) -> Iterator[Prompt]:
     """The prompts of a JSONL, JSON, CSV, TSV, Parquet or plain text file, or of such a file gzipped, as they are read.
 
     Columns are taken as `judgegen.sources.fields` says. A prompt without an id is named "p-" and 16 hex digits of its
@@ -27,17 +33,24 @@ def prompts(path: Path, *, warn: Callable[[str], None]) -> Iterator[Prompt]:
     Args:
         path: the file; its ending says the format, and an unknown one is plain text, a prompt a line.
         warn: told in a sentence of what was merged and of columns that look misnamed, at most 20 merges one by one.
+        mapping: which column says what, where its name does not: {"prompt": "q", "system": "sys", …}.
 
     Raises:
         SpecError: no such file, not readable as what it is named, no prompts, or rows that are wrong: up to 20 of them
             with their lines, one a line of the message, the rest as a count.
     """
     intake = Intake(where=str(path), unit=files.unit(path), noun="prompt", warn=warn)
-    return items(files.rows(path, check=fields.check_columns), fields.prompt, fields.remark, intake)
+    names = Names(mapped=parsed_mapping(mapping))
+    rows = files.rows(path, check=partial(fields.check_columns, mapped=names.mapped))
+    return items(rows, partial(fields.prompt, names=names), fields.remark, intake)
 
 
 def prompts_from_rows(
-    rows: Iterable[Mapping[Any, Any] | str] | pd.DataFrame, *, where: str, warn: Callable[[str], None]
+    rows: Iterable[Mapping[Any, Any] | str] | pd.DataFrame,
+    *,
+    where: str,
+    warn: Callable[[str], None],
+    mapping: Mapping[str, str] = NONE,
 ) -> Iterator[Prompt]:
     """Prompts from mappings, texts or a pandas DataFrame, by the rules of `prompts`; `where` names them in messages.
 
@@ -47,4 +60,6 @@ def prompts_from_rows(
         SpecError: as `prompts`.
     """
     intake = Intake(where=where, unit="row", noun="prompt", warn=warn)
-    return items(memory.rows(rows, check=fields.check_columns), fields.prompt, fields.remark, intake)
+    names = Names(mapped=parsed_mapping(mapping))
+    found = memory.rows(rows, check=partial(fields.check_columns, mapped=names.mapped))
+    return items(found, partial(fields.prompt, names=names), fields.remark, intake)

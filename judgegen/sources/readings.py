@@ -119,11 +119,11 @@ def parted(chats: list[Chat], asked: Question) -> tuple[list[Chat], Question]:
         whole = [
             [*asked.messages, *chat] if chat[0].get("role") == "assistant" and asked.turns else chat for chat in chats
         ]
-        shared = _shared(whole)
-        if not shared and not asked.turns:
+        common = shared(whole)
+        if not common and not asked.turns:
             raise NoPreference("the two chats part before their last turn; a pair has one prompt")
-        asked = asked.agreeing(whole[0][:shared])
-        chats = [chat[shared:] for chat in whole]
+        asked = asked.agreeing(whole[0][:common])
+        chats = [chat[common:] for chat in whole]
     if not asked.turns:
         raise RowError("no prompt in it; name its column, like --map prompt=q")
     for chat in chats:
@@ -135,15 +135,15 @@ def _asks(chat: Chat) -> bool:
     return any(message.get("role") == "user" for message in chat)
 
 
-def _shared(chats: list[Chat]) -> int:
+def shared(chats: list[Chat]) -> int:
     """How many messages all begin with, up to one that is to be answered."""
     begun = chats[0]
-    shared = next((i for i, m in enumerate(begun) if any(i >= len(c) or c[i] != m for c in chats[1:])), len(begun))
+    length = next((i for i, m in enumerate(begun) if any(i >= len(c) or c[i] != m for c in chats[1:])), len(begun))
     if len(chats) == 1:
-        shared = len(begun) - 1
-    while shared and begun[shared - 1].get("role") not in _ANSWERED:
-        shared -= 1
-    return shared
+        length = len(begun) - 1
+    while length and begun[length - 1].get("role") not in _ANSWERED:
+        length -= 1
+    return length
 
 
 def _check(chat: Chat) -> None:

@@ -8,14 +8,18 @@ consumers, files or of scales: ratings come out as they stand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from itertools import chain, islice
 from typing import Any
 
+from judgegen.sources import spellings
 from judgegen.sources.columns import Known, known
-from judgegen.sources.compared import compared
+from judgegen.sources.compared import compared, turned
 from judgegen.sources.pairs import pair
-from judgegen.sources.readings import Names, Reading, first
-from judgegen.sources.rows import Bad, Row, RowError, quoted
-from judgegen.sources.singles import ranked, single
+from judgegen.sources.questions import Question, question
+from judgegen.sources.readings import Names, Reading, first, shared
+from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows, quoted
+from judgegen.sources.singles import ended, ranked, single
 from judgegen.sources.spellings import given
 from judgegen.sources.verdicts import number
 from judgegen.sources.wrappings import unpacked
@@ -28,19 +32,101 @@ def read(row: Mapping[str, Any], names: Names) -> tuple[Reading, dict[str, Any]]
         NoPreference: a tie, or answers to different prompts.
         RowError: nothing that can be learned from, a contradiction, or what cannot be told; with the mend.
     """
+    cells, table = _opened(row, names)
+    found = pair(cells, table) or compared(cells, table, names) or ranked(cells, table, names) or single(cells, table)
+    if found is None:
+        raise RowError(_nothing(cells, table))
+    return found, cells
+
+
+def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], Known]:
+    """A row's cells that say something, out of their wrapping, and what their columns may say."""
     row = unpacked(row)
-    for _, column in names.mapped:
+    for column in (part for _, columns in names.mapped for part in columns.split("+")):
         if "." in column and column not in row:
             row = {**row, column: _inner(row, column)}
     cells = {name: cell for name, cell in row.items() if given(cell)}
     table = known(tuple(row), names.mapped)
     # An answer that says nothing is one of two all the same, and an id may be any text.
     blank = (*(table.several.columns if table.several else ()), *table.of("id"))
-    cells |= {name: row[name] for name in blank if isinstance(row.get(name), str)}
-    found = pair(cells, table) or compared(cells, table, names) or ranked(cells, table, names) or single(cells, table)
-    if found is None:
-        raise RowError(_nothing(cells, table))
-    return found, cells
+    return cells | {name: row[name] for name in blank if isinstance(row.get(name), str)}, table
+
+
+def asked(row: Mapping[str, Any], names: Names) -> tuple[Question, dict[str, Any]]:
+    """What a row of any shape asks, and its cells; what its answers are worth, ties too, is not looked at.
+
+    It is what the row's whole chats begin with, up to the last turn that all of them share; where a mapping names the
+    prompt's column, that alone.
+
+    Raises:
+        RowError: nothing is asked, or columns ask different things; with the mend.
+    """
+    cells, table = _opened(row, names)
+    sides = frozenset(table.several.columns if table.several else ())
+    sides |= {name for meaning in ("chosen", "rejected", "answer", "answers") for name in table.of(meaning)}
+    end, own = ended(cells, table), {"prompt", "chat"} & {meaning for meaning, _ in names.mapped}
+    rest, whole = _whole(frozenset() if own else sides, cells, table, end)
+    found = question({name: cell for name, cell in rest.items() if name != end}, table, sides)
+    if whole:
+        found = found.agreeing(whole[0][: shared(whole)])
+    if not found.turns:
+        raise RowError(_nothing_asked(cells, names))
+    return replace(found, columns=found.columns | ({end} if end is not None else set())), cells
+
+
+def answered(cells: Mapping[str, Any], names: Names) -> str | None:
+    """The column of a chat that ends with an answer, and says what is asked before it."""
+    return ended(cells, known(tuple(cells), names.mapped))
+
+
+def _whole(
+    sides: frozenset[str], cells: Mapping[str, Any], table: Known, end: str | None
+) -> tuple[Mapping[str, Any], list[spellings.Chat]]:
+    """The row without a prompt that is one text a turn, and the whole chats among its sides and in `end`."""
+    prompt = first(cells, table, "prompt")
+    if sides and prompt is not None and table.several is not None:
+        turns = turned(cells, prompt, table.several)
+        if turns is not None:
+            return {name: cell for name, cell in cells.items() if name != prompt}, turns
+    places = [name for name in cells if name in sides or name == end]
+    return cells, [chat for name in places if (chat := whole_chat(cells[name], name)) is not None]
+
+
+def whole_chat(value: Any, name: str) -> spellings.Chat | None:
+    """The chat in a cell that begins with what is asked; None where it is an answer alone.
+
+    Raises:
+        RowError: a message is none, or it cannot be read back.
+    """
+    value = spellings.unwrapped(value, name)
+    if isinstance(value, Mapping):
+        value = value.get("messages")
+    if isinstance(value, str) and spellings.is_transcript(value):
+        found = spellings.transcript(value)
+    elif spellings.is_chat(value):
+        found = spellings.chat(value, name)
+    else:
+        return None
+    return found if found[0].get("role") != "assistant" else None
+
+
+PROBE = 200
+"""Rows looked at before the first is read."""
+
+
+def looked_at(rows: Rows) -> tuple[Rows, frozenset[str]]:
+    """The rows, and the columns whose numbers the first of them make doubtful, see `unsure`."""
+    head: list[Row | Bad] = []
+    try:
+        head.extend(islice(rows, PROBE))
+    except ReadError as error:
+        return _ending(head, error), unsure(head)
+    return chain(head, rows), unsure(head)
+
+
+def _ending(head: list[Row | Bad], error: ReadError) -> Rows:
+    yield from head
+    raise error
 
 
 def unsure(rows: Iterable[Row | Bad]) -> frozenset[str]:
@@ -68,6 +154,13 @@ def _inner(row: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def _nothing_asked(cells: Mapping[str, Any], names: Names) -> str:
+    wanted = [column for meaning, column in names.mapped if meaning in ("prompt", "chat")]
+    if wanted:
+        return f"{wanted[0]!r}, which is to be the prompt, says nothing here: the columns are {quoted(list(cells))}"
+    return f"no prompt: the columns are {quoted(list(cells))}; name it under [columns], like prompt = 'q'"
 
 
 def _nothing(cells: Mapping[str, Any], table: Known) -> str:

@@ -131,7 +131,7 @@ def single(cells: Mapping[str, Any], table: Known) -> Reading | None:
     Raises:
         RowError: its label is none.
     """
-    name = first(cells, table, "chosen") or first(cells, table, "answer") or _chat(cells, table)
+    name = first(cells, table, "chosen") or first(cells, table, "answer") or ended(cells, table)
     if name is None:
         return None
     wanted, label = _wanted(cells, table, name)
@@ -149,7 +149,7 @@ def single(cells: Mapping[str, Any], table: Known) -> Reading | None:
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
 
 
-def _chat(cells: Mapping[str, Any], table: Known) -> str | None:
+def ended(cells: Mapping[str, Any], table: Known) -> str | None:
     """The column of a chat that ends with an answer, among chats' and prompts' columns."""
     for name in (*table.of("chat"), *table.of("prompt")):
         value = spellings.unwrapped(cells.get(name), name)

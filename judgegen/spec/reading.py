@@ -17,7 +17,7 @@ from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Escalation, Grade, Judge, Panelist, Third
 from judgegen.spec.pairs import Pairs
-from judgegen.spec.runfile import Budget, Output, Spec
+from judgegen.spec.runfile import Budget, Columns, Output, Spec
 from judgegen.spec.sampler import Range, Sampler, Variant
 
 _MOST_TOLD = 20
@@ -169,6 +169,7 @@ def _known_keys(place: tuple[Any, ...]) -> list[str]:
 
 
 _TABLES: dict[Any, Any] = {
+    "columns": Columns,
     "endpoints": Endpoint,
     "price": Price,
     "prices": Price,

@@ -23,6 +23,23 @@ from judgegen.spec.tables import Count, Frozen
 from judgegen.spec.values import url_problem
 
 
+class Columns(Frozen):
+    """Which column of the prompts says what, where no list knows its name."""
+
+    prompt: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What is asked: a text or a chat. `a+b` puts the one under the other, `a.b` is the key b in a.",
+        examples=["q"],
+    )
+    system: str | None = Field(default=None, min_length=1, description="The system message.", examples=["persona"])
+    reference: str | None = Field(default=None, min_length=1, description="The known answer.", examples=["gold"])
+    tools: str | None = Field(
+        default=None, min_length=1, description="The tool definitions: a list, or JSON in a text.", examples=["apis"]
+    )
+    id: str | None = Field(default=None, min_length=1, description="The prompt's name.", examples=["key"])
+
+
 class Budget(Frozen):
     """The cap."""
 
@@ -59,6 +76,12 @@ class Spec(Frozen):
         description="The file of prompts, relative to the run file: JSONL, JSON, CSV, TSV, Parquet or a prompt a "
         "line, also gzipped.",
         examples=["prompts.jsonl"],
+    )
+    columns: Columns | None = Field(
+        default=None,
+        description="Which column of the prompts says what. Not written: their names say it; `judgegen inspect` shows "
+        "how rows are read.",
+        examples=[{"prompt": "q", "system": "persona"}],
     )
     seed: Count = Field(
         default=0,
@@ -189,7 +212,7 @@ class Spec(Frozen):
 
     def meaning(self) -> dict[str, Any]:
         """What decides the outputs, as plain JSON: without addresses, keys, rates, paths."""
-        row = self.model_dump(mode="json", exclude={"prompts", "endpoints", "output", "budget", "gates"})
+        row = self.model_dump(mode="json", exclude={"prompts", "columns", "endpoints", "output", "budget", "gates"})
         for guessed in (row["sampler"], row["judge"], *row["sampler"]["variants"]):
             guessed.pop("expected_output_tokens")
         if not row["rehearsal"]:

@@ -5,7 +5,7 @@ What is fitted is a check's verdicts. Knows nothing of terminals.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ async def calibrate(
     confidence: float = CONFIDENCE,
     over: Over = "majority",
     source: str | None = None,
+    mapping: Mapping[str, str] | Sequence[str] = (),
     out: str | Path | None = None,
     limit: int | None = None,
     max_usd: Decimal | float | None = None,
@@ -58,6 +59,7 @@ async def calibrate(
         confidence: that it holds.
         over: the pairs it counts, see `trust.gate.Over`.
         source: as for `check`.
+        mapping: as for `check`.
         out: as for `check`.
         limit: as for `check`.
         max_usd: as for `check`.
@@ -75,8 +77,9 @@ async def calibrate(
     extra("sklearn.isotonic")
     resolved, base, folder = resolved_of(run, out)
     try:
-        more: dict[str, Any] = {"source": source, "limit": limit, "max_usd": max_usd, "batch": batch, "wait": wait}
-        done = await check(labelled, run=run, out=folder, poll_s=poll_s, watch=watch, stop=stop, **more)
+        which: dict[str, Any] = {"source": source, "mapping": mapping, "limit": limit}
+        how: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait, "poll_s": poll_s}
+        done = await check(labelled, run=run, out=folder, **which, **how, watch=watch, stop=stop)
     except JudgegenError as error:
         error.run = None
         raise

@@ -7,7 +7,7 @@ and capped like a run. What is measured is the judge's own P, before any calibra
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -25,7 +25,7 @@ from judgegen.plan.run import plan, texts
 from judgegen.records import Result
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
-from judgegen.run.session import Given, Inquiry, Session, Terms, ended, estimated, lacking, resolve, session
+from judgegen.run.session import Given, Inquiry, Session, Terms, Warn, ended, estimated, lacking, resolve, session
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
@@ -133,6 +133,7 @@ async def check(
     *,
     run: Given,
     source: str | None = None,
+    mapping: Mapping[str, str] | Sequence[str] = (),
     out: str | Path | None = None,
     limit: int | None = None,
     max_usd: Decimal | float | None = None,
@@ -151,6 +152,7 @@ async def check(
         labelled: a file of rows {prompt or messages, response_a, response_b, winner or votes}, or such rows.
         run: the run file, its table, or a Spec; only its judge is asked, and only that endpoint's key is needed.
         source: the shape of `labelled` where it can be imported; the chosen side is the winner, ties are left out.
+        mapping: what a column is that no list knows, as {"response_a": "left"} or ["response_a=left,winner=pick"].
         out: the folder of the journal; runs/<name>-check unless given.
         limit: take this many comparisons, spread over them all.
         max_usd: the most that folder may cost in all, instead of the run file's budget.max_usd.
@@ -175,7 +177,7 @@ async def check(
         watch=watch or Watch(),
         stop=Stop() if stop is None else stop,
     )
-    job, tally = _job(labelled, run, source, out), _Heard()
+    job, tally = _job(partial(comparisons.labelled, labelled, source, mapping=mapping), run, out), _Heard()
     async with session(job, terms) as opened:
         async with opened.sender() as send:
             await tally.fill(opened.results(send), terms.watch)
@@ -185,20 +187,28 @@ async def check(
 
 
 def expected(
-    labelled: Rows, *, run: Given, source: str | None = None, out: str | Path | None = None, limit: int | None = None
+    labelled: Rows,
+    *,
+    run: Given,
+    source: str | None = None,
+    mapping: Mapping[str, str] | Sequence[str] = (),
+    out: str | Path | None = None,
+    limit: int | None = None,
 ) -> Estimate:
     """What `check` will take with these arguments beyond what its journal answers. Sends and writes nothing.
 
     Raises:
         SpecError, PriceUnknown, JournalError: as `check` would.
     """
-    return estimated(_job(labelled, run, source, out), limit)
+    return estimated(_job(partial(comparisons.labelled, labelled, source, mapping=mapping), run, out), limit)
 
 
 Answered = tuple[Labelled, Judged | None, Result]
 
 
-def _job(labelled: Rows, run: Given, source: str | None, out: str | Path | None) -> Inquiry[Labelled, Answered]:
+def _job(
+    labels: Callable[[Warn], Iterator[Labelled]], run: Given, out: str | Path | None
+) -> Inquiry[Labelled, Answered]:
     """Every comparison before the judge."""
     resolved, base, folder = resolved_of(run, out)
     steps = plan(resolved, texts(resolved, base), base)
@@ -209,7 +219,7 @@ def _job(labelled: Rows, run: Given, source: str | None, out: str | Path | None)
         plan=steps,
         folder=folder,
         routes=frozenset(live.judges(steps)),
-        items=partial(comparisons.labelled, labelled, source),
+        items=labels,
         again=comparisons.again,
         through=partial(_through, steps=steps),
     )

@@ -33,12 +33,12 @@ def labelled(
     Raises:
         SpecError: as `judgegen.sources.labelled`, or as `judgegen.exchange.import_`.
     """
-    if source is not None:
-        return _imported(given, source, warn)
     try:
         mapped = parsed_mapping(mapping)
     except RowError as error:
         raise SpecError(f"--map: {error}") from None
+    if source is not None:
+        return _imported(given, source, mapping, warn)
 
     def names(columns: tuple[str, ...]) -> Names:
         return Names(values=known_by(columns).values, mapped=mapped)
@@ -50,12 +50,14 @@ def labelled(
     return labelled_from_rows(given, where="labelled", warn=warn, names=names)
 
 
-def _imported(given: Rows, source: str, warn: Callable[[str], None]) -> Iterator[Labelled]:
+def _imported(
+    given: Rows, source: str, mapping: Mapping[str, str] | Sequence[str], warn: Callable[[str], None]
+) -> Iterator[Labelled]:
     """Preferences of another shape as comparisons; what is none is counted."""
-    from judgegen.exchange.import_ import Reject, imported
+    from judgegen.exchange.import_ import Reject, Wishes, imported
 
     taken = left_out = 0
-    for row in imported(given, source):
+    for row in imported(given, source, wishes=Wishes(mapping=mapping)):
         if isinstance(row, Reject) or not (row.get("chosen") and row.get("rejected")):
             left_out += 1
             continue

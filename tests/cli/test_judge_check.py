@@ -54,6 +54,32 @@ def test_a_check_in_words(judgegen: Command, run_file: WriteRunFile, tmp_path: P
     assert "60 from the journal" in again.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "calibrate"])
+def test_columns_of_ones_own_are_mapped(
+    command: str, judgegen: Command, run_file: WriteRunFile, tmp_path: Path
+) -> None:
+    """The same figures as under the names that are known; without the mapping, exit 2 and the mend."""
+    run_file(endpoint=HARD.format(0.95)), rows(tmp_path, 120)
+    renamed = {"prompt": "q", "response_a": "one", "response_b": "two", "votes": "people"}
+    lines = [json.loads(line) for line in (tmp_path / "labelled.jsonl").read_text(encoding="utf-8").splitlines()]
+    own = ({renamed[key]: value for key, value in row.items()} for row in lines)
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own), encoding="utf-8")
+    arguments = ("judge", command, "own.jsonl", "--run", "mine.toml", "--json", "--quiet", "--out", "c")
+    refused = judgegen(*arguments)
+    assert refused.returncode == 2
+    assert "--map" in json.loads(refused.stdout or "{}").get("error", {}).get("message", refused.stderr)
+    mapped = ("--map", "prompt=q,response_a=one,response_b=two", "--map", "winner=people")
+    done = judgegen(*arguments, *mapped)
+    known = judgegen("judge", command, "labelled.jsonl", *arguments[3:-1], "d")
+    assert (done.returncode, known.returncode) == (0, 0), done.stderr
+    shown, other = (json.loads(one.stdout) for one in (done, known))
+    for found in (shown, other):
+        found.pop("seconds_per_1000", None)
+    assert shown == other
+    wrong = judgegen(*arguments, "--map", "promt=q")
+    assert (wrong.returncode, "nothing that a column can be mapped to" in wrong.stdout + wrong.stderr) == (2, True)
+
+
 def test_a_check_as_json(judgegen: Command, run_file: WriteRunFile, tmp_path: Path) -> None:
     """One object with every figure as value, low and high; null where the rows do not define it."""
     run_file(rest='orders = "one"'), rows(tmp_path)

@@ -20,12 +20,14 @@ from judgegen.errors import SpecError
 from judgegen.judge.methods import METHODS
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Escalation, Grade, Panelist, Third
+from judgegen.spec.runfile import Columns
 from judgegen.spec.schema import schema
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "run-file.md"
 TABLES: dict[str, type[spec.Frozen]] = {
     "": spec.Spec,
+    "[columns]": Columns,
     "[endpoints.NAME]": spec.Endpoint,
     "[endpoints.NAME.price]": spec.Price,
     "[endpoints.NAME.scripted]": spec.Scripted,

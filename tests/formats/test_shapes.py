@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from judgegen.errors import SpecError
 from judgegen.exchange.import_ import Reject, Wishes, imported
+from judgegen.sources import prompts_from_rows
 
 Row = dict[str, Any]
 Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
@@ -204,6 +206,53 @@ def test_what_is_no_preference_is_refused_however_its_columns_stand(name: str, d
     """A tie, a contradiction, or what cannot be told."""
     order = data.draw(st.permutations(list(TIES[name])))
     assert all(isinstance(one, Reject) for one in imported([{key: TIES[name][key] for key in order}]))
+
+
+@pytest.mark.parametrize("name", [*SHAPES, "both bad", "a tie by status", "the second turn", "two labels"])
+@given(data=st.data())
+@settings(deadline=None, max_examples=8)
+def test_every_shape_is_a_file_of_prompts(name: str, data: st.DataObject) -> None:
+    """What a row asks is asked by a run, whatever its answers are worth: never an answer, never a cell's spelling."""
+    row = {**SHAPES, **TIES}[name] | {key: EXTRA[key] for key in data.draw(st.lists(st.sampled_from(list(EXTRA))))}
+    order = data.draw(st.permutations(list(row)))
+    (found,) = prompts_from_rows([{key: row[key] for key in order}], where="rows", warn=lambda _: None)
+    assert list(found.messages) == chat(Q)
+
+
+def test_a_prompt_is_asked_with_all_that_goes_before_it() -> None:
+    """A system message of the chats beside it, earlier turns, and what is before a chat's last answer, said once."""
+    system = {"role": "system", "content": "Be brief."}
+    told: list[str] = []
+    rows: list[Row] = [
+        {"prompt": Q, "chosen": [system, *chat(Q, GOOD)], "rejected": [system, *chat(Q, BAD)]},
+        {"instruction": Q, "input": "", "output": GOOD, "history": [["Hello.", "Yes?"]]},
+        {"messages": chat("Sure?", "Yes.", Q, GOOD)},
+        {"messages": chat("Surely?", "Yes.", Q, GOOD)},
+    ]
+    found = [list(one.messages) for one in prompts_from_rows(rows, where="rows", warn=told.append)]
+    before = ("Hello.", "Yes?"), ("Sure?", "Yes."), ("Surely?", "Yes.")
+    assert found == [[system, *chat(Q)], *(chat(*turns, Q) for turns in before)]
+    assert told == ["rows: the answer that 'messages' ends with is left out; the rest is asked"]
+
+
+def test_a_mapping_names_what_is_asked() -> None:
+    """Columns of one's own, their rest kept as metadata; one that is not there is named."""
+    row = {
+        "q": {"t": Q},
+        "more": "Say why.",
+        "gold": 7,
+        "key": "a",
+        "persona": "Be brief.",
+        "prompt": "no",
+        "lang": "en",
+    }
+    mapping = {"prompt": "q.t+more", "system": "persona", "reference": "gold", "id": "key"}
+    with pytest.raises(SpecError, match=r"row 1: 'q.t\+more', which is to be the prompt, says nothing here"):
+        list(prompts_from_rows([{"x": 1}], where="rows", warn=lambda _: None, mapping=mapping))
+    (found,) = prompts_from_rows([row], where="rows", warn=lambda _: None, mapping=mapping)
+    assert [message["content"] for message in found.messages] == ["Be brief.", f"{Q}\n\nSay why."]
+    assert (found.id, found.reference) == ("a", "7")
+    assert found.metadata == {"q": {"t": Q}, "prompt": "no", "lang": "en"}
 
 
 SYSTEMS = [{"system": "Be brief."}, {"system_prompt": "Be brief."}, {"System Message": "Be brief."}]

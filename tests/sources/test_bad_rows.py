@@ -67,11 +67,13 @@ BAD_LINES = {
     '{"instruction": "", "input": " "}': "instruction is empty",
     '{"prompt": 7}': "prompt is a number, not text",
     '{"prompt": true}': "prompt is true or false, not text",
-    '{"prompt": {"text": "a"}}': "prompt is an object, not text",
+    '{"prompt": {"words": "a"}}': "prompt is an object, not text",
     '{"prompt": []}': "prompt is empty",
     '{"prompt": [{"role": "assistant", "content": "a"}]}': "prompt ends with a message of role 'assistant'",
-    '{"question": ["a"]}': "question is a list, not text",
-    '{"prompt": "a", "messages": [{"role": "user", "content": "a"}]}': "has both prompt and messages; keep one",
+    '{"question": ["a", "b"]}': "question is a list, not text",
+    '{"prompt": "b", "messages": [{"role": "user", "content": "a"}]}': "has both prompt and messages; keep one",
+    '{"prompt": "a", "chosen": [{"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]}': "the "
+    "prompt in its own column asks something else than the chats beside it",
     '{"prompt": "\\ud800 a"}': "prompt holds \\ud800 at character 1, half of a character; write both or none",
     '{"prompt": "a", "id": "x\\udfff"}': "id holds \\udfff at character 2",
     '{"prompt": "a", "metadata": {"\\ud800": 1}}': "metadata holds \\ud800",
@@ -100,7 +102,7 @@ BAD_LINES = {
     '{"messages": []}': "messages is empty",
     chat("a"): "messages: message 1 is text, not an object with role and content",
     chat({"content": "a"}): "messages: message 1 has no role",
-    chat(user(), {"role": "bot", "content": "b"}, user()): "messages: message 2 has the role 'bot'; known are system,",
+    chat(user(), {"role": "cat", "content": "b"}, user()): "messages: message 2 has the role 'cat'; known are system,",
     chat({"role": ["user"], "content": "b"}): "messages: message 1 has the role ['user']",
     chat({"role": "user"}): "messages: message 1 has no content",
     chat(user(None)): "messages: message 1 has no content",
@@ -115,7 +117,7 @@ BAD_LINES = {
     called(tool_calls=["f"]): "messages: message 2 has tool_calls that are not a list of objects",
     called(tool_calls={"id": "c"}): "messages: message 2 has tool_calls that are not a list of objects",
     called(function_call="f"): "messages: message 2 has a function_call that is not an object",
-    chat(user(), {"role": "assistant", "content": "b"}): "messages ends with a message of role 'assistant'; the last "
+    chat({"role": "assistant", "content": "b"}): "messages ends with a message of role 'assistant'; the last "
     "must be one to answer (user or tool)",
     chat({"role": "system", "content": "b"}): "messages ends with a message of role 'system'",
     '{"system": "s", "messages": [{"role": "developer", "content": "d"}, {"role": "user", "content": "a"}]}': "has a "

@@ -23,6 +23,7 @@ from judgegen.records import Prompt
 from judgegen.sources.labelled import Labelled, labelled, labelled_from_rows
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+EMPTIED = ("nan", "NaN", "None", "<NA>", "NaT")  # what an empty cell becomes as a text, and refused as an answer
 ROW = {"prompt": "a", "response_a": "x", "response_b": "y", "winner": "A"}
 
 
@@ -42,7 +43,7 @@ def refusal(path: Path) -> list[str]:
     return [line.removeprefix(f"{path}: ") for line in str(error.value).split("\n")]
 
 
-text = st.text(min_size=1, max_size=20).filter(str.strip)
+text = st.text(min_size=1, max_size=20).filter(str.strip).filter(lambda words: words.strip() not in EMPTIED)
 vote = st.sampled_from(["A", "B", "tie"])
 row = st.builds(
     lambda asked, voted, rest: {**asked, **voted, **rest},
