@@ -178,7 +178,7 @@ async def _generate(
         opened.journal.keep_texts(kept)
         write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
         for message in judge_plan.warnings(resolved):
-            terms.watch.warned(message)
+            opened.terms.watch.warned(message)
         summary = await sent(opened)
         known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
     return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop, gated=part is None)

@@ -8,6 +8,7 @@
     ├── ProviderRefused   key, quota, model name or parameter: nothing more is sent                  3
     ├── BudgetReached     the cap holds: the same command with a higher cap continues                4
     ├── Incomplete        calls still fail after their retries: the same command tries them again    5
+    │   └── Waiting       nothing is wrong: a batch is with its provider                             5
     ├── GateFailed        the run is whole, and a figure of it is past a limit of [gates]            6
     ├── NoThreshold       no confidence keeps pairs that agree with humans as asked                  7
     ├── AttackWon         an attack on the judge wins more often than a judge may err                6
@@ -91,6 +92,10 @@ class Incomplete(JudgegenError):  # noqa: N818
     """Some calls still fail after their retries; the same command tries those again."""
 
     exit_code = 5
+
+
+class Waiting(Incomplete):
+    """Nothing is wrong: a batch is with its provider, and the same command fetches it when it is done."""
 
 
 class GateFailed(JudgegenError):  # noqa: N818

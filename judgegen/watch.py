@@ -5,8 +5,21 @@ The run calls these as things happen, on its event loop; they must return quickl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Protocol
+
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
+
+
+class Gate(Protocol):
+    """The way to one endpoint, to be looked at from any thread."""
+
+    def held(self) -> Mapping[str, float]:
+        """Seconds that the next call had to wait so far, by what: rpm, tpm, concurrency, server."""
+        ...
 
 
 class Watch:
@@ -14,6 +27,12 @@ class Watch:
 
     def started(self, *, prompts: int, folder: str) -> None:
         """The prompts are read; nothing has been sent."""
+
+    def capped(self, usd: Decimal | None) -> None:
+        """The most that the run folder may cost in all; None without a cap."""
+
+    def gated(self, gates: Mapping[str, Gate]) -> None:
+        """Calls go through these from now on, by endpoint."""
 
     def sent(self, call: Call) -> None:
         """A request for `call` goes out (again, after a retry)."""
@@ -24,8 +43,34 @@ class Watch:
     def retried(self, call: Call, why: str, wait_s: float) -> None:
         """A request failed in a way that passes; it goes out again after `wait_s` seconds."""
 
+    def lost(self, call: Call, why: str) -> None:
+        """`call` has no answer in this run: its retries are used up, or it was refused."""
+
     def warned(self, message: str) -> None:
         """Something the user should know, as a sentence."""
 
+    def adapted(self, message: str) -> None:
+        """Something is asked for in another way than before, as a sentence; a warning unless told otherwise."""
+        self.warned(message)
+
+    def waits(self, message: str) -> None:
+        """There is nothing to do but to wait, for what, as a sentence: a batch is with its provider."""
+
     def finished(self, result: Result) -> None:
         """One prompt is done; these arrive in prompt order."""
+
+
+class Watches(Watch):
+    """Several watches as one; each sees everything, in turn."""
+
+    def __init__(self, *watches: Watch) -> None:
+        for name in _HOOKS:
+            setattr(self, name, partial(_each, [getattr(watch, name) for watch in watches]))
+
+
+_HOOKS = tuple(name for name in vars(Watch) if not name.startswith("_"))
+
+
+def _each(hooks: Sequence[Callable[..., None]], *given: Any, **named: Any) -> None:
+    for hook in hooks:
+        hook(*given, **named)

@@ -6,16 +6,21 @@ import pty
 import re
 import time
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import shown
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
+from judgegen.llm.secrets import remember
 from judgegen.records import Prompt, Result
-from judgegen.show.progress import Lines, Live, Progress, Quiet, counts, traffic, watch_for
+from judgegen.show.progress import Lines, Live, Picture, Quiet, counts, fitted, latency, traffic, watch_for
+from judgegen.show.tally import Tally
 from judgegen.show.words import duration, money, quantity
+from judgegen.writer.summary import Summary
 
 
 class Clock:
@@ -35,6 +40,10 @@ def call(prompt: int = 0, draw: int = 0) -> Call:
     )
 
 
+def judged(prompt: int = 0) -> Call:
+    return replace(call(prompt), tag=Tag(role="judge", prompt_id=f"p{prompt}", route="slow"))
+
+
 def reply(cost: str | None = "0.001") -> Reply:
     priced = None if cost is None else Decimal(cost)
     return Reply(choices=(Choice(text="a"),), usage=Usage(input=10, output=5), cost=priced)
@@ -48,7 +57,7 @@ def result(prompt: int = 0, drop: str | None = None, calls: int = 0) -> Result:
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.integers(0, 10**9)), max_size=40))
 def test_spend_is_the_exact_sum(events: list[tuple[int, bool, int]]) -> None:
     """What was spent now and what the journal had paid for add up to the last digit, apart from each other."""
-    tally = Progress()
+    tally = Tally()
     for draw, (prompt, fresh, millionths) in enumerate(events):
         outcome: Outcome = Failure(reason="content_filter", cost=Decimal(millionths) / 10**9)
         tally.landed(call(prompt, draw), outcome, fresh=fresh)
@@ -59,7 +68,7 @@ def test_spend_is_the_exact_sum(events: list[tuple[int, bool, int]]) -> None:
 
 def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> None:
     """A request that waits to go out again is not in flight, and one that failed for good leaves with its prompt."""
-    tally = Progress()
+    tally = Tally()
     tally.started(prompts=2, folder="runs/x")
     tally.sent(call(0))
     tally.sent(call(1))
@@ -76,7 +85,7 @@ def test_a_call_is_in_flight_from_its_sending_to_its_landing_or_its_wait() -> No
 def test_time_left_goes_by_the_calls_asked_now() -> None:
     """Calls that the journal answered are done and say nothing of the pace; prompts half way count for their calls."""
     clock = Clock()
-    tally = Progress(clock)
+    tally = Tally(clock)
     tally.started(prompts=100, folder="runs/x")
     for prompt in range(50):
         for draw in range(4):
@@ -91,10 +100,134 @@ def test_time_left_goes_by_the_calls_asked_now() -> None:
     assert tally.share() == pytest.approx(280 / 400)
 
 
+def test_the_slowest_endpoint_says_when_it_ends() -> None:
+    """Where samplers are fast and the judge is slow, the time left is the judge's, at the judge's own pace."""
+    clock = Clock()
+    tally = Tally(clock)
+    tally.started(prompts=10, folder="runs/x")
+    clock.now += 10
+    for prompt in range(10):
+        tally.landed(call(prompt), reply(), fresh=True)
+    for prompt in range(2):
+        tally.landed(judged(prompt), reply(), fresh=True)
+        asked = ((call(prompt), reply()), (judged(prompt), reply()))
+        tally.finished(Result(prompt=Prompt(id=f"p{prompt}", messages=()), calls=asked))
+    assert tally.left_s() == pytest.approx(8 / (2 / 10))
+    assert (tally.calls_of("sampler"), tally.calls_of("judge")) == (10, 10)
+    assert tally.projected() == Decimal("0.020")
+
+
+def test_what_is_to_come_is_not_priced_where_a_price_is_unknown() -> None:
+    """One answer without a cost, of the journal or not, leaves the projection unknown."""
+    for fresh in (True, False):
+        tally = Tally()
+        tally.started(prompts=2, folder="runs/x")
+        tally.landed(call(), reply(None), fresh=fresh)
+        tally.finished(result(0, calls=1))
+        assert tally.projected() is None
+
+
+def test_seconds_of_answers_are_theirs_from_sending_to_landing() -> None:
+    """Quantiles are of the last answers, each from when it was last sent; what the journal knew took no time."""
+    clock = Clock()
+    tally = Tally(clock)
+    for draw in range(100):
+        tally.sent(call(0, draw))
+        tally.retried(call(0, draw), "429", 5.0)
+        clock.now += 5
+        tally.sent(call(0, draw))
+        clock.now += draw
+        tally.landed(call(0, draw), reply(), fresh=True)
+    tally.landed(call(1), reply(), fresh=False)
+    role = tally.roles["sampler"]
+    assert (role.quantile(0.5), role.quantile(0.95)) == (50, 95)
+    assert latency(role) == "p50 50.0s, p95 95.0s"
+
+
+class Waited:
+    """A gate that says what it was told."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def held(self) -> dict[str, float]:
+        return dict(self.seconds)
+
+
+def test_the_limit_that_binds_now_is_named() -> None:
+    """What most of the last seconds were waited for; what held the run up long ago, or hardly, is not said."""
+    clock, gates = Clock(), {"a": Waited(), "b": Waited()}
+    tally = Tally(clock)
+    tally.gated(gates)
+    assert tally.held() == ""
+    for _ in range(30):
+        clock.now += 1
+        gates["a"].seconds["rpm"] = gates["a"].seconds.get("rpm", 0) + 0.9
+        gates["b"].seconds["server"] = gates["b"].seconds.get("server", 0) + 0.1
+        assert tally.held() == "rpm of a"
+    for _ in range(30):
+        clock.now += 1
+        gates["b"].seconds["server"] += 0.1
+        held = tally.held()
+    assert held == ""
+
+
+def test_flips_are_those_of_the_summary() -> None:
+    """Of the comparisons whose two orders both name a winner, those whose orders name different ones."""
+    made = shown.hostile()
+    tally, summary = Tally(), Summary()
+    for one in made:
+        tally.finished(one)
+        summary.add(one, one.calls)
+    assert tally.decided > tally.flips
+    assert tally.flip_rate() == pytest.approx(summary.diagnostics()["flip_rate"], abs=1e-6)
+
+
+@given(st.integers(10, 200))
+def test_a_line_gives_way_part_by_part(width: int) -> None:
+    """The line is as wide as there is room; what matters most is never left out."""
+    parts = [(0, "12/40 prompts"), (3, "64 in flight"), (1, "about $1.0000 in all"), (5, "last trouble: 429 slow down")]
+    line = fitted(iter(parts), width)
+    assert len(line) <= max(width, len("12/40 prompts"))
+    assert line.startswith("12/40 prompts")
+    assert ("last trouble" in line) <= ("in flight" in line) <= ("in all" in line)
+
+
+def test_a_wait_for_a_batch_is_a_state() -> None:
+    """It is said once as long as it is the same, and is over when something lands."""
+    stream = io.StringIO()
+    with Lines(stream, every_s=1000) as watch:
+        watch.started(prompts=1, folder="runs/x")
+        for _ in range(3):
+            watch.waits("12 calls are with the provider")
+        assert watch.waiting
+        watch.landed(call(), reply(), fresh=True)
+        assert not watch.waiting
+    assert stream.getvalue().count("waiting: 12 calls are with the provider") == 1
+    assert "warning" not in stream.getvalue()
+
+
+def test_verbose_tells_of_each_request_and_no_secret() -> None:
+    """With --verbose: what was sent again, refused and lost, with the address, without its password or a known key."""
+    remember("sk-a-key-that-nobody-may-see")
+    stream = io.StringIO()
+    with watch_for(stream, quiet=True, verbose=True) as watch:
+        asked = replace(call(), endpoint="http://me:word@host/v1")
+        watch.retried(asked, "429 for sk-a-key-that-nobody-may-see", 1.5)
+        watch.landed(asked, Failure(reason="content_filter", detail="no"), fresh=True)
+        watch.lost(asked, "timed out")
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        "sent again in 1.5 s: sampler call to m at http://host/v1 (prompt p0): 429 for [secret]",
+        "refused: sampler call to m at http://host/v1 (prompt p0): content_filter: no",
+        "no answer: sampler call to m at http://host/v1 (prompt p0): timed out",
+    ]
+
+
 def test_prompts_without_an_answer_say_nothing_of_the_rest() -> None:
     """An incomplete prompt has fewer calls than it takes; it does not shorten the time that is left."""
     clock = Clock()
-    tally = Progress(clock)
+    tally = Tally(clock)
     tally.started(prompts=10, folder="runs/x")
     clock.now += 1
     tally.landed(call(), reply(), fresh=True)
@@ -108,7 +241,7 @@ def test_prompts_without_an_answer_say_nothing_of_the_rest() -> None:
 def test_the_rate_is_that_of_the_last_seconds() -> None:
     """Calls per second forget what was long ago."""
     clock = Clock()
-    tally = Progress(clock)
+    tally = Tally(clock)
     tally.started(prompts=1000, folder="runs/x")
     for second in range(40):
         clock.now += 1
@@ -120,7 +253,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 
 def test_an_unknown_price_is_not_nothing() -> None:
     """A call without a cost is named, never summed as zero."""
-    tally = Progress()
+    tally = Tally()
     tally.landed(call(), reply(None), fresh=True)
     assert "1 calls of unknown price" in traffic(tally)
 
@@ -144,7 +277,7 @@ def test_lines_say_what_goes_on_and_how_it_ended() -> None:
     assert lines[0] == "3 prompts -> runs/x"
     assert "warning: lines 3 and 9 are one prompt" in lines
     assert "1/3 prompts, 0 pairs" in lines[-1]
-    assert "15 tokens, $1.5000, 1 sent again (last: 429 \\x1b[31mslow down)" in lines[-1]
+    assert "15 tokens, $1.5000, 1 sent again, last trouble: 429 \\x1b[31mslow down" in lines[-1]
     assert "\x1b" not in stream.getvalue()
 
 
@@ -210,7 +343,7 @@ def test_the_picture_fits_a_narrow_terminal() -> None:
     watch = Live(console)
     watch.prompts = 10
     watch.retries, watch.last_reason = 3, "429 " * 40
-    console.print(watch.picture())
+    console.print(Picture(watch))
     assert isinstance(console.file, io.StringIO)
     assert all(len(line) <= 40 for line in console.file.getvalue().splitlines())
 
@@ -233,6 +366,6 @@ def test_small_spend_does_not_read_as_none() -> None:
 
 def test_counts_say_no_time_before_there_is_a_pace() -> None:
     """Time left is unknown at first and left out, not zero."""
-    tally = Progress()
+    tally = Tally()
     tally.started(prompts=3, folder="runs/x")
     assert counts(tally) == "0/3 prompts, 0 pairs"

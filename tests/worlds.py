@@ -33,5 +33,6 @@ def stats(url: str) -> dict[str, Any]:
 
 def derived(out: Path) -> dict[str, str]:
     """Digest of every derived file by name."""
-    files = [p for p in out.rglob("*") if p.is_file() and not p.name.startswith("journal") and p.name != "run.toml"]
+    kept = ("journal", "run.toml", "run.log")
+    files = [p for p in out.rglob("*") if p.is_file() and not p.name.startswith(kept)]
     return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}

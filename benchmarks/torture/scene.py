@@ -48,7 +48,7 @@ def scene(prompts: int = 2, *, faults: float = 0.0) -> Iterator[Path]:
 def derived(folder: Path) -> dict[str, str]:
     """Digest of every file of the run that is made from its journal, by name."""
     out = folder / "out"
-    kept = ("journal", "run.toml")
+    kept = ("journal", "run.toml", "run.log")
     files = [path for path in out.rglob("*") if path.is_file() and not path.name.startswith(kept)]
     return {str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 

@@ -75,7 +75,7 @@ def load(name: str) -> Any:
     return typer.main.get_command(app)
 
 
-app = typer.Typer(cls=Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(cls=Commands, add_completion=True, rich_markup_mode=None, no_args_is_help=True)
 
 
 def _version(asked: bool) -> None:

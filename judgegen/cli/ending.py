@@ -19,7 +19,8 @@ from typing import Any, NoReturn
 
 import typer
 
-from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, OutputError, SpecError
+from judgegen.cli.outlet import fitting
+from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, OutputError, SpecError, Waiting
 from judgegen.run.result import Run
 from judgegen.show.words import figures, files, first_pairs, headline, said, shortened
 from judgegen.textual import harmless
@@ -27,8 +28,11 @@ from judgegen.textual import harmless
 CONTINUES = {
     Interrupted: "to continue:",
     Incomplete: "to try again:",
+    Waiting: "to look again:",
     BudgetReached: "with a higher cap this continues:",
 }
+_STATES = {Interrupted: "stopped", Waiting: "waiting"}
+"""What is no error."""
 POOR_JUDGE = """\
 SmolLM2-135M is a real language model and a poor judge: these labels are for looking, not for training.
 Name a stronger [judge] model in the run file before you use them."""
@@ -91,7 +95,7 @@ def end(run: Any, error: JudgegenError | None = None, *, as_json: bool, show: Sh
         print("\n".join((show or text)(run)))
     if error is None:
         raise typer.Exit
-    print(harmless(f"{'stopped' if isinstance(error, Interrupted) else 'error'}: {error}"), file=sys.stderr)
+    print(harmless(f"{_STATES.get(type(error), 'error')}: {error}"), file=sys.stderr)
     if type(error) in CONTINUES:
         print(f"{CONTINUES[type(error)]} {again(error)}", file=sys.stderr)
     raise typer.Exit(error.exit_code)
@@ -134,9 +138,9 @@ def command(*arguments: str) -> str:
 def text(run: Run) -> Iterator[str]:
     """A run's end for people, line by line."""
     yield headline(run.summary)
-    for name, value in figures(run.summary).items():
-        yield f"  {name:<9} {value}"
-    yield f"  {'files':<9} {run.folder}: {', '.join(files(run.folder))}"
+    shown = {**figures(run.summary), "files": f"{run.folder}: {', '.join(files(run.folder))}"}
+    for name, value in shown.items():
+        yield from fitting(f"  {name:<9} {value}", indent=12)
     for number, row in enumerate(first_pairs(run.folder), start=1):
         yield ""
         yield from _pair(number, row)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Wait, Yes, check_wait
+from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Verbose, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
     from judgegen.study.attack import Attack, Trial
@@ -33,6 +33,7 @@ def attack(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
     yes: Yes = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """How often hostile answers win before a run file's judge.
 
@@ -64,7 +65,7 @@ def attack(
     job = partial(attacking.attack, spec, out=out, limit=limit, max_usd=max_usd, batch=batch, wait=wait)
     with ending.told(as_json=as_json, show=lines):
         confirm(spec, expected, max_usd=max_usd, batch=batch, yes=yes, tell=not quiet)
-        with watch_for(sys.stderr, quiet=quiet, noun="attacked prompts") as watch:
+        with watch_for(sys.stderr, quiet=quiet, verbose=verbose, noun="attacked prompts") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)
 

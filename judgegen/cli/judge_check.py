@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from judgegen.cli.options import Batch, MaxUsd, Quiet, Wait, Yes, check_wait
+from judgegen.cli.options import Batch, MaxUsd, Quiet, Verbose, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
     from judgegen.study.check import Check
@@ -52,6 +52,7 @@ def check(
     as_json: AsJson = False,
     yes: Yes = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """How far a run file's judge agrees with people, and what habits it has.
 
@@ -84,7 +85,7 @@ def check(
         confirm(
             run, partial(checking.expected, labelled, **which), max_usd=max_usd, batch=batch, yes=yes, tell=not quiet
         )
-        with watch_for(sys.stderr, quiet=quiet, noun="comparisons") as watch:
+        with watch_for(sys.stderr, quiet=quiet, verbose=verbose, noun="comparisons") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)
 

@@ -17,6 +17,9 @@ Batch = Annotated[bool, typer.Option("--batch", help="Through the provider's Bat
 Wait = Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend money without asking.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", help="Tell of each request sent again, refused or lost, and where.")
+]
 Prompts = Annotated[
     int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
 ]

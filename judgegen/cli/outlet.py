@@ -7,7 +7,9 @@ nothing of what is said.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
@@ -45,6 +47,14 @@ class Outlet:
 def _still(text: str, driven: bool) -> str:
     """A terminal is returned to the line's beginning by our displays; a file is not."""
     return "\r".join(map(harmless, text.split("\r"))) if driven else harmless(text)
+
+
+def fitting(line: str, indent: int = 2) -> list[str]:
+    """A line as wide as the terminal, the rest of it indented; whole in a pipe, for whoever searches it."""
+    if not sys.stdout.isatty():
+        return [line]
+    width = max(40, shutil.get_terminal_size((100, 24)).columns)
+    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 @contextmanager

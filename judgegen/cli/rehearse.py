@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from judgegen.cli.options import MaxUsd, Prompts, Quiet
+from judgegen.cli.options import MaxUsd, Prompts, Quiet, Verbose
 
 
 def rehearse(
@@ -24,6 +24,7 @@ def rehearse(
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Play a run file through with made-up models, at no cost.
 
@@ -46,6 +47,6 @@ def rehearse(
     job = partial(api.rehearse, spec, out=out, limit=limit, max_usd=max_usd)
     with ending.told(as_json=as_json):
         confirm(spec, partial(api.estimate, spec, out=out, limit=limit), batch=False, yes=True, tell=not quiet)
-        with watch_for(sys.stderr, quiet=quiet) as watch:
+        with watch_for(sys.stderr, quiet=quiet, verbose=verbose) as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from judgegen.cli.given import Judge, Sampler, Seed, Settings, Variants, Words, given
-from judgegen.cli.options import Batch, MaxUsd, Out, Prompts, Quiet, ShardWord, Wait, Yes, check_wait
+from judgegen.cli.options import Batch, MaxUsd, Out, Prompts, Quiet, ShardWord, Verbose, Wait, Yes, check_wait
 
 
 def run(
@@ -34,6 +34,7 @@ def run(
     ] = False,
     yes: Yes = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make preference pairs from a run file; run again, it continues.
 
@@ -58,13 +59,20 @@ def run(
     words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed)
     which: dict[str, Any] = {"out": out, "limit": limit, "shard": shard}
     how: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait, "replace_folder": replace}
-    _run(spec, words, which, how, as_json=as_json, yes=yes, quiet=quiet)
+    _run(spec, words, which, how, {"quiet": quiet, "verbose": verbose}, as_json=as_json, yes=yes)
 
 
 def _run(
-    spec: Path, words: Words, which: dict[str, Any], how: dict[str, Any], *, as_json: bool, yes: bool, quiet: bool
+    spec: Path,
+    words: Words,
+    which: dict[str, Any],
+    how: dict[str, Any],
+    told: dict[str, bool],
+    *,
+    as_json: bool,
+    yes: bool,
 ) -> None:
-    """Ask, run and end; `which` says what is made and where, `how` by which way and for how much."""
+    """Ask, run and end; `which` says what is made and where, `how` by which way and for how much, `told` what of it."""
     from functools import partial
 
     from judgegen import api
@@ -79,7 +87,7 @@ def _run(
         asked: Any = given(spec, words)
         expected = partial(api.estimate, asked, **which)
         paid = {"max_usd": how["max_usd"], "parts": Shard.parse(which["shard"]).of if which["shard"] else 1}
-        confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not quiet)
-        with watch_for(sys.stderr, quiet=quiet) as watch:
+        confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
+        with watch_for(sys.stderr, **told) as watch:
             done = stoppable(partial(api.generate, asked, **which, **how), watch)
     ending.end(done, as_json=as_json)

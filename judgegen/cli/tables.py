@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from judgegen.cli.outlet import fitting
 from judgegen.run.expected import COLUMNS, Estimate
 
 GAP = 2
@@ -21,14 +22,14 @@ GAP = 2
 
 def print_estimate(found: Estimate) -> None:
     """The expected cost, the table behind it, and what it rests on."""
-    print(found.line())
+    print("\n".join(fitting(found.line())))
     if found.cost_usd_batch is not None:
-        print(found.line(batch=True))
+        print("\n".join(fitting(found.line(batch=True))))
     print()
     print(printed(COLUMNS, found.table(), names=(0, 1)))
     print("\nwhat it rests on:")
     for assumption in found.assumptions:
-        print(f"- {assumption}")
+        print("\n".join(fitting(f"- {assumption}")))
 
 
 def printed(

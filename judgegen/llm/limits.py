@@ -10,8 +10,8 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from asyncio_throttle.throttler import Throttler
 
@@ -69,6 +69,33 @@ class Slot:
         self._gate.width.cut(self._began, late=late)
 
 
+class Held:
+    """Seconds that whoever is next had to wait, by what kept them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seconds: dict[str, float] = {}
+        self._now: tuple[str, float] | None = None
+
+    @contextmanager
+    def by(self, what: str) -> Iterator[None]:
+        """Within the block, `what` keeps them."""
+        began = self._clock()
+        self._now = (what, began)
+        try:
+            yield
+        finally:
+            self._now = None
+            self._seconds[what] = self._seconds.get(what, 0.0) + self._clock() - began
+
+    def seconds(self) -> Mapping[str, float]:
+        """Until now, the wait that goes on included; from any thread."""
+        found, now = dict(self._seconds), self._now
+        if now is not None:
+            found[now[0]] = found.get(now[0], 0.0) + self._clock() - now[1]
+        return found
+
+
 class Turnstile:
     """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops.
 
@@ -81,6 +108,7 @@ class Turnstile:
         self.bucket = None if tpm is None else Bucket(tpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
+        self._held = Held()
         self._throttle = None
         if rpm is not None:
             requests, period = window(rpm)
@@ -118,6 +146,10 @@ class Turnstile:
         self.flying -= 1
         self._left.set()
 
+    def held(self) -> Mapping[str, float]:
+        """Seconds that the next call had to wait, by what: rpm, tpm, concurrency, server (which bears no more)."""
+        return self._held.seconds()
+
     def pause(self, seconds: float) -> float:
         """Send nothing for `seconds`, as the server asked; how many seconds longer that is than before."""
         before = max(self._until, time.monotonic())
@@ -149,7 +181,8 @@ class Turnstile:
             await self._arrived.wait()
         while self.flying >= self.width.places:
             self._left.clear()
-            await self._left.wait()
+            with self._held.by("server" if self.width.narrowed else "concurrency"):
+                await self._left.wait()
         turn, tokens = self._waiting[0]
         if not turn.done():
             await self._pace(tokens)
@@ -160,10 +193,13 @@ class Turnstile:
 
     async def _pace(self, tokens: float) -> None:
         while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:
-            await self._stop.sleep(wait)
+            with self._held.by("server"):
+                await self._stop.sleep(wait)
         if self._throttle is not None and not self._stop.requested:
-            await self._stop.unless(self._throttle.acquire())  # type: ignore[no-untyped-call]
+            with self._held.by("rpm"):
+                await self._stop.unless(self._throttle.acquire())  # type: ignore[no-untyped-call]
         if self.bucket is not None:
             while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop.requested:
-                await self._stop.sleep(wait)
+                with self._held.by("tpm"):
+                    await self._stop.sleep(wait)
             self.bucket.add(-tokens)

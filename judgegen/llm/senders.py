@@ -131,8 +131,8 @@ def rough_tokens(call: Call) -> float:
 class Patience:
     """Counts calls that failed for good, in a row and by route; at `PATIENCE` it ends the run."""
 
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
+    def __init__(self, stop: Stop, watch: Watch) -> None:
+        self._stop, self._watch = stop, watch
         self._in_a_row: Counter[str] = Counter()
         self._reasons: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
@@ -149,6 +149,7 @@ class Patience:
     def lost(self, call: Call, why: str, reason: str) -> Unanswered:
         """One more call without an answer; what to raise for it."""
         route = call.tag.route
+        self._watch.lost(call, why)
         self._in_a_row[route] += 1
         self._reasons[route, call.endpoint][why] += 1
         if self._in_a_row[route] >= PATIENCE:
@@ -185,7 +186,7 @@ class Retried:
         self, send: Send, retries: Mapping[str, int], gates: Mapping[str, Turnstile], stop: Stop, watch: Watch
     ) -> None:
         self._send, self._retries, self._gates, self._stop, self._watch = send, retries, gates, stop, watch
-        self.patience = Patience(stop)
+        self.patience = Patience(stop, watch)
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer one call."""

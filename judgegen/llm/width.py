@@ -36,6 +36,11 @@ class Width:
         """Requests that may be in flight now."""
         return int(self._width)
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it is below its ceiling because the server showed that it bears no more."""
+        return not self._steep and self.places < self._ceiling
+
     def answered(self, began: float, flying: int) -> None:
         """A request that was sent at `began` was answered while `flying`, itself too, were in flight."""
         self.rounds_late = 0

@@ -109,11 +109,12 @@ async def live(
     within = doubted(landings, partial(worst, known), journal)
     if cap is not None:
         within = capped(landings, Ledger(cap, journal.spent()), partial(worst, known), journal, stop, watch)
+    watch.gated(gates)
     limited = senders.limited(within, gates, stop)
     before = journal.unheard()
     retries = {name: endpoint.max_retries for name, endpoint in used.items()}
     facts = Facts(journal.path)
-    learned = Learned(facts, watch.warned)
+    learned = Learned(facts, watch.adapted)
     learning = {name: provider for name, provider in providers.items() if isinstance(provider, Learning)}
     for one in learning.values():
         one.learns(learned)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
-from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
+from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError, Waiting
 from judgegen.llm.batch import Desk, Postman, collected
 from judgegen.llm.calls import Call, Send
 from judgegen.llm.facts import Facts
@@ -62,13 +62,13 @@ class Batches:
 async def run(job: Batches, once: Pass, *, poll_s: float | None) -> None:
     """Rounds until everything is answered; without `poll_s` only until batches have to be waited for.
 
-    The reason for ending early is left in `stop`: Incomplete while batches are under way, BudgetReached at the cap.
+    The reason for ending early is left in `stop`: Waiting while batches are under way, BudgetReached at the cap.
     """
     limits = {name: endpoint.batch_tokens for name, endpoint in job.spec.used_endpoints().items()}
     for sentence in moved.warnings(job.spec, set(job.rates), job.journal.path):
         job.watch.warned(sentence)
     with Outbox(job.journal.path) as outbox, Facts(job.journal.path) as facts:
-        learned = Learned(facts, job.watch.warned)
+        learned = Learned(facts, job.watch.adapted)
         async with desks(job.spec) as open_desks:
             for desk in open_desks.values():
                 desk.learned = learned
@@ -89,7 +89,7 @@ async def _rounds(job: Batches, outbox: Outbox, postman: Postman, once: Pass, po
         await postman.post()
         if _over(outbox, job.stop, job.cap, waits=poll_s is not None):
             return
-        job.watch.warned(_state(outbox))
+        job.watch.waits(_state(outbox))
         await job.stop.sleep(poll_s or 0)
 
 
@@ -119,7 +119,7 @@ def _over(outbox: Outbox, stop: Stop, cap: Decimal | None, *, waits: bool) -> bo
     if left["with_provider"]:
         if not waits:
             stop.request(
-                Incomplete(f"{_state(outbox)}; come back in some minutes, a day at most: the same command goes on")
+                Waiting(f"{_state(outbox)}; come back in some minutes, a day at most: the same command goes on")
             )
         return not waits
     if left["unsent"] and cap is not None:

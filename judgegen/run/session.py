@@ -11,7 +11,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
 from judgegen.run.estimate import Item, count
 from judgegen.run.expected import Estimate
+from judgegen.run.log import logged
 from judgegen.run.rounds import POLL_S
 from judgegen.spec import Spec, parse, read
 from judgegen.spec.short import Written, written
@@ -145,12 +146,15 @@ async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, 
         SpecError, PriceUnknown, JournalError: the job cannot begin.
     """
     rates = live.rates(job.spec, set(job.routes), "batch" if terms.batch else "live")
-    with live.opened(job.folder) as journal:
+    with live.opened(job.folder) as journal, logged(job.folder, terms.watch, terms.stop) as watch:
+        terms = replace(terms, watch=watch)
         kept: Iterable[Any] = job.items(terms.watch.warned)
         which = None if terms.limit is None else partial(spread, most=terms.limit)
         prompts = journal.keep_prompts(map(asdict, kept), which=which, takes=terms.takes)
-        terms.watch.started(prompts=prompts, folder=str(job.folder))
-        yield Session(job=job, terms=terms, journal=journal, rates=rates)
+        opened = Session(job=job, terms=terms, journal=journal, rates=rates)
+        watch.started(prompts=prompts, folder=str(job.folder))
+        watch.capped(opened.cap)
+        yield opened
 
 
 def ended(done: S, *errors: JudgegenError | None) -> S:

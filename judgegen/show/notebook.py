@@ -13,12 +13,13 @@ from typing import Any
 
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
-from judgegen.show.progress import Progress, counts, traffic
+from judgegen.show.progress import counts, traffic
+from judgegen.show.tally import Tally
 
 UPDATE_EVERY_S = 0.5
 
 
-class Notebook(Progress):
+class Notebook(Tally):
     """One output of the cell, brought up to date as the run goes; warnings stay under it. Without IPython, a tally.
 
     Give it to generate: `await judgegen.generate("run.toml", watch=Notebook())`.

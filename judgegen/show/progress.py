@@ -1,157 +1,110 @@
 """Shows a run as it goes: a live display on a terminal, a plain line now and then elsewhere.
 
-The hooks only count; what is shown is computed from the counts by a thread of its own, so that watching costs the run
-next to nothing. Knows nothing of how calls are answered.
+What is shown is computed from the counts of a tally by a thread of its own, so that watching costs the run next to
+nothing. Knows nothing of how calls are answered.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections import deque
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from judgegen.llm.calls import Call, Outcome
-from judgegen.records import Result
+from judgegen.run.events import Event, Events
+from judgegen.show.tally import Role, Tally
 from judgegen.show.words import duration, money, quantity, shortened
 from judgegen.textual import harmless
-from judgegen.watch import Watch
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
 
 REFRESH_HZ = 6
 LINE_EVERY_S = 10.0
-RATE_OVER_S = 10.0
-"""Calls per second are the mean over the last this many seconds."""
+Part = tuple[int, str]
+"""What stands in a line, and how early it gives way where room is short: 0 never does."""
+_LIMITS = {"concurrency": "max_concurrency", "server": "what the server bears"}
 
 
-class Progress(Watch):
-    """Counts what happens. `clock` gives seconds and is read when something is shown, and once per prompt's end."""
-
-    noun = "prompts"
-    """What is counted; pairs are counted where it is prompts."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self.began = clock()
-        self.prompts = self.done = self.pairs = 0
-        self.fresh = self.from_journal = self.tokens = 0
-        self.spent = self.spent_before = Decimal(0)
-        self.unpriced = self.retries = 0
-        self.last_reason = ""
-        self.whole = self.whole_calls = 0
-        self._flying: dict[str, str] = {}
-        self._rate: deque[tuple[float, int]] = deque([(self.began, 0)])
-
-    def started(self, *, prompts: int, folder: str) -> None:  # noqa: ARG002 - the hook's signature
-        """Time counts from here: reading the prompts is not part of the pace."""
-        self.prompts = prompts
-        self.began = self.clock()
-        self._rate = deque([(self.began, 0)])
-
-    def sent(self, call: Call) -> None:
-        """One more in flight."""
-        self._flying[call.id] = call.tag.prompt_id
-
-    def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
-        """One less in flight, or one that the journal knew; tokens are those of this session."""
-        if not fresh:
-            self.from_journal += 1
-            self.spent_before += outcome.cost or 0
-            return
-        self._flying.pop(call.id, None)
-        self.fresh += 1
-        self.tokens += outcome.usage.input + outcome.usage.output
-        if outcome.cost is None:
-            self.unpriced += 1
-        else:
-            self.spent += outcome.cost
-
-    def retried(self, call: Call, why: str, wait_s: float) -> None:  # noqa: ARG002 - the hook's signature
-        """Not in flight while it waits."""
-        self._flying.pop(call.id, None)
-        self.retries += 1
-        self.last_reason = harmless(why)
-
-    def finished(self, result: Result) -> None:
-        """A prompt is done; one that is whole says how many calls a prompt takes."""
-        self.done += 1
-        self.pairs += len(result.pairs)
-        if result.drop == "incomplete":  # calls that failed for good never land
-            self._flying = {call: prompt for call, prompt in self._flying.items() if prompt != result.prompt.id}
-        else:
-            self.whole += 1
-            self.whole_calls += len(result.calls)
-
-    @property
-    def in_flight(self) -> int:
-        """Requests that are out now."""
-        return len(self._flying)
-
-    def calls_per_s(self) -> float:
-        """Fresh answers per second over the last `RATE_OVER_S`, from the moments at which this was asked."""
-        now = self.clock()
-        while len(self._rate) > 1 and self._rate[1][0] <= now - RATE_OVER_S:
-            self._rate.popleft()
-        at, fresh = self._rate[0]
-        self._rate.append((now, self.fresh))
-        return (self.fresh - fresh) / (now - at) if now > at else 0.0
-
-    def share(self) -> float:
-        """How much is done, 0 to 1: by calls once a whole prompt has said how many it takes, by prompts before."""
-        prompts = self.done / self.prompts if self.prompts else 0.0
-        calls = (self.fresh + self.from_journal) / self._expected() if self.whole_calls else 0.0
-        return min(1.0, max(prompts, calls))
-
-    def left_s(self) -> float | None:
-        """Seconds left: the calls still lacking at this session's pace; None before there is a pace.
-
-        Goes by calls, since many prompts are under way at once. What the journal answered is done, but makes no pace.
-        """
-        if not self.fresh or not self.whole_calls or self.done >= self.prompts:
-            return None
-        lacking = max(0.0, self._expected() - self.fresh - self.from_journal)
-        return lacking * (self.clock() - self.began) / self.fresh
-
-    def _expected(self) -> float:
-        """Calls of the whole run, if the prompts to come take as many as those that are done."""
-        return self.whole_calls / self.whole * self.prompts
+def counts(tally: Tally) -> str:
+    """Prompts done, pairs made, flips and the time left."""
+    return ", ".join(text for _, text in _counts(tally))
 
 
-def counts(tally: Progress) -> str:
-    """Prompts done, pairs made and the time left."""
-    parts = [f"{tally.done:,}/{tally.prompts:,} {tally.noun}"]
+def _counts(tally: Tally) -> Iterator[Part]:
+    yield 0, f"{tally.done:,}/{tally.prompts:,} {tally.noun}"
     if tally.noun == "prompts":
-        parts.append(f"{tally.pairs:,} pairs")
+        yield 0, f"{tally.pairs:,} pairs"
+    if (flips := tally.flip_rate()) is not None:
+        yield 1, f"{flips:.0%} flipped"
     if (left := tally.left_s()) is not None:
-        parts.append(f"{duration(left)} left")
-    return ", ".join(parts)
+        yield 0, f"{duration(left)} left"
 
 
-def traffic(tally: Progress) -> str:
-    """Pace, requests in flight, tokens, spend; what the journal gave and what was sent again, where there is any."""
-    spend = money(tally.spent) + (f" and {tally.unpriced} calls of unknown price" if tally.unpriced else "")
-    parts = [
-        f"{tally.calls_per_s():.1f} calls/s",
-        f"{tally.in_flight} in flight",
-        f"{quantity(tally.tokens)} tokens",
-        spend,
-    ]
+def traffic(tally: Tally) -> str:
+    """Pace, requests in flight, tokens, spend; what the journal gave, what was sent again, what holds it up."""
+    return ", ".join(text for _, text in _traffic(tally))
+
+
+def _traffic(tally: Tally) -> Iterator[Part]:
+    yield 0, f"{tally.calls_per_s():.1f} calls/s"
+    yield 3, f"{tally.in_flight} in flight"
+    yield 4, f"{quantity(tally.tokens)} tokens"
+    yield from _spend(tally)
     if tally.from_journal:
         before = f" ({money(tally.spent_before)})" if tally.spent_before else ""
-        parts.append(f"{tally.from_journal:,} from the journal{before}")
+        yield 2, f"{tally.from_journal:,} from the journal{before}"
     if tally.retries:
-        parts.append(f"{tally.retries:,} sent again (last: {shortened(tally.last_reason, 60)})")
-    return ", ".join(parts)
+        yield 1, f"{tally.retries:,} sent again"
+    if tally.failed:
+        yield 0, f"{tally.failed:,} without an answer"
+    if tally.retries or tally.failed:
+        yield 5, f"last trouble: {shortened(tally.last_reason, 60)}"
+    if held := tally.held():
+        what, _, rest = held.partition(" ")
+        yield 0, f"held by {_LIMITS.get(what, what)}{rest and f' {rest}'}"
 
 
-class Shown(Progress):
+def _spend(tally: Tally) -> Iterator[Part]:
+    unknown = f" and {tally.unpriced} calls of unknown price" if tally.unpriced else ""
+    whole = f" now, {money(tally.spent + tally.spent_before)}" if tally.spent_before else ""
+    yield 0, f"{money(tally.spent)}{unknown}" + ("" if tally.cap is None else f"{whole} of ${tally.cap:f}")
+    if (projected := tally.projected()) is not None and projected and tally.done < tally.prompts:
+        yield 1, f"about {money(projected)} in all"
+
+
+def latency(role: Role) -> str:
+    """The seconds in which half, and nearly all, of the last answers came; "" before the first."""
+    middle, late = role.quantile(0.5), role.quantile(0.95)
+    return "" if middle is None or late is None else f"p50 {_seconds(middle)}, p95 {_seconds(late)}"
+
+
+def _seconds(number: float) -> str:
+    return f"{number * 1000:.0f}ms" if number < 0.9995 else f"{number:.1f}s" if number < 99.95 else duration(number)
+
+
+def asked(tally: Tally, name: str) -> str:
+    """A role's calls answered, of how many as far as one knows."""
+    most = tally.calls_of(name)
+    return f"{tally.roles[name].done:,}" + ("" if most is None else f"/{most:,}")
+
+
+def fitted(parts: Iterator[Part], width: int) -> str:
+    """The parts in a line of at most `width` characters, if leaving out all that may give way is enough."""
+    kept = list(parts)
+    while len(line := ", ".join(text for _, text in kept)) > width and any(first for first, _ in kept):
+        kept.remove(max(kept, key=lambda part: part[0]))
+    return line
+
+
+class Shown(Tally):
     """A tally that is shown between entering and leaving it; `close` may be called twice."""
+
+    verbose = False
+    """Whether every request that was sent again, refused or lost is told of."""
 
     def __enter__(self) -> Self:
         return self
@@ -164,6 +117,30 @@ class Shown(Progress):
     def close(self) -> None:
         """Show nothing more."""
 
+    def say(self, sentence: str) -> None:
+        """A line that stays."""
+
+    def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
+        """Count it, and tell of a refusal where everything is told."""
+        super().landed(call, outcome, fresh=fresh)
+        if self.verbose:
+            Events(self._told).landed(call, outcome, fresh=fresh)
+
+    def retried(self, call: Call, why: str, wait_s: float) -> None:
+        """Count it, and tell of it where everything is told."""
+        super().retried(call, why, wait_s)
+        if self.verbose:
+            Events(self._told).retried(call, why, wait_s)
+
+    def lost(self, call: Call, why: str) -> None:
+        """Count it, and tell of it where everything is told."""
+        super().lost(call, why)
+        if self.verbose:
+            Events(self._told).lost(call, why)
+
+    def _told(self, event: Event) -> None:
+        self.say(event.sentence)
+
 
 class Quiet(Shown):
     """Says only what the user should know."""
@@ -171,6 +148,10 @@ class Quiet(Shown):
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self.stream = stream
+
+    def say(self, sentence: str) -> None:
+        """As a line."""
+        print(harmless(sentence), file=self.stream, flush=True)
 
     def warned(self, message: str) -> None:
         """A warning on a line of its own."""
@@ -192,6 +173,12 @@ class Lines(Quiet):
         print(f"{prompts:,} {self.noun} -> {folder}", file=self.stream, flush=True)
         self._thread.start()
 
+    def waits(self, message: str) -> None:
+        """Says for what, when that changes."""
+        if message != self.waiting:
+            self.say(f"waiting: {message}")
+        super().waits(message)
+
     def close(self) -> None:
         """The last line, if anything was started."""
         if self._thread.is_alive():
@@ -204,11 +191,13 @@ class Lines(Quiet):
             self._line()
 
     def _line(self) -> None:
-        print(f"{duration(self.clock() - self.began)}: {counts(self)}; {traffic(self)}", file=self.stream, flush=True)
+        times = "".join(f"; {name} {said}" for name, role in list(self.roles.items()) if (said := latency(role)))
+        now = f"{duration(self.elapsed_s)}: {counts(self)}; {traffic(self)}{times}"
+        print(now, file=self.stream, flush=True)
 
 
 class Live(Shown):
-    """A bar and a line under it on a terminal, redrawn by rich's thread `REFRESH_HZ` times a second."""
+    """A bar per role and two lines under them on a terminal, redrawn by rich's thread `REFRESH_HZ` times a second."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live as Display
@@ -216,7 +205,7 @@ class Live(Shown):
         super().__init__()
         self.console = console
         self._display = Display(
-            console=console, get_renderable=self.picture, refresh_per_second=REFRESH_HZ, transient=True
+            console=console, get_renderable=lambda: Picture(self), refresh_per_second=REFRESH_HZ, transient=True
         )
 
     def started(self, *, prompts: int, folder: str) -> None:
@@ -225,33 +214,65 @@ class Live(Shown):
         self.console.print(f"{prompts:,} {self.noun} -> {folder}", markup=False, highlight=False)
         self._display.start(refresh=True)
 
-    def warned(self, message: str) -> None:
-        """A warning above the bar, where it stays."""
+    def say(self, sentence: str) -> None:
+        """A line above the bars, where it stays."""
         from rich.text import Text
 
-        # A Text, since a style given to print would colour the bar as well.
+        self.console.print(Text(harmless(sentence), style="dim"))
+
+    def warned(self, message: str) -> None:
+        """A warning above the bars, where it stays."""
+        from rich.text import Text
+
+        # A Text, since a style given to print would colour the bars as well.
         self.console.print(Text(harmless(f"warning: {message}"), style="yellow"))
 
     def close(self) -> None:
-        """Take the bar away and give the cursor back."""
+        """Take the bars away and give the cursor back."""
         self._display.stop()
 
-    def picture(self) -> RenderableType:
-        """What the counts look like now."""
-        from rich.console import Group
+
+class Picture:
+    """What the counts look like now, in a console as wide as it is."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The bars and the two lines."""
+        from rich.text import Text
+
+        tally, width = self.tally, options.max_width
+        if tally.roles:
+            yield self._bars(width)
+        gone = (0, f"{duration(tally.elapsed_s)} gone")
+        yield Text(fitted(iter([*_counts(tally), gone]), width), overflow="ellipsis", no_wrap=True)
+        last = f"waiting: {tally.waiting}" if tally.waiting else fitted(_traffic(tally), width)
+        yield Text(last, style="dim", overflow="ellipsis", no_wrap=True)
+
+    def _bars(self, width: int) -> Table:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=1.0, completed=self.share(), width=32), Text(counts(self)))
-        return Group(row, Text(traffic(self), style="dim", overflow="ellipsis", no_wrap=True))
+        rows = Table.grid(padding=(0, 2))
+        for name in sorted(self.tally.roles, key=lambda role: (role != "sampler", role)):
+            role, most = self.tally.roles[name], self.tally.calls_of(name)
+            bar = ProgressBar(total=float(most or 1), completed=role.done if most else 0, width=min(40, width // 3))
+            cells = [asked(self.tally, name), latency(role)] if width >= 60 else [asked(self.tally, name)]
+            rows.add_row(name, bar, *(Text(cell, no_wrap=True) for cell in cells))
+        return rows
 
 
-def watch_for(stream: TextIO | None = None, *, quiet: bool = False, noun: str = "prompts") -> Shown:
-    """The watch for `stream` (stderr): live on a terminal that can move its cursor, else lines; if quiet, warnings."""
+def watch_for(
+    stream: TextIO | None = None, *, quiet: bool = False, noun: str = "prompts", verbose: bool = False
+) -> Shown:
+    """The watch for `stream` (stderr): live on a terminal that can move its cursor, else lines; if quiet, warnings.
+
+    `verbose`: with a line for every request that was sent again, refused or lost.
+    """
     watch = _watch_for(stream or sys.stderr, quiet=quiet)
-    watch.noun = noun
+    watch.noun, watch.verbose = noun, verbose
     return watch
 
 

@@ -33,6 +33,7 @@ FILES = {
     "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
     "summary.json": "counts, spend, and what the run says of its judge",
     "audit/*.parquet": "every prompt, candidate, verdict, call and pair; every drop with its reason",
+    "run.log": "what happened to calls, a JSON object per line: sent again, refused, lost, adapted; no secrets",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
 }
 
@@ -46,7 +47,7 @@ def _head() -> Iterator[str]:
     yield from ("# The run folder", "")
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
-    yield "All but the first two files are derived: delete them, and `judgegen write DIR` makes the same bytes again."
+    yield "All but the first two and the log is derived: delete it, and `judgegen write DIR` makes the same bytes again."
     yield ""
     yield from _table("file", FILES)
 

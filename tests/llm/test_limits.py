@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from judgegen.errors import Interrupted
 from judgegen.llm.limits import Bucket, Turnstile, window
 from judgegen.llm.retry import wait_s
 from judgegen.llm.stop import Stop
+from judgegen.llm.width import Width
 
 
 @given(st.integers(1, 10**6))
@@ -154,3 +156,40 @@ def test_a_cancelled_waiter_gives_its_place_back() -> None:
         return inside
 
     assert asyncio.run(main()) == 10
+
+
+def test_what_holds_the_next_call_is_known() -> None:
+    """Seconds are told by the limit that they were waited for, the one that goes on included."""
+
+    async def waited(rpm: float | None = None, tpm: float | None = None, pause_s: float = 0) -> Mapping[str, float]:
+        gate = Turnstile(concurrency=1, rpm=rpm, tpm=tpm, stop=Stop())
+        gate.pause(pause_s)
+
+        async def call() -> None:
+            async with gate.slot(1.0 if tpm is None else 2 * tpm):
+                await asyncio.sleep(0.05)
+
+        tasks = [asyncio.create_task(call()) for _ in range(3)]
+        await asyncio.sleep(0.25)
+        found = gate.held()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await gate.aclose()
+        return found
+
+    def most(found: Mapping[str, float]) -> str:
+        return max(found, key=lambda what: found[what])
+
+    assert set(asyncio.run(waited())) == {"concurrency"}
+    assert most(asyncio.run(waited(rpm=6))) == "rpm"
+    assert most(asyncio.run(waited(tpm=60))) == "tpm"
+    assert most(asyncio.run(waited(pause_s=30))) == "server"
+
+
+def test_a_server_that_bears_no_more_is_what_holds() -> None:
+    """Below its ceiling after trouble, it is the server that keeps calls waiting; at the ceiling the run file is."""
+    width = Width(16)
+    assert not width.narrowed
+    width.cut(1e9, late=False)
+    assert width.narrowed
