@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         PriceUnknown,
         ProviderRefused,
         SpecError,
+        Waiting,
     )
     from judgegen.exchange.inspect import Inspection, inspect
     from judgegen.probing.probe import probe
@@ -54,6 +55,7 @@ __all__ = [
     "Run",
     "Spec",
     "SpecError",
+    "Waiting",
     "Watch",
     "__version__",
     "attack",
@@ -90,6 +92,7 @@ _HOMES = {
         "PriceUnknown",
         "ProviderRefused",
         "SpecError",
+        "Waiting",
     ),
     "judgegen.show.notebook": ("Notebook",),
     "judgegen.spec": ("Spec",),

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from judgegen.cli.outlet import fitting
 from judgegen.errors import Declined
 from judgegen.run.expected import Estimate
 from judgegen.run.session import resolve
@@ -44,7 +45,7 @@ def confirm(
         return
     found = expected()
     if tell or asks:
-        typer.echo(found.line(batch=batch, cap=cap), err=True)
+        typer.echo("\n".join(fitting(found.line(batch=batch, cap=cap), stream=sys.stderr)), err=True)
     if not _costs(found) or yes:
         return
     if asks:

@@ -49,9 +49,9 @@ def _still(text: str, driven: bool) -> str:
     return "\r".join(map(harmless, text.split("\r"))) if driven else harmless(text)
 
 
-def fitting(line: str, indent: int = 2) -> list[str]:
+def fitting(line: str, indent: int = 2, stream: TextIO | None = None) -> list[str]:
     """A line as wide as the terminal, the rest of it indented; whole in a pipe, for whoever searches it."""
-    if not sys.stdout.isatty():
+    if not (stream or sys.stdout).isatty():
         return [line]
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
     return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)

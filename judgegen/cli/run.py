@@ -67,7 +67,7 @@ def _run(
     words: Words,
     which: dict[str, Any],
     how: dict[str, Any],
-    told: dict[str, bool],
+    told: dict[str, Any],
     *,
     as_json: bool,
     yes: bool,

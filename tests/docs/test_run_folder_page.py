@@ -47,7 +47,7 @@ def _head() -> Iterator[str]:
     yield from ("# The run folder", "")
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
-    yield "All but the first two and the log is derived: delete it, and `judgegen write DIR` makes the same bytes again."
+    yield "All but the first two and the log is derived: delete it, and `judgegen write DIR` makes the same bytes."
     yield ""
     yield from _table("file", FILES)
 
