@@ -67,6 +67,11 @@ class Endpoint(Hashable, Protocol):
         ...
 
     @property
+    def transport(self) -> Literal["lean", "sdk"]:
+        """What carries calls: bytes over a session of ours, or the openai SDK."""
+        ...
+
+    @property
     def max_concurrency(self) -> int:
         """Requests in flight at once."""
         ...

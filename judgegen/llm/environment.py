@@ -10,6 +10,8 @@ from collections.abc import Mapping
 VARIABLES: Mapping[str, str] = {
     "OPENAI_API_KEY": "The key of the endpoint `openai`, unless its `api_key_env` names another variable.",
     "OPENAI_BASE_URL": "The address of the endpoint `openai`; OpenAI's own where it is not set.",
+    "OPENAI_ORG_ID": "The organization that calls are booked on, sent as OpenAI-Organization.",
+    "OPENAI_PROJECT_ID": "The project that calls are booked on, sent as OpenAI-Project.",
     "AZURE_OPENAI_API_KEY": "The key of `judgegen finetune` on Azure.",
     "XDG_CACHE_HOME": "Where `judgegen report` keeps what draws its charts; ~/.cache where it is not set.",
     "JUDGEGEN_TRACEBACK": "Set to anything: a fault of judgegen's own prints its traceback.",

@@ -134,6 +134,12 @@ class Endpoint(Frozen):
     system_role: Literal["system", "developer", "user"] | None = Field(
         default=None, description="The role of system messages; found out unless written.", examples=["developer"]
     )
+    transport: Literal["lean", "sdk"] = Field(
+        default="lean",
+        description='What carries calls: a lane of our own, or the openai SDK ("sdk"), for a gateway that wants what '
+        "it adds; it takes several times the CPU.",
+        examples=["sdk"],
+    )
     max_concurrency: Count = Field(
         default=64, gt=0, description="The most requests in flight; the pace below it finds itself.", examples=[16]
     )

@@ -19,6 +19,7 @@ from judgegen.errors import JudgegenError
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
 from judgegen.textual import clean
+from judgegen.writer import arrays
 from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
 from judgegen.writer.files import part_of, put_in_place
 from judgegen.writer.money import fitting
@@ -48,7 +49,7 @@ class Table:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(arrays.table(self._rows, self._schema))
         self._rows.clear()
         self._characters = 0
 

@@ -34,6 +34,16 @@ COMPLETION = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+ON = ["lean"]
+"""What carries the calls of the test that runs."""
+
+
+@pytest.fixture(params=["lean", "sdk"], autouse=True)
+def lane(request: pytest.FixtureRequest) -> None:
+    """Every law here holds for both."""
+    ON[0] = request.param
+
+
 def call(
     role: Role = "judge", wishes: frozenset[str] = frozenset({"seed", "top_logprobs", "schema"}), **params: Any
 ) -> Call:
@@ -65,7 +75,8 @@ async def served(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    provider = connect(Endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=timeout_s, **endpoint), "here")
+    given = {"base_url": f"http://127.0.0.1:{port}/v1", "timeout_s": timeout_s, "transport": ON[0], **endpoint}
+    provider = connect(Endpoint.model_validate(given), "here")
     try:
         yield provider, bodies
     finally:
@@ -320,7 +331,7 @@ def test_nobody_there_is_transient_and_free() -> None:
     """A refused connection was certainly not billed."""
 
     async def main() -> None:
-        provider = connect(Endpoint(base_url="http://127.0.0.1:1/v1"), "here")
+        provider = connect(Endpoint.model_validate({"base_url": "http://127.0.0.1:1/v1", "transport": ON[0]}), "here")
         try:
             await provider(call())
         finally:

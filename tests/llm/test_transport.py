@@ -28,6 +28,16 @@ ANSWER = json.dumps({"choices": [{"message": {"content": "hello"}, "finish_reaso
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
+ON = ["lean"]
+"""What carries the calls of the test that runs."""
+
+
+@pytest.fixture(params=["lean", "sdk"], autouse=True)
+def lane(request: pytest.FixtureRequest) -> None:
+    """Every law here holds for both."""
+    ON[0] = request.param
+
+
 def asked(writes: Writes, *, timeout_s: float = 5.0) -> Any:
     """The outcome of one call to a server that answers every request by `writes`."""
 
@@ -44,7 +54,8 @@ def asked(writes: Writes, *, timeout_s: float = 5.0) -> Any:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        provider = connect(Endpoint(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=timeout_s), "here")
+        endpoint = {"base_url": f"http://127.0.0.1:{port}/v1", "timeout_s": timeout_s, "transport": ON[0]}
+        provider = connect(Endpoint.model_validate(endpoint), "here")
         call = Call(
             endpoint="here",
             model="m",

@@ -1,8 +1,7 @@
-"""Any OpenAI-compatible endpoint, through the openai SDK on its aiohttp transport.
+"""Any OpenAI-compatible endpoint: calls over a lane of our own, files and batches through the openai SDK.
 
-The SDK builds connections and errors; its retries are off and its typed parsing is stepped around (half the CPU of a
-call). A parameter that the call merely wishes for is left out for a model that refuses it; one the user wrote ends
-the run with the key to change. Knows nothing of journals, prices or rate limits.
+The SDK's loop of retries is off: that is ours. A parameter that the call merely wishes for is left out for a model that
+refuses it; one the user wrote ends the run with the key to change. Knows nothing of journals, prices or rate limits.
 """
 
 from __future__ import annotations
@@ -28,16 +27,20 @@ from judgegen.llm.trial import Trial
 from judgegen.llm.wire import catalogue, reading, refusals
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.delay import asked_s
-from judgegen.llm.wire.keys import api_key, login
+from judgegen.llm.wire.keys import account, api_key, login
+from judgegen.llm.wire.lane import Answer, ElsewhereError, Lane
 from judgegen.llm.wire.meaning import Meanings, spoken, users_own
 from judgegen.llm.wire.refusals import Refusal
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-Answer = tuple[int, Mapping[str, str], bytes]
+    from judgegen.llm.wire.transport import SdkLane
+
 Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
 """Posts a chat-completions body; (HTTP status, headers, body). Raises ConnectionError or TimeoutError."""
+_REFUSED = 300
+"""The first status that is no answer."""
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
 
@@ -128,20 +131,6 @@ class ChatProvider:
             raise Transient(f"no connection: {error}", billed=None) from None
 
 
-def _lost(error: BaseException, late: str) -> OSError:
-    """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout.
-
-    `late` is what is said of one that took too long.
-    """
-    root = error
-    while root.__cause__ is not None and not isinstance(root, TimeoutError):
-        root = root.__cause__
-    if isinstance(root, TimeoutError):
-        return TimeoutError(late)
-    refused = isinstance(getattr(root, "os_error", root), ConnectionRefusedError)
-    return (ConnectionRefusedError if refused else ConnectionError)(str(root))
-
-
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
     return refusals.read(status, content, asked_s(status, headers, content))
 
@@ -163,21 +152,44 @@ def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounde
 
     from judgegen.llm.wire.transport import Bounded
 
-    opened, login_header = login(endpoint, name, base_url or endpoint.base_url or "")
-    url, asked = _split(opened)
+    url, headers, query = _address(endpoint, name, base_url)
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
     http = Bounded(within_s=endpoint.timeout_s, limits=limits) if bounded else DefaultAioHttpClient(limits=limits)
     return AsyncOpenAI(
         base_url=url,
-        default_headers={**login_header, **_resolved(endpoint.headers, name)},
-        default_query={**asked, **_resolved(endpoint.query, name)},
+        default_headers=headers,
+        default_query=query,
         api_key=api_key(endpoint, name),
         max_retries=0,
         timeout=httpx2.Timeout(endpoint.timeout_s, connect=min(10.0, endpoint.timeout_s)),
         http_client=http,
     )
+
+
+def lane(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Lane | SdkLane:
+    """What carries requests to `endpoint`: bytes over a session of ours, or the SDK where the run file asks for it."""
+    if endpoint.transport == "sdk":
+        from judgegen.llm.wire.transport import SdkLane
+
+        return SdkLane(client(endpoint, name, base_url=base_url, bounded=True))
+    url, headers, query = _address(endpoint, name, base_url)
+    ours = {"User-Agent": "judgegen", "Authorization": f"Bearer {api_key(endpoint, name)}"}
+    return Lane(
+        url,
+        headers={**ours, **account(), **headers},
+        query=query,
+        within_s=endpoint.timeout_s,
+        places=endpoint.max_concurrency,
+    )
+
+
+def _address(endpoint: Endpoint, name: str, base_url: str | None) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Where the API begins, what goes into every head, and what stands behind every path."""
+    opened, login_header = login(endpoint, name, base_url or endpoint.base_url or "")
+    url, asked = _split(opened)
+    return url, {**login_header, **_resolved(endpoint.headers, name)}, {**asked, **_resolved(endpoint.query, name)}
 
 
 def _resolved(pairs: tuple[tuple[str, str], ...], name: str) -> dict[str, str]:
@@ -216,32 +228,26 @@ def connect(
 
     For a route that is no chat `asked` makes its request of a chat's, and `answered` a chat completion of its answer.
     """
-    import httpx2
-    from openai import APIConnectionError, APIStatusError
-
-    from judgegen.llm.wire.transport import ElsewhereError
-
     url = base_url or endpoint.base_url or ""
-    asking = client(endpoint, name, base_url=url, bounded=True)
+    road = lane(endpoint, name, base_url=url)
     late = f"timed out: no whole answer within timeout_s = {endpoint.timeout_s:g} (raise it, or lower max_concurrency)"
     tier = {} if endpoint.service_tier is None else {"service_tier": endpoint.service_tier}
 
     async def post(row: Mapping[str, Any]) -> Answer:
         try:
-            response = await asking.post(path, cast_to=httpx2.Response, body=asked({**row, **tier}))
-        except APIStatusError as error:
-            return error.status_code, error.response.headers, masked_bytes(error.response.content)
-        except (APIConnectionError, TimeoutError) as error:
-            raise _lost(error, late) from None
+            status, headers, content = await road.post(path, asked({**row, **tier}))
+        except TimeoutError:
+            raise TimeoutError(late) from None
         except ElsewhereError as error:
             raise ProviderRefused(
                 f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host; "
                 f"set base_url of endpoint {name!r} to the address that is meant"
             ) from None
-        return response.status_code, response.headers, answered(masked_bytes(response.content))
+        said = masked_bytes(content)
+        return status, headers, answered(said) if status < _REFUSED else said
 
     role = endpoint.system_role
-    return ChatProvider(post, tokens_key=dialects.limit_name(url), close=asking.close, system_role=role)
+    return ChatProvider(post, tokens_key=dialects.limit_name(url), close=road.aclose, system_role=role)
 
 
 @asynccontextmanager
@@ -253,16 +259,14 @@ async def desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
 
 async def contexts(endpoint: Endpoint, name: str) -> dict[str, int]:
     """Tokens of each model's context, of those that the endpoint's list of models tells of; it costs nothing to ask."""
-    import httpx2
-    from openai import APIConnectionError, APIStatusError
-
-    from judgegen.llm.wire.transport import ElsewhereError
-
     try:
-        async with client(endpoint, name, bounded=True) as asking:
-            response = await asking.get("/models", cast_to=httpx2.Response)
-            return catalogue.contexts(json.loads(response.content))
-    except (APIStatusError, APIConnectionError, ElsewhereError, OSError, ProviderRefused, ValueError, RecursionError):
+        road = lane(endpoint, name)
+        try:
+            status, _, content = await road.get("/models")
+        finally:
+            await road.aclose()
+        return catalogue.contexts(json.loads(content)) if status < _REFUSED else {}
+    except (ElsewhereError, OSError, ProviderRefused, ValueError, RecursionError):
         return {}  # a server need not have such a list, and nothing else is asked of it
 
 

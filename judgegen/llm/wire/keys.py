@@ -49,6 +49,12 @@ def api_key(endpoint: Endpoint, name: str) -> str:
     return key
 
 
+def account() -> dict[str, str]:
+    """The headers that name an organization and a project, where the environment has them, as the SDK sends them."""
+    named = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
+    return {header: found for header, variable in named.items() if (found := os.environ.get(variable, "").strip())}
+
+
 def _not_in_the_open(endpoint: Endpoint, name: str, what: str) -> None:
     url = urlsplit(endpoint.base_url or "")
     if url.scheme == "http" and not endpoint.plain_http and not _own(url.hostname or ""):

@@ -1,37 +1,63 @@
-"""HTTP under the SDK, bounded: in seconds, in bytes as they come out of their packing, in where it sends us.
+"""The openai SDK in the place of a `Lane`, with the same bounds: in seconds, in bytes, in where it sends us.
 
 The SDK's own timeout is one of silence, which a byte now and then outlasts, and it reads whatever comes into memory.
-What is no HTTP at all is told apart from silence. Knows nothing of what is asked.
+Knows nothing of what is asked.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 import httpx2
 from aiohttp.http_exceptions import HttpProcessingError
-from openai import DefaultAioHttpClient
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from judgegen.llm.secrets import masked
-
-MOST_BYTES = 32 * 1024**2
-"""Bytes of one answer: tens of thousands of tokens with twenty alternatives each are less."""
-_HOPS = 3
+from judgegen.llm.wire.lane import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
 
 
-class ElsewhereError(Exception):
-    """The server sends the request on to another host, `where`."""
+class SdkLane:
+    """Requests through the SDK's client: what it adds to them and makes of them, for a gateway that wants it."""
 
-    def __init__(self, where: str) -> None:
-        super().__init__(where)
-        self.where = where
+    def __init__(self, asking: AsyncOpenAI) -> None:
+        self._asking = asking
+
+    async def post(self, path: str, row: Mapping[str, Any]) -> Answer:
+        """What the server says to a body of JSON; raises as `Lane.post`."""
+        return await _answer(self._asking.post(path, cast_to=httpx2.Response, body=row))
+
+    async def get(self, path: str) -> Answer:
+        """What stands at `path`; raises as `Lane.post`."""
+        return await _answer(self._asking.get(path, cast_to=httpx2.Response))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._asking.close()
 
 
-class TooLargeError(ConnectionAbortedError):
-    """An answer has more bytes than any can need."""
+async def _answer(asked: Awaitable[httpx2.Response]) -> Answer:
+    try:
+        response = await asked
+    except APIStatusError as error:
+        response = error.response
+    except (APIConnectionError, TimeoutError) as error:
+        raise _lost(error) from None
+    return response.status_code, response.headers, response.content
+
+
+def _lost(error: BaseException) -> OSError:
+    """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout."""
+    root = error
+    while root.__cause__ is not None and not isinstance(root, TimeoutError):
+        root = root.__cause__
+    if isinstance(root, TimeoutError):
+        return TimeoutError(str(root))
+    refused = isinstance(getattr(root, "os_error", root), ConnectionRefusedError)
+    return (ConnectionRefusedError if refused else ConnectionError)(str(root))
 
 
 class Bounded(DefaultAioHttpClient):
@@ -53,7 +79,7 @@ class Bounded(DefaultAioHttpClient):
         options |= {"stream": True, "follow_redirects": False}
         try:
             async with asyncio.timeout(self._within_s):
-                for _ in range(_HOPS):
+                for _ in range(HOPS):
                     response = await super().send(request, **options)
                     if response.next_request is None:
                         break
