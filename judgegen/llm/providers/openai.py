@@ -26,15 +26,16 @@ from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire import catalogue, reading, refusals
 from judgegen.llm.wire.body import body
+from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.delay import asked_s
 from judgegen.llm.wire.keys import account, api_key, login
-from judgegen.llm.wire.lane import Answer, ElsewhereError, Lane
 from judgegen.llm.wire.meaning import Meanings, spoken, users_own
 from judgegen.llm.wire.refusals import Refusal
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from judgegen.llm.wire.lane import Lane
     from judgegen.llm.wire.transport import SdkLane
 
 Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
@@ -174,6 +175,8 @@ def lane(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Lane 
         from judgegen.llm.wire.transport import SdkLane
 
         return SdkLane(client(endpoint, name, base_url=base_url, bounded=True))
+    from judgegen.llm.wire.lane import Lane
+
     url, headers, query = _address(endpoint, name, base_url)
     ours = {"User-Agent": "judgegen", "Authorization": f"Bearer {api_key(endpoint, name)}"}
     return Lane(

@@ -21,28 +21,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from judgegen.llm.secrets import masked
+from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
 
-Answer = tuple[int, Mapping[str, str], bytes]
-"""HTTP status, headers, body."""
-MOST_BYTES = 32 * 1024**2
-"""Bytes of one answer: tens of thousands of tokens with twenty alternatives each are less."""
-HOPS = 3
-"""Requests that one question may take, redirections included."""
 _CONNECT_S = 10.0
 _MOVED = (301, 302, 303, 307, 308)
 _KEEPS_METHOD = (307, 308)
-
-
-class ElsewhereError(Exception):
-    """The server sends the request on to another host, `where`."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__(where)
-        self.where = where
-
-
-class TooLargeError(ConnectionAbortedError):
-    """An answer has more bytes than any can need."""
 
 
 class Lane:

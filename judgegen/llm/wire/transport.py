@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from judgegen.llm.secrets import masked
-from judgegen.llm.wire.lane import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
+from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
 
 
 class SdkLane:
