@@ -4,7 +4,8 @@ The library's own pipeline runs over recorded answers and verdicts: five models 
 all five answers, or two of them (every couple in turn), and the best and the worst become a pair. A pair is correct
 when the human majority prefers its chosen side; pairs that humans leave undecided count as often right as the others.
 Tokens are those of the library's own judge prompt; sampling is not counted. The recordings have no logprobs, and one
-answer to each question: nothing tells an early stop when to stop. They have no scores either: hybrid is not here.
+answer to each question: nothing tells an early stop when to stop. They have no scores either: hybrid is not here. No
+decision model was recorded: what stands as one is gpt35's verdicts, asked as typed questions on shared inputs.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "gpt35, gpt4 on conflict, min-max": {
         "judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}], "schedule": "min-max"}
     },
+    "gpt35 as a decision model": {"judge": {"model": "gpt35", "api": "decisions"}},
+    "gpt35 as a decision model, gpt4 on conflict": {
+        "judge": {"model": "gpt35", "api": "decisions", "escalate": [{"model": "gpt4"}]}
+    },
 }
+DECISION = 0.10
+"""USD per million tokens that typed questions are taken to cost, whoever's verdicts stand for their answers."""
 
 
 def table(strategy: Mapping[str, Any], seed: int = 0, models: Sequence[str] = recorded.MODELS) -> spec.Spec:
@@ -87,6 +94,8 @@ class Recordings:
         question = call.tag.prompt_id
         if call.tag.role == "sampler":
             return Reply(choices=(Choice(text=self.answers[question][call.model]),), usage=Usage())
+        if call.api != "chat":
+            return self._decided(call)
         first, second = self.shown(call)
         said = self.verdicts[call.model][int(question), first, second]
         labels = call.params["schema"]["properties"]["verdict"]["enum"]
@@ -95,12 +104,28 @@ class Recordings:
         asked = self._tokens.setdefault((question, first, second), count_messages(call.messages))
         return Reply(choices=(choice,), usage=Usage(input=asked, output=count(choice.text)))
 
+    def _decided(self, call: Call) -> Outcome:
+        """The recorded verdict on the two answers that each typed question names."""
+        question = call.tag.prompt_id
+        labels = re.findall(r"^Answer ([A-Z]):$", str(call.messages[-1]["content"]), re.MULTILINE)
+        models = dict(zip(labels, self.displayed(call), strict=True))
+        said = []
+        for one in call.params["questions"]:
+            options = [option["value"] for option in one["options"]]
+            verdict = self.verdicts[call.model][int(question), models[options[0]], models[options[1]]]
+            said.append(Choice(text=options[("first", "second", "tie").index(verdict)]))
+        return Reply(choices=tuple(said), usage=Usage(input=count_messages(call.said)))
+
     def shown(self, call: Call) -> tuple[str, str]:
+        """The two models whose answers a call quotes, in the order shown."""
+        first, second = self.displayed(call)
+        return first, second
+
+    def displayed(self, call: Call) -> list[str]:
         """The models whose answers a call quotes, in the order shown."""
         text = squeezed("\n".join(str(message["content"]) for message in call.messages))
         places = {model: _place(text, answer) for model, answer in self.answers[call.tag.prompt_id].items()}
-        first, second = sorted((model for model in places if places[model] >= 0), key=lambda model: places[model])
-        return first, second
+        return sorted((model for model in places if places[model] >= 0), key=lambda model: places[model])
 
     def right(self, result: Result) -> list[bool | None]:
         """Per pair whether humans prefer the chosen side; None where they have no majority for a side."""
@@ -144,7 +169,8 @@ def _tally(result: Result, right: list[bool | None]) -> tuple[float, ...]:
 
 
 def _usd(call: Call, answer: Outcome) -> Decimal:
-    rates = [Decimal(str(rate)) / 1_000_000 for rate in RATES[call.model]]
+    known = RATES[call.model] if call.api == "chat" else (DECISION, 0.0)
+    rates = [Decimal(str(rate)) / 1_000_000 for rate in known]
     return answer.usage.input * rates[0] + answer.usage.output * rates[1]
 
 

@@ -58,6 +58,13 @@ PAIRWISE = Kind(
 RUBRIC = Kind(
     name="rubric", must=frozenset({"request", "answer", "aspects"}), may=NOTES, returns="scores", variant="rubric"
 )
+DECISION = Kind(
+    name="decision",
+    must=frozenset({"request", "answers"}),
+    may=NOTES - {"rationale"},
+    returns="verdict",
+    variant="decision",
+)
 REFERENCE = Kind(
     name="reference",
     must=frozenset({"request"}),
@@ -72,7 +79,7 @@ CHECKLIST = Kind(
     returns="text",
     variant="checklist",
 )
-SHIPPED: Mapping[str, Kind] = {kind.name: kind for kind in (PAIRWISE, RUBRIC, REFERENCE, CHECKLIST)}
+SHIPPED: Mapping[str, Kind] = {kind.name: kind for kind in (PAIRWISE, DECISION, RUBRIC, REFERENCE, CHECKLIST)}
 """The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
 WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}
 """What a judge may be asked to write before it is asked for a verdict, by the key of [judge] that wants it."""
@@ -223,7 +230,8 @@ def _try(template: Template) -> None:
     Raises:
         SpecError: neither does.
     """
-    made_up: dict[str, Any] = dict.fromkeys(template.kind.must, "made up") | {"aspects": template.aspects}
+    lists = {"aspects": template.aspects, "answers": ({"label": "made up", "text": "made up"},)}
+    made_up: dict[str, Any] = dict.fromkeys(template.kind.must, "made up") | lists
     full = {**made_up, **dict.fromkeys(template.kind.may, "made up")}
     bare = {**made_up, **dict.fromkeys(template.kind.may), "fence": "made up", "tie_label": "made up"}
     try:

@@ -50,6 +50,11 @@ METHODS: list[dict[str, Any]] = [
     {"samples": 3, "panel": [{"model": "k"}], "schedule": "swiss"},
     {"grade": {**GRADER, "veto": True}, "criteria": "Short is good.", "early_stop": 0.8},
     {"method": "python", **GRADER},
+    {"api": "decisions"},
+    {"api": "systemone", "schedule": "min-max", "escalate": [{"model": "k", "below": 0.3}]},
+    {"panel": [{"model": "k", "api": "decisions", "weight": 0.7}], "third": {"model": "l", "api": "systemone"}},
+    {"api": "systemone", "method": "rubric"},
+    {"api": "decisions", "method": "hybrid", "grade": {**GRADER, "weight": 0.5}},
 ]
 
 
@@ -80,8 +85,21 @@ class Anything:
         if call.tag.role == "judge" and lot.random() < self.trouble:
             empty: Outcome = Reply(choices=(Choice(text=""),), usage=Usage())
             return empty if lot.random() < 0.5 else Failure(reason="content_filter")
+        if call.api != "chat":
+            decided = tuple(self._decided(question, lot) for question in call.params["questions"])
+            return Reply(choices=decided, usage=Usage(input=1))
         choices = [self._choice(call, lot) for _ in range(call.params.get("n", 1))]
         return Reply(choices=tuple(choices), usage=Usage(input=1, output=1))
+
+    def _decided(self, question: dict[str, Any], lot: random.Random) -> Choice:
+        if lot.random() < self.trouble / 2:
+            return Choice(text="", finish="refusal")
+        values = [option["value"] for option in question["options"]]
+        shares = [lot.random() ** 3 for _ in values]
+        top = [{"token": v, "logprob": math.log(p / sum(shares))} for v, p in zip(values, shares, strict=True)]
+        likeliest = max(top, key=lambda one: float(str(one["logprob"])))
+        tokens = ({**likeliest, "top_logprobs": top},) if self.soft else None
+        return Choice(text=str(likeliest["token"]), logprobs=tokens)
 
     def _choice(self, call: Call, lot: random.Random) -> Choice:
         if call.tag.role == "sampler":
@@ -396,7 +414,8 @@ def test_every_kind_of_call_is_estimated(judge: dict[str, Any]) -> None:
         if call.tag.role == "judge"
     )
     for row in found.rows:
-        if row.role == "judge" and not judge.get("escalate") and judge.get("method") != "hybrid":
+        in_doubt = judge.keys() & {"escalate", "third"}  # how many conflict is assumed
+        if row.role == "judge" and not in_doubt and judge.get("method") != "hybrid":
             assert row.calls == asked[row.model]
 
 

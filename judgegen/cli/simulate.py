@@ -42,6 +42,7 @@ def simulate(
     tie_rate: Annotated[float, _rate("Verdicts that are ties.")] = 0.0,
     unreadable_rate: Annotated[float, _rate("Replies to a judge without a verdict.")] = 0.0,
     truncated_rate: Annotated[float, _rate("Candidates that break off.")] = 0.0,
+    cuts_at: Annotated[int | None, _size("Tokens at which a decision's input is cut in silence.", 1)] = None,
     latency_s: Annotated[float, _size("Seconds an answer takes, on average.")] = 0.0,
     fault_rate: Annotated[float, _rate("Requests met by a 500, a 503, a 429 or a dropped connection.")] = 0.0,
     rpm: Annotated[int | None, _size("Requests a minute, above it 429; no limit unless given.", 1)] = None,
@@ -70,7 +71,8 @@ def simulate(
     --accuracy says, in whatever form it is asked: comparisons, rubrics, references, checklists, a schema or words.
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
     Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
-    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). --faults
+    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). Typed
+    questions are answered at /v1/decisions and /v1/systemone. --faults
     plays a plan of faults, in any dialect: which requests are met by which of statuses, silence, broken connections,
     answers that are cut, odd or billed wrong (docs/simulator.md).
     Ctrl-C ends it.

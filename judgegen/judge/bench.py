@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judgegen.judge import belief, build, decide, read, schedule, score
+from judgegen.judge import belief, build, decide, read, schedule, score, sheets
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
@@ -22,6 +22,9 @@ from judgegen.llm.recording import ask, together
 from judgegen.records import Candidate, Comparison, Habit, Match, Prompt, Score, Unreadable, Verdict, met
 
 Scores = Mapping[str, tuple[Score | Unreadable, ...]]
+Display = tuple[str, str, str]
+"""A judge's name, and the keys of the two that it is shown, in their order."""
+Heard = Mapping[Display, Verdict | Unreadable]
 GRADER = "grader"
 """The name under which a grader's scores stand among the judges'."""
 
@@ -62,13 +65,24 @@ class Bench:
         plan, grades = self.plan, graded(scores)
         found: list[Match] = []
         while pairs := wanted(competing, found):
-            settled = await together(self.compare(pair, notes) for pair in pairs)
+            heard = await self._round(pairs, notes)
+            settled = await together(self.compare(pair, notes, heard) for pair in pairs)
             found += [_weighed(match, plan, grades) for match in settled]
         return found
 
-    async def compare(self, pair: Comparison, notes: Notes) -> Match:
-        """One match: by the panel, with a third opinion on conflict, and by further judges while it is in doubt."""
-        shown = await self._orders(pair, notes)
+    async def _round(self, pairs: Sequence[Comparison], notes: Notes) -> Heard:
+        """What those of the panel say who are asked about a whole round at once."""
+        at_once = [asking for asking in self.plan.panel if asking.api != "chat"]
+        displays = [shown for pair in pairs for shown in (pair, pair.swap())]
+        said = await together(self._decided(displays, asking, notes) for asking in at_once)
+        return {display: verdict for heard in said for display, verdict in heard.items()}
+
+    async def compare(self, pair: Comparison, notes: Notes, heard: Heard | None = None) -> Match:
+        """One match: by the panel, with a third opinion on conflict, and by further judges while it is in doubt.
+
+        `heard` is what judges said of it already.
+        """
+        shown = await self._orders(pair, notes, heard or {})
         found = decide.match(pair.first, pair.second, shown)
         if found.consistent is False and self.plan.third is not None:
             (display,) = schedule.orders(pair, both=False, seed=self.plan.seed)
@@ -76,15 +90,15 @@ class Bench:
         for asking, below in self.plan.escalate:
             if decide.doubtful(found, below):
                 both = await self._displays((pair, pair.swap()), (asking,), notes)
-                heard = [*found.shown, *both]
-                found = decide.match(pair.first, pair.second, heard, since=len(found.shown))
+                every = [*found.shown, *both]
+                found = decide.match(pair.first, pair.second, every, since=len(found.shown))
         return found
 
-    async def _orders(self, pair: Comparison, notes: Notes) -> list[decide.Shown]:
+    async def _orders(self, pair: Comparison, notes: Notes, heard: Heard) -> list[decide.Shown]:
         plan = self.plan
         if plan.early_stop is None:
             displays = schedule.orders(pair, both=plan.both_orders, seed=plan.seed)
-            return await self._displays(displays, plan.panel, notes)
+            return await self._displays(displays, plan.panel, notes, heard)
         first = schedule.orders(pair, both=False, seed=plan.seed)
         shown = await self._displays(first, plan.panel, notes)
         if decide.settles(shown, plan.early_stop):
@@ -92,15 +106,57 @@ class Bench:
         return [*shown, *await self._displays([first[0].swap()], plan.panel, notes)]
 
     async def _displays(
-        self, displays: Sequence[Comparison], askings: Sequence[Asking], notes: Notes
+        self, displays: Sequence[Comparison], askings: Sequence[Asking], notes: Notes, heard: Heard | None = None
     ) -> list[decide.Shown]:
-        """The verdicts of some judges on some displays, asked for at once."""
+        """The verdicts of some judges on some displays, asked for at once where they were not heard."""
         every = list(itertools.product(displays, askings))
-        verdicts = await together(self._ask(shown, asking, notes) for shown, asking in every)
-        return [(shown, verdict) for (shown, _), verdict in zip(every, verdicts, strict=True)]
+        known = heard or {}
+        left = [(shown, asking) for shown, asking in every if _display(asking, shown) not in known]
+        said = await together(self._ask(shown, asking, notes) for shown, asking in left)
+        asked = {_display(asking, shown): verdict for (shown, asking), verdict in zip(left, said, strict=True)}
+        return [(shown, {**known, **asked}[_display(asking, shown)]) for shown, asking in every]
+
+    async def _decided(
+        self, displays: Sequence[Comparison], asking: Asking, notes: Notes
+    ) -> dict[Display, Verdict | Unreadable]:
+        """What a decision model says of all these, on as few inputs as hold them, asked for until it can be read."""
+        found: dict[Display, Verdict | Unreadable] = {}
+        left = list(displays)
+        for draw in range(self.plan.max_attempts):
+            asked = sheets.sheets(left, self.lot)
+            said = await together(self._sheet(sheet, asking, notes, draw) for sheet in asked)
+            left = []
+            for shown, verdict, over in itertools.chain.from_iterable(said):
+                before = found[at].call_ids if (at := _display(asking, shown)) in found else ()
+                found[at] = replace(verdict, call_ids=(*before, *verdict.call_ids))
+                left += [shown] if isinstance(verdict, Unreadable) and not over else []
+            if not left:
+                break
+        return found
+
+    async def _sheet(
+        self, sheet: sheets.Sheet, asking: Asking, notes: Notes, draw: int
+    ) -> list[tuple[Comparison, Verdict | Unreadable, bool]]:
+        """What is said of each comparison on one input, and whether asking again would come to nothing else.
+
+        A final no to several answers (too long, or one of them is not allowed) is asked again with half as many.
+        """
+        seed = self.plan.seed
+        call = sheets.call(self.prompt, sheet, asking, seed=seed, draw=draw, notes=notes)
+        outcome = await ask(self.send, call)
+        if _final(outcome) and len(sheet.shown) > 2:
+            fewer = sheets.sheets(sheet.comparisons, self.lot, most=(len(sheet.shown) + 1) // 2)
+            parts = await together(self._sheet(one, asking, notes, draw) for one in fewer)
+            whole = itertools.chain.from_iterable(parts)
+            return [(shown, replace(said, call_ids=(call.id, *said.call_ids)), over) for shown, said, over in whole]
+        frames = sheets.framed(self.prompt, sheet, seed=seed, draw=draw, notes=notes)
+        verdicts = sheets.verdicts(call, outcome, frames, asking)
+        return [(shown, said, _final(outcome)) for shown, said in zip(sheet.comparisons, verdicts, strict=True)]
 
     async def _ask(self, shown: Comparison, asking: Asking, notes: Notes) -> Verdict | Unreadable:
         """One verdict, asked for until it is readable; where it tells no probability, what `asking.votes` come to."""
+        if asking.api != "chat":
+            return (await self._decided([shown], asking, notes))[_display(asking, shown)]
         before: tuple[str, ...] = ()
         for draw in range(self.plan.max_attempts):
             verdict, over = await self._said(shown, asking, notes, draw, before)
@@ -159,11 +215,12 @@ class Bench:
         calls: list[Call] = []
         heard: list[score.Heard | str] = []
         aspects = asking.template.aspects
+        builds, reads = (build.scoring, score.heard) if asking.api == "chat" else (sheets.scoring, sheets.heard)
         for draw in range(max(self.plan.max_attempts, asking.samples)):
-            call = build.scoring(self.prompt, candidate, asking, seed=self.plan.seed, draw=draw, notes=notes)
+            call = builds(self.prompt, candidate, asking, seed=self.plan.seed, draw=draw, notes=notes)
             outcome = await ask(self.send, call)
             calls.append(call)
-            heard += score.heard(outcome, aspects)
+            heard += reads(outcome, aspects)
             readable = sum(isinstance(answer, score.Heard) for answer in heard)
             spent = draw + 1 >= self.plan.max_attempts and not readable
             spent = spent or (not readable and _cut_by_the_user(call, outcome))
@@ -206,6 +263,10 @@ class Bench:
             if _cut_by_the_user(call, outcome):
                 return None
         return None
+
+
+def _display(asking: Asking, shown: Comparison) -> Display:
+    return asking.name, shown.first.key, shown.second.key
 
 
 def _weighed(found: Match, plan: Judging, grades: Mapping[str, float | None]) -> Match:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from judgegen.judge.guard import Frame, frame, neutral
-from judgegen.llm.calls import Call, Message, Tag, digest
+from judgegen.llm.calls import Api, Call, Message, Tag, digest
 from judgegen.records import Candidate, Comparison, Prompt
 from judgegen.templates import Aspect, Template
 
@@ -30,6 +30,7 @@ class Asking:
     Attributes:
         samples: how many answers one call that scores asks for.
         votes: how many verdicts on one display are counted where one alone says nothing of how sure it is.
+        api: whether it is asked in a chat, or typed questions.
     """
 
     route: str
@@ -45,6 +46,7 @@ class Asking:
     rationale: Rationale = "none"
     samples: int = 1
     votes: int = 1
+    api: Api = "chat"
 
     def free(self) -> Asking:
         """This judge free to answer otherwise when it is asked again: at temperature 1 unless the run file says one."""
@@ -93,7 +95,7 @@ def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, 
     """The call that asks for every aspect of one candidate, as often as `asking.samples` says."""
     names = frozenset(aspect.name for aspect in asking.template.aspects)
     text = neutral(answer(candidate), names)[0]
-    quoted = (request(prompt), answer(candidate), *_texts(notes))
+    quoted = (request(prompt), answer(candidate), *texts(notes))
     values = {
         "answer": text,
         "aspects": asking.template.aspects,
@@ -107,7 +109,7 @@ def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, 
 def note(prompt: Prompt, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
     """The call that asks for a reference or a checklist, as the template's kind says, in words."""
     kind = asking.template.kind.name
-    values = {"fence": frame((request(prompt), *_texts(notes)), seed, prompt.id, kind, draw).fence}
+    values = {"fence": frame((request(prompt), *texts(notes)), seed, prompt.id, kind, draw).fence}
     return calling(prompt, asking, values, notes, key=[seed, prompt.id, kind, draw], draw=draw)
 
 
@@ -127,7 +129,7 @@ def calling(
     return Call(
         endpoint=asking.endpoint,
         model=asking.model,
-        messages=_seen(asking.template.messages(asked), pictures(prompt)),
+        messages=seen(asking.template.messages(asked), pictures(prompt)),
         params={
             **{name: value for name, value in params.items() if value is not None},
             **asking.fixed,
@@ -143,7 +145,7 @@ def calling(
 def framed(prompt: Prompt, comparison: Comparison, *, seed: int, draw: int, notes: Notes | None = None) -> Frame:
     """The labels and fence under which `comparison` is shown."""
     first, second = comparison.first, comparison.second
-    quoted = (request(prompt), answer(first), answer(second), *_texts(notes or given(prompt)))
+    quoted = (request(prompt), answer(first), answer(second), *texts(notes or given(prompt)))
     return frame(quoted, seed, prompt.id, first.call_id, first.index, second.call_id, second.index, draw)
 
 
@@ -154,7 +156,7 @@ def pictures(prompt: Prompt) -> tuple[Mapping[str, Any], ...]:
     return tuple(part for part in parts if isinstance(part, Mapping) and not part.get("text"))
 
 
-def _seen(messages: tuple[Message, ...], shown: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+def seen(messages: tuple[Message, ...], shown: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
     """The chat with what the prompt shows beside its text: the judge sees what the sampler saw."""
     if not shown:
         return messages
@@ -163,7 +165,8 @@ def _seen(messages: tuple[Message, ...], shown: Sequence[Mapping[str, Any]]) -> 
     return (*before, {**last, "content": [{"type": "text", "text": last["content"]}, head, *shown]})
 
 
-def _texts(notes: Notes) -> tuple[str, ...]:
+def texts(notes: Notes) -> tuple[str, ...]:
+    """What notes hold, to be quoted."""
     return tuple(text for text in notes.values().values() if text)
 
 

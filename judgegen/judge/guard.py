@@ -51,6 +51,15 @@ def frame(quoted: Sequence[str], *key: object) -> Frame:
     return Frame(first=first, second=second, fence=fence)
 
 
+def letters(count: int, *key: object) -> tuple[str, ...]:
+    """So many labels, no two alike, a function of `key` alone; there are `len(LETTERS)` at most."""
+    number, left, found = int(digest(["letters", *key], size=16), 16), list(LETTERS), list[str]()
+    for _ in range(count):
+        number, place = divmod(number, len(left))
+        found.append(left.pop(place))
+    return tuple(found)
+
+
 @functools.lru_cache(maxsize=1024)  # a candidate is shown many times
 def neutral(text: str, fields: frozenset[str] = FIELDS) -> tuple[str, tuple[str, ...]]:
     """`text` with a mark in whatever imitates the frame it will stand in, and the kinds of imitation, sorted.

@@ -168,6 +168,18 @@ def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
     return [mass[word] / total for word in shown.labels]
 
 
+def shares(choice: Choice, options: Sequence[str]) -> list[float] | None:
+    """The probability of each option of an answer that is one of them; None where it is none."""
+    if choice.text not in options:
+        return None
+    if not choice.logprobs:
+        return [float(option == choice.text) for option in options]
+    found = alternatives(choice.logprobs[0])
+    mass = [math.exp(found[option]) if option in found else 0.0 for option in options]
+    total = math.fsum(mass)
+    return [one / total for one in mass] if total else None
+
+
 def alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
     """Token to logprob, the sampled token included where the server left it out of the top."""
     found = {alternative["token"]: alternative["logprob"] for alternative in entry.get("top_logprobs") or ()}

@@ -41,6 +41,9 @@ def digest(value: object, *, size: int = 16) -> str:
     return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=size).hexdigest()
 
 
+Api = Literal["chat", "decisions", "systemone"]
+"""A chat that is answered in words; or typed questions about one input, answered by the probability of each option:
+in OpenAI's words (/v1/decisions), or in TypeSafe's (/v1/systemone)."""
 Role = Literal["sampler", "judge"]
 """Whether an answer is a candidate, or says something of candidates: a verdict, scores, a note, what a guard sees."""
 
@@ -63,7 +66,7 @@ class Call:
         endpoint: the endpoint's identity (its base URL, or the `identity` the run file gives it).
         messages: the chat as the model sees it.
         params: neutral names (temperature, top_p, top_k, max_tokens, reasoning_effort, seed, schema, top_logprobs,
-            tools, n, extra_body …); a provider writes them in its own words.
+            tools, n, extra_body …); a provider writes them in its own words. `api` and `questions` where it is no chat.
         draw: 0 for the first time of asking; asking again for a readable answer is draw + 1, a new call.
         wishes: names in `params` that may be left out where an endpoint refuses them; no part of the identity.
         room: tokens beyond `max_tokens` for a model that thinks before it answers; no part of the identity.
@@ -94,6 +97,20 @@ class Call:
         }
 
     @property
+    def api(self) -> Api:
+        """What kind of question it is; a chat unless it says otherwise."""
+        found: Api = self.params.get("api", "chat")
+        return found
+
+    @property
+    def said(self) -> tuple[Message, ...]:
+        """All that is billed as input: the messages, and what is asked about them where that stands apart."""
+        questions = self.params.get("questions")
+        if not questions:
+            return self.messages
+        return (*self.messages, {"role": "user", "content": "\n".join(_worded(one) for one in questions)})
+
+    @property
     def max_tokens(self) -> int | None:
         """The most tokens one choice may have, thought aside, None where the call sets no limit."""
         return self.params.get("max_tokens")
@@ -102,6 +119,12 @@ class Call:
     def most_tokens(self) -> int | None:
         """The most tokens one choice may be billed for, thought included, None where the call sets no limit."""
         return None if self.max_tokens is None else self.max_tokens + self.room
+
+
+def _worded(question: Mapping[str, Any]) -> str:
+    """A question's words: what it asks, and the options with what they mean."""
+    options = (" ".join((one["value"], one.get("description", ""))).strip() for one in question["options"])
+    return "\n".join([question["instructions"], *options])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

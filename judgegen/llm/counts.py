@@ -47,7 +47,7 @@ def found(call: Call, usage: Usage, *, count_input: bool) -> dict[str, str]:
         odd["output"] = f"the server bills {usage.output:,} tokens of output where max_tokens allows {most:,}"
     if not count_input or not usage.input or any(not isinstance(m.get("content"), str) for m in call.messages):
         return odd
-    ours = count_messages(call.messages, tools=call.params.get("tools", ()))
+    ours = count_messages(call.said, tools=call.params.get("tools", ()))
     if usage.input > 2 * ours + 64:
         odd["more"] = f"the server bills {usage.input:,} tokens of input where {ours:,} were sent by our count"
     if ours > _SHORT and usage.input * 2 < ours:

@@ -11,7 +11,7 @@ import json
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -104,6 +104,8 @@ class Guess:
         tally.input += asked
         tally.cached += asked * length.cached
         tally.output += tokens * choices
+        if call.api != "chat":
+            return Reply(choices=tuple(_decided(call, lot)), usage=Usage())
         texts = [_text(call, lot, length, tokens, unreadable=self._unreadable(length, lot)) for _ in range(choices)]
         finish = "length" if self.bound == "expected" and lot.random() < length.cut else "stop"
         return Reply(choices=tuple(Choice(text=text, finish=finish) for text in texts), usage=Usage())
@@ -120,7 +122,7 @@ class Guess:
             return characters * measured
         if ratio.calls >= EXACT_CALLS and not call.params.get("tools"):
             return characters * ratio.tokens / ratio.characters
-        tokens = count_messages(call.messages, self.encodings[call.model], tools=call.params.get("tools", ()))
+        tokens = count_messages(call.said, self.encodings[call.model], tools=call.params.get("tools", ()))
         ratio.calls, ratio.tokens = ratio.calls + 1, ratio.tokens + tokens
         ratio.characters += characters
         return tokens
@@ -140,6 +142,12 @@ def _text(call: Call, lot: random.Random, length: Length, tokens: float, *, unre
         return words
     # Where prompts are counted by their characters, an answer has as many as the pilot's did.
     return (words * 2)[: max(1, round(tokens * length.characters_per_output))]
+
+
+def _decided(call: Call, lot: random.Random) -> Iterator[Choice]:
+    """An option of each typed question."""
+    for question in call.params["questions"]:
+        yield Choice(text=lot.choice(question["options"])["value"], finish="stop")
 
 
 def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:

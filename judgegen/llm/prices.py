@@ -60,6 +60,7 @@ class Rate:
         above: (n, the rate of a whole call whose input is over n tokens), ascending.
         source: whose figure it is, for people.
         assumption: what had to be assumed for it, for people; None where nothing was.
+        decides: the rate of typed questions, where the model is asked these as well and they have one of their own.
     """
 
     input: Decimal
@@ -71,6 +72,11 @@ class Rate:
     above: tuple[tuple[int, Rate], ...] = ()
     source: str
     assumption: str | None = None
+    decides: Rate | None = None
+
+    def of(self, api: str) -> Rate:
+        """The rate of this kind of question."""
+        return self if api == "chat" or self.decides is None else self.decides
 
     def at(self, input_tokens: int) -> Rate:
         """The rate of a call with this much input: long ones cost more per token, all of it."""
@@ -136,16 +142,23 @@ def _sum(amounts: Iterable[Decimal]) -> Decimal:
 
 
 def rate(
-    endpoint: Endpoint, name: str, model: str, processing: Processing = "standard", *, when: datetime | None = None
+    endpoint: Endpoint,
+    name: str,
+    model: str,
+    processing: Processing = "standard",
+    *,
+    when: datetime | None = None,
+    decides: bool = False,
 ) -> Rate:
     """The price of `model` at the endpoint that the run file calls `name`; `when`: now, unless given.
 
-    Prices change with the date and, at DeepSeek, with the hour; looking up again costs microseconds.
+    `decides`: of typed questions, for whose answers nothing is billed. Prices change with the date and, at DeepSeek,
+    with the hour; looking up again costs microseconds.
 
     Raises:
         PriceUnknown: there is none; the message names the key that sets one.
     """
-    if found := known_rate(endpoint, name, model, processing, when=when):
+    if found := known_rate(endpoint, name, model, processing, when=when, decides=decides):
         return found
     how = "" if processing == "standard" else f" under {processing} processing"
     raise PriceUnknown(
@@ -155,15 +168,25 @@ def rate(
 
 
 def known_rate(
-    endpoint: Endpoint, name: str, model: str, processing: Processing = "standard", *, when: datetime | None = None
+    endpoint: Endpoint,
+    name: str,
+    model: str,
+    processing: Processing = "standard",
+    *,
+    when: datetime | None = None,
+    decides: bool = False,
 ) -> Rate | None:
     """The price of `model` at the endpoint, None where there is none."""
     minute = (when or datetime.now(UTC)).replace(second=0, microsecond=0)
-    return _known_rate(endpoint, name, model, processing, minute)
+    if decides and processing == "batch":
+        return None
+    return _known_rate(endpoint, name, model, processing, minute, decides)
 
 
 @lru_cache(maxsize=1024)
-def _known_rate(endpoint: Endpoint, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:
+def _known_rate(
+    endpoint: Endpoint, name: str, model: str, processing: Processing, minute: datetime, decides: bool
+) -> Rate | None:
     own = dict(endpoint.prices).get(model)
     if own is not None:
         return _explicit(own, f'endpoints.{name}.prices."{model}"', processing)
@@ -181,6 +204,8 @@ def _known_rate(endpoint: Endpoint, name: str, model: str, processing: Processin
     seller = _provider_at(endpoint.base_url or listing.url or "") or (
         _provider_of("openai") if name == "openai" else None
     )
+    if seller is not None and decides:
+        return _decided(seller, model, minute)
     return None if seller is None else _sold(seller, model, processing, minute)
 
 
@@ -191,6 +216,17 @@ def listed_models(provider_id: str) -> Iterator[tuple[str, ...]]:
         found = from_table(info.get_prices(now), source="")
         if found is not None:
             yield (info.id, *(f"{_EXACT.scaleb(usd, 6):f}" for usd in (found.input, found.cached, found.output)))
+
+
+def _decided(seller: Provider, model: str, minute: datetime) -> Rate | None:
+    """The price of typed questions at a seller, who may list them apart; nothing is billed for what is answered."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    apart = next((one for one in get_snapshot().providers if one.id == f"{seller.id}-decisions"), seller)
+    info = apart.find_model(model.removeprefix("openai/") if seller.id == "openai" else model)
+    if info is None:
+        return None
+    return from_table(info.get_prices(minute), source=f"genai-prices, {apart.id}/{info.id}", answers_free=True)
 
 
 def _not_free(seller: Provider | None, name: str, model: str, processing: Processing, minute: datetime) -> Rate | None:
@@ -255,18 +291,20 @@ def _assumed(standard: Rate, provider: Provider, model: str, processing: Process
     return None
 
 
-def from_table(prices: ModelPrice, *, source: str) -> Rate | None:
-    """A genai-prices entry as a Rate; None where it does not price text in and text out."""
+def from_table(prices: ModelPrice, *, source: str, answers_free: bool = False) -> Rate | None:
+    """A genai-prices entry as a Rate; None where it does not price text in and, unless that is free, text out."""
     starts = {tier.start for value in _figures(prices).values() for tier in getattr(value, "tiers", ())}
-    longer = ((start, _band(prices, start + 1, source)) for start in sorted(starts))
-    found = _band(prices, 0, source)
+    longer = ((start, _band(prices, start + 1, source, answers_free)) for start in sorted(starts))
+    found = _band(prices, 0, source, answers_free)
     above = tuple((start, at) for start, at in longer if at is not None)
     return None if found is None else replace(found, above=above)
 
 
-def _band(prices: ModelPrice, input_tokens: int, source: str) -> Rate | None:
+def _band(prices: ModelPrice, input_tokens: int, source: str, answers_free: bool) -> Rate | None:
     """The rates of a call with this much input."""
     at = {key: _per_token(_at(value, input_tokens)) for key, value in _figures(prices).items()}
+    if answers_free:
+        at["output_mtok"] = _ZERO
     fee = getattr(prices, "requests_kcount", None)
     found = _whole(
         at.get("input_mtok"),

@@ -124,7 +124,7 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
 
 def rough_tokens(call: Call) -> float:
     """About what a provider reserves for a call: four characters to a token, and all that may be answered."""
-    said = sum(len(str(message.get("content") or "")) for message in without_media(call.messages)) / 4
+    said = sum(len(str(message.get("content") or "")) for message in without_media(call.said)) / 4
     return said + PER_MEDIA * media(call.messages) + (call.most_tokens or 0) * int(call.params.get("n", 1))
 
 

@@ -36,11 +36,9 @@ def template_names(spec: Spec) -> list[tuple[str, Kind]]:
     if spec.judge_less:
         return []
     found: list[tuple[str, Kind]] = []
-    if judge.way.compares is not None:
-        third = [] if judge.third is None else [judge.like(judge.third)]
-        judges = [*(one for one, _ in judge.panelists()), *third, *(judge.like(one) for one in judge.escalate)]
-        found += [(one.compared_by, judge.way.compares) for one in judges]
-    found += [(judge.rubric, judge.way.scores)] if judge.way.scores is not None else []
+    found += [(one.compared_by, one.compared_in) for one in judge.everybody() if one.compared_in is not None]
+    if judge.way.scores is not None:
+        found += [(one.scored_by, judge.way.scores) for one, _ in judge.panelists()]
     found += [(name, kind) for name, kind in WRITTEN.items() if getattr(judge, name) == "judge"]
     return list(dict.fromkeys(found))
 
@@ -111,20 +109,22 @@ def _scorer(kept: Mapping[str, str], judge: Judge, asking: Asking) -> Asking:
     """A judge as it scores; asked several times it must be free to differ."""
     if judge.way.scores is None:
         return asking
-    template = _template(judge.rubric, kept, judge.way.scores)
+    template = _template(judge.scored_by, kept, judge.way.scores)
     if unknown := sorted(set(judge.weights) - {aspect.name for aspect in template.aspects}):
         known = ", ".join(aspect.name for aspect in template.aspects)
-        raise SpecError(f"judge.weights: {unknown[0]!r} is no aspect of {judge.rubric}; its aspects: {known}")
+        raise SpecError(f"judge.weights: {unknown[0]!r} is no aspect of {judge.scored_by}; its aspects: {known}")
     aspects = tuple(replace(a, weight=judge.weights.get(a.name, a.weight)) for a in template.aspects)
     if not any(aspect.weight for aspect in aspects):
         raise SpecError("judge.weights: all are 0; an aspect must count")
-    asking = asking.free() if judge.samples > 1 else asking
-    return replace(asking, template=replace(template, aspects=aspects), samples=judge.samples)
+    template = replace(template, aspects=aspects)
+    if judge.samples == 1 or judge.api != "chat":
+        return replace(asking, template=template)
+    return replace(asking.free(), template=template, samples=judge.samples)
 
 
 def _writer(spec: Spec, kept: Mapping[str, str], kind: str) -> Asking:
-    """The first judge as it writes a reference or a checklist."""
-    judge = spec.judge.panelists()[0][0]
+    """The first judge that is asked in a chat, as it writes a reference or a checklist."""
+    judge = next(one for one in spec.judge.everybody() if one.api == "chat")
     asking = _asking(spec, kept, judge.model_copy(update={"logprobs": False, "rationale": "none"}), template=kind)
     return replace(asking, max_tokens=max(asking.max_tokens, NOTE_TOKENS))
 
@@ -139,7 +139,8 @@ def _check_notes(judge: Judge, found: Judging) -> None:
     }
     later = [asking for asking, _ in found.escalate]
     for asking in (*found.panel, *found.scorers, *later, *([found.third] if found.third else [])):
-        if lacking := [name for name, needed in wanted.items() if needed and name not in asking.template.fields]:
+        places = asking.template.fields | ({"rationale"} if asking.api != "chat" else set())  # it is asked for none
+        if lacking := [name for name, needed in wanted.items() if needed and name not in places]:
             raise SpecError(
                 f"{asking.template.name} has no place for judge.{lacking[0]}: use {{{{ {lacking[0]} }}}} in it, "
                 f"or remove the key"
@@ -197,7 +198,9 @@ def _asking(
     }
     wished = {"temperature": 0.0, "top_logprobs": None if judge.logprobs is False else JUDGE_TOP_LOGPROBS}
     fixed: dict[str, Any] = {**wished, **{key: value for key, value in written.items() if value is not None}}
-    file, kind = (judge.compared_by, way.compares) if (way := judge.way).compares else (judge.rubric, way.scores)
+    if judge.api != "chat":
+        fixed = {"extra_body": judge.extra_body or None}
+    file, kind = (judge.compared_by, judge.compared_in) if judge.compared_in else (judge.scored_by, judge.way.scores)
     if template is not None:
         file, kind = template, WRITTEN[template]
     assert kind is not None, "a method that asks models compares or scores"
@@ -210,10 +213,11 @@ def _asking(
         template=_template(file, kept, kind),
         max_tokens=judge.token_limit,
         fixed={key: value for key, value in fixed.items() if value is not None},
-        wishes=_wishes(judge, written),
-        room=judge.room,
-        rationale=judge.rationale,
-        votes=judge.votes,
+        wishes=_wishes(judge, written) if judge.api == "chat" else frozenset(),
+        room=judge.room if judge.api == "chat" else 0,
+        rationale=judge.rationale if judge.api == "chat" else "none",
+        votes=judge.votes if judge.api == "chat" else 1,
+        api=judge.api,
     )
 
 

@@ -97,6 +97,8 @@ def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
 
 def _judge_length(spec: Spec, asking: Asking) -> Length:
     """What a judge's call comes to; `expected_output_tokens` is about verdicts and scores."""
+    if asking.api != "chat":
+        return Length(low=0.0, expected=0.0, high=0.0, basis="none: probabilities are no tokens", asked_again_high=0.05)
     writes = asking.template.kind.returns == "text"
     stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
     if stated and not writes:
@@ -196,8 +198,9 @@ def _row(
     role, route, model = group
     at = {bound: _sum([t for key, t in tallies[bound].items() if key[:3] == group], bound, error) for bound in BOUNDS}
     endpoint = spec.endpoints[route]
-    live = prices.rate(endpoint, route, model, endpoint.processing)
-    batch = prices.known_rate(endpoint, route, model, "batch")
+    decides = _decides(spec, role, route, model)
+    live = prices.rate(endpoint, route, model, endpoint.processing, decides=decides)
+    batch = prices.known_rate(endpoint, route, model, "batch", decides=decides)
     basis = sorted({length.basis for key, length in counting.lengths.items() if key[:3] == group})
     return Portion(
         role=role,
@@ -212,6 +215,12 @@ def _row(
         usd_batch=None if batch is None else {bound: _usd(batch, t) for bound, t in at.items()},
         basis="; ".join(basis),
     )
+
+
+def _decides(spec: Spec, role: str, route: str, model: str) -> bool:
+    """Whether nothing but typed questions is asked of a model as a judge."""
+    apis = {one.api for one in spec.judge.everybody() if (one.endpoint, one.model) == (route, model)}
+    return role == "judge" and bool(apis) and "chat" not in apis
 
 
 def _sum(tallies: list[Sums], bound: Bound, error: float) -> Sums:
@@ -278,7 +287,8 @@ def _assumptions(
         if encoding_name(model)[1]
     ]
     for row in rows:
-        rate = prices.rate(spec.endpoints[row.endpoint], row.endpoint, row.model)
+        decides = _decides(spec, row.role, row.endpoint, row.model)
+        rate = prices.rate(spec.endpoints[row.endpoint], row.endpoint, row.model, decides=decides)
         if rate.assumption:
             said.append(f"{row.model}: {rate.assumption}")
     return list(dict.fromkeys(said))

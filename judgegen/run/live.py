@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -50,19 +51,34 @@ def rates(resolved: Spec, used: set[tuple[str, str]], processing: Literal["live"
 
     Raises:
         PriceUnknown: a model has none.
+        SpecError: a decision model by batch.
     """
     found: dict[tuple[str, str], prices.Rate] = {}
+    decide = {(one.endpoint, one.model) for one in resolved.judge.everybody() if one.api != "chat"}
+    talk = {(one.endpoint, one.model) for one in resolved.judge.everybody() if one.api == "chat"}
+    talk |= {
+        (v.endpoint or resolved.sampler.endpoint, v.model or resolved.sampler.model) for v in resolved.sampler.variants
+    }
     for name, model in sorted(used):
         endpoint = resolved.endpoints[name]
-        found[name, model] = prices.rate(
-            endpoint, name, model, "batch" if processing == "batch" else endpoint.processing
-        )
+        how = "batch" if processing == "batch" else endpoint.processing
+        if (name, model) not in decide:
+            found[name, model] = prices.rate(endpoint, name, model, how)
+            continue
+        if processing == "batch":
+            raise SpecError(
+                f"--batch: the Batch API takes chats, and {model} is asked typed questions "
+                f"(judge.api); run without --batch: they cost input tokens alone"
+            )
+        apart = prices.rate(endpoint, name, model, endpoint.processing, decides=True)
+        both = (name, model) in talk
+        found[name, model] = replace(prices.rate(endpoint, name, model, how), decides=apart) if both else apart
     return found
 
 
 def cost(known: Rates, call: Call, usage: Usage) -> Decimal:
     """USD of an answered call."""
-    return prices.cost(known[call.tag.route, call.model], usage)
+    return prices.cost(known[call.tag.route, call.model].of(call.api), usage)
 
 
 def worst(known: Rates, call: Call) -> Decimal:
@@ -71,11 +87,11 @@ def worst(known: Rates, call: Call) -> Decimal:
     An image is what one is taken to cost, however many bytes it has.
     """
     tools = call.params.get("tools", ())
-    text = json.dumps([*without_media(call.messages), *tools], ensure_ascii=False)
+    text = json.dumps([*without_media(call.said), *tools], ensure_ascii=False)
     by_bytes = len(text.encode("utf-8", "replace")) // 2 + PER_MEDIA * media(call.messages)
-    asked = max(count_messages(call.messages, tools=tools), by_bytes)
+    asked = max(count_messages(call.said, tools=tools), by_bytes)
     answered = (call.most_tokens or 0) * int(call.params.get("n", 1))
-    return prices.worst(known[call.tag.route, call.model], asked, answered)
+    return prices.worst(known[call.tag.route, call.model].of(call.api), asked, answered)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def altered(one: Fault | None, answer: Mapping[str, Any]) -> tuple[dict[str, Any
         for place in one.remove:
             _remove(said, place.split("."))
     elif isinstance(one, Finish):
-        for choice in said["choices"]:
+        for choice in said.get("choices", ()):
             choice["finish_reason"] = one.reason
             choice["message"]["content"] = "" if one.empty else choice["message"]["content"]
     elif isinstance(one, Usage):

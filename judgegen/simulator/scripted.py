@@ -41,6 +41,7 @@ from judgegen.llm.calls import digest
 from judgegen.simulator import bodies, prose, verdicts
 from judgegen.simulator.asked import NEEDED, Asked, asked
 from judgegen.simulator.bodies import Problem
+from judgegen.simulator.decisions import decided
 from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.prose import quality_of
@@ -285,16 +286,17 @@ class Speaker:
         self._draws = itertools.count()
 
     def answer(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-        """The response to a chat-completions body, with `headers` on it."""
+        """The response to a chat-completions body, or to typed questions, with `headers` on it."""
         headers = headers or {}
-        if self._accent is not None and bodies.problem(body) is None:
+        if self._accent is not None and "questions" not in body and bodies.problem(body) is None:
             if (refused := self._accent.refusal(body)) is not None:
                 return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
             body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
-        answer = self.world.answer(body)
+        typed = "questions" in body
+        answer = decided(self.world, body) if typed else self.world.answer(body)
         if isinstance(answer, Problem):
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
-        said = answer if self._accent is None else self._accent.said(answer)
+        said = answer if self._accent is None or typed else self._accent.said(answer)
         return Response(kind=role(body), status=200, headers=headers, payload=said)
 
 

@@ -69,8 +69,9 @@ class Tally:
         self.counts["repeats"] += self.bodies.met(body)
         self.paid.met(body if custom_id is None else custom_id)
         usage = completion["usage"]
-        self.counts["prompt_tokens"] += usage["prompt_tokens"]
-        self.counts["completion_tokens"] += usage["total_tokens"] - usage["prompt_tokens"]  # thought is billed, too
+        asked = usage.get("prompt_tokens", usage.get("input_tokens"))
+        self.counts["prompt_tokens"] += asked
+        self.counts["completion_tokens"] += usage["total_tokens"] - asked  # thought is billed, too
 
     def row(self) -> dict[str, int]:
         """The counts by name."""

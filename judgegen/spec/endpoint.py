@@ -87,6 +87,13 @@ class Scripted(Frozen):
         examples=["vllm"],
     )
 
+    cuts_at: Tokens | None = Field(
+        default=None,
+        gt=0,
+        description="Of typed questions: the input beyond which it cuts in silence, as some servers do.",
+        examples=[2048],
+    )
+
     @field_validator("dialect")
     @classmethod
     def _spoken(cls, name: str | None) -> str | None:

@@ -12,108 +12,22 @@ from pydantic import Field, field_validator, model_validator
 from judgegen.judge.method import Method
 from judgegen.judge.methods import METHODS
 from judgegen.llm import models
+from judgegen.llm.calls import Api
+from judgegen.spec.members import API, Escalation, Grade, Member, Panelist, SchemaAs, Third
 from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
+from judgegen.templates import DECISION, PAIRWISE, Kind
 
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
 MOST_SAMPLES = 64
 
-SchemaAs = Literal["json_schema", "json_object", "off"]
-"""How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
+_CHATS = ("max_tokens", "temperature", "logprobs", "reasoning_effort", "schema_as")
+"""Keys that say how words are answered: a decision model answers none."""
 
 
 def surest(votes: int) -> float:
     """The P that so many votes of one mind come to; 0 for one alone, which says nothing of how sure it is."""
     return (votes + 1) / (votes + 2) if votes > 1 else 0.0
-
-
-class Third(Frozen):
-    """Who is asked once more where the two orders of a comparison conflict: another template, another model, or both.
-
-    What is not written is the judge's own.
-    """
-
-    endpoint: str | None = Field(default=None, description="A name of [endpoints].", examples=["openai"])
-    model: str | None = Field(default=None, min_length=1, description="Another model.", examples=["gpt-6.1-sol"])
-    template: str | None = Field(default=None, description="Another template.", examples=["style"])
-
-    @model_validator(mode="after")
-    def _another(self) -> Third:
-        if self.model is None and self.template is None:
-            raise ValueError("name another model or another template: the same question again adds nothing")
-        return self
-
-
-class Member(Frozen):
-    """One judge of several. What is not written is as in [judge]."""
-
-    endpoint: str | None = Field(default=None, description="A name of [endpoints].", examples=["openai"])
-    model: str = Field(min_length=1, description="The model that judges.", examples=["gpt-6.1-sol"])
-    template: str | None = Field(default=None, description="Its template.", examples=["style"])
-    max_tokens: Tokens | None = Field(
-        default=None, description="The longest verdict, thought included.", examples=[512]
-    )
-    reasoning_effort: Effort | None = Field(default=None, description="How long it thinks.", examples=["low"])
-    temperature: Number | None = Field(
-        default=None, ge=0, description="0 where the model takes it, unless written.", examples=[0.0]
-    )
-    logprobs: bool | None = Field(
-        default=None, description="Asked for where the model gives them, unless written.", examples=[False]
-    )
-    schema_as: SchemaAs | None = Field(
-        default=None, alias="schema", description="How the form of a verdict is asked for.", examples=["json_object"]
-    )
-    extra_body: Extra = Field(
-        default_factory=dict, description="Further keys of the request, sent as they are.", examples=[{"min_p": 0.05}]
-    )
-
-
-class Panelist(Member):
-    """A judge that is asked beside the others. What is not written is as in [judge]."""
-
-    weight: Weight = Field(default=1.0, gt=0, description="How much its verdicts count.", examples=[2.0])
-
-
-class Escalation(Member):
-    """A judge that is asked only where the ones before it conflict, cannot be read, or are not sure.
-
-    What is not written is as in [judge].
-    """
-
-    below: Chance = Field(
-        default=0.0,
-        ge=0,
-        le=0.5,
-        description="It is asked where the probability so far is nearer to one half than this; 0: conflicts alone.",
-        examples=[0.2],
-    )
-
-
-class Grade(Frozen):
-    """A grader beside the judge: it weighs in, or vetoes pairs whose rejected it puts above the chosen, or both."""
-
-    grader: str = Field(
-        min_length=1,
-        description="exact, numeric, contains, regex, json-schema, length, or a function of yours.",
-        examples=["exact", "mine:score"],
-    )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="What the grader is told.", examples=[{"pattern": "[0-9]+"}]
-    )
-    weight: Weight | None = Field(
-        default=None, gt=0, description="How much its scores count beside the judges' verdicts.", examples=[1.0]
-    )
-    veto: bool = Field(
-        default=False,
-        description="Drop a pair whose rejected answer it scores above the chosen one.",
-        examples=[True],
-    )
-
-    @model_validator(mode="after")
-    def _does_something(self) -> Grade:
-        if self.weight is None and not self.veto:
-            raise ValueError("neither weighs in nor vetoes; set weight or veto = true")
-        return self
 
 
 class Judge(Frozen):
@@ -134,6 +48,7 @@ class Judge(Frozen):
         description="The model that judges. Needed unless there is a panel or no model judges.",
         examples=["gpt-6.1-sol"],
     )
+    api: Api = Field(default="chat", description=API, examples=["decisions"])
     template: str = Field(
         default="pairwise",
         description="The question by which answers are compared: a shipped one (pairwise, pairwise-reference, "
@@ -284,15 +199,15 @@ class Judge(Frozen):
         """A key that would be read and ignored is refused, and so is a method without what it needs."""
         for key in type(self).model_fields:
             takers = [f'"{name}"' for name in METHODS if key in METHODS[name].keys]
-            if takers and key not in self.way.keys and self._written(key):
+            if takers and key not in self.way.keys and self.written(key):
                 allowed = " or ".join(takers)
                 raise ValueError(f'{key} is for method = {allowed}, and method = "{self.method}"; remove one of them')
         for key in self.way.needs:
-            if not self._written(key):
+            if not self.written(key):
                 raise ValueError(f'method = "{self.method}" and {key} go together: write what {key} it goes by')
         return self
 
-    def _written(self, key: str) -> bool:
+    def written(self, key: str) -> bool:
         """Whether this key says something else than its default."""
         return bool(getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True))
 
@@ -303,6 +218,41 @@ class Judge(Frozen):
                 if getattr(self, name) is not None:
                     raise ValueError(f'{name} is about a second order, and orders = "one" asks for none')
         return self
+
+    @model_validator(mode="after")
+    def _decides(self) -> Judge:
+        """A decision model writes nothing, and is shown both orders at once: keys about either are refused."""
+        everybody, first = self.everybody(), [judge for judge, _ in self.panelists()]
+        deciding = [one for one in everybody if one.api != "chat"]
+        if not deciding:
+            return self
+        if self.way.compares not in (PAIRWISE, None):
+            raise ValueError(f'api = "{deciding[0].api}" is not for method = "{self.method}"')
+        for key in (key for one in deciding for key in _CHATS if one.written(key)):
+            name = type(self).model_fields[key].alias or key
+            raise ValueError(f'{name} is about words, and api = "{deciding[0].api}" asks for none; remove one of them')
+        both = "shows both orders at once, since that is all it costs; remove one of them"
+        if any(one.api != "chat" for one in first) and self.early_stop is not None:
+            raise ValueError(f'early_stop spares a second order, and api = "{deciding[0].api}" {both}')
+        if any(one.api != "chat" for one in first) and self.orders == "one":
+            raise ValueError(f'orders = "one", and api = "{deciding[0].api}" {both}')
+        if len(deciding) == len(everybody):
+            self._nobody_writes(deciding[0].api)
+        return self
+
+    def _nobody_writes(self, api: str) -> None:
+        """Where all judges are decision models nobody is asked for words."""
+        wants = {
+            "expected_output_tokens": bool(self.expected_output_tokens),
+            "samples": self.samples > 1,
+            "rationale": self.rationale != "none",
+        }
+        wants |= {name: getattr(self, name) == "judge" for name in ("reference", "checklist")}
+        for key in (key for key, wanted in wants.items() if wanted):
+            raise ValueError(
+                f'{key} asks a judge for words, and api = "{api}" gives probabilities alone; '
+                f"remove {key}, or add a judge that is asked in a chat"
+            )
 
     @model_validator(mode="after")
     def _early_stop_settles_something(self) -> Judge:
@@ -325,8 +275,23 @@ class Judge(Frozen):
     @property
     def compared_by(self) -> str:
         """The template by which answers are compared: the method's usual one unless another is written."""
-        usual = self.way.compares.name if self.way.compares is not None else self.template
-        return self.template if "template" in self.model_fields_set else usual
+        kind = self.compared_in
+        return kind.name if kind is not None and not self.written("template") else self.template
+
+    @property
+    def scored_by(self) -> str:
+        """The template by which it scores one answer at a time: the shipped one for its kind unless one is written."""
+        return "decision-rubric" if self.api != "chat" and not self.written("rubric") else self.rubric
+
+    @property
+    def compared_in(self) -> Kind | None:
+        """The kind of template by which it compares; None where its method compares nothing."""
+        return DECISION if self.api != "chat" and self.way.compares is not None else self.way.compares
+
+    def everybody(self) -> list[Judge]:
+        """Every judge that may be asked: those asked at first, the third, and those after them."""
+        third = [] if self.third is None else [self.like(self.third)]
+        return [*(judge for judge, _ in self.panelists()), *third, *map(self.like, self.escalate)]
 
     def panelists(self) -> list[tuple[Judge, float]]:
         """Every judge asked at first, with its weight: the one of [judge] where it has a model, then the panel's."""
@@ -338,13 +303,18 @@ class Judge(Frozen):
         own = member.model_dump(exclude={"weight", "below"}, by_alias=False)
         if member.model is None:
             return self.model_copy(update={name: value for name, value in own.items() if value is not None})
+        own["api"] = own["api"] or "chat"
         kept = {name: own[name] or getattr(self, name) for name in ("endpoint", "template")}
+        if own["template"] is None and own["api"] != self.api:  # a template of the other kind is none for it
+            kept["template"] = type(self).model_fields["template"].default
         fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs", "schema_as"))
         return self.model_copy(update={**fresh, "extra_body": {}, **own, **kept})
 
     @property
     def no_logprobs(self) -> str | None:
         """Why its verdicts are known to come without logprobs, as a clause; None where that is not known."""
+        if self.api != "chat":
+            return None
         if self.logprobs is False:
             return "logprobs = false asks for none"
         gives = "top_logprobs" not in models.refused(self.model, self.reasoning_effort)

@@ -15,7 +15,8 @@ from judgegen.errors import SpecError
 from judgegen.spec import values
 from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
-from judgegen.spec.judge import Escalation, Grade, Judge, Panelist, Third
+from judgegen.spec.judge import Judge
+from judgegen.spec.members import Escalation, Grade, Panelist, Third
 from judgegen.spec.pairs import Pairs
 from judgegen.spec.runfile import Budget, Columns, Output, Spec
 from judgegen.spec.sampler import Range, Sampler, Variant

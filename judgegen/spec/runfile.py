@@ -219,12 +219,11 @@ class Spec(Frozen):
             del row["rehearsal"]
         used = self.used_endpoints()
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
-        newer = [(judge, "schema") for judge in (row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"])]
+        third = [] if row["judge"]["third"] is None else [row["judge"]["third"]]
+        judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
+        newer = [*((one, "schema") for one in judges), *((one, "api") for one in (*judges, *third))]
         for table, key in (*newer, (row["pairs"], "p_chosen")):
-            if table[key] in (
-                None,
-                "stated",
-            ):  # a key that is newer than many a run means nothing where it says as much
+            if table[key] in (None, "stated", "chat"):  # a newer key means nothing where it says what always was
                 del table[key]
         return row
 

@@ -19,7 +19,7 @@ from judgegen import spec
 from judgegen.errors import SpecError
 from judgegen.judge.methods import METHODS
 from judgegen.spec.gates import Gates
-from judgegen.spec.judge import Escalation, Grade, Panelist, Third
+from judgegen.spec.members import Escalation, Grade, Panelist, Third
 from judgegen.spec.runfile import Columns
 from judgegen.spec.schema import schema
 

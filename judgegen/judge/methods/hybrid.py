@@ -12,7 +12,7 @@ from judgegen.records import Candidate, Comparison, Match
 from judgegen.templates import PAIRWISE, RUBRIC
 
 KEYS = frozenset(
-    "template early_stop third escalate rubric weights samples criteria checklist rationale panel grade".split()
+    "api template early_stop third escalate rubric weights samples criteria checklist rationale panel grade".split()
 )
 
 

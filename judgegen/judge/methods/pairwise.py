@@ -12,7 +12,7 @@ from judgegen.records import Candidate, Match
 from judgegen.templates import PAIRWISE
 
 KEYS = frozenset(
-    "template orders schedule samples early_stop third escalate criteria checklist rationale panel grade".split()
+    "api template orders schedule samples early_stop third escalate criteria checklist rationale panel grade".split()
 )
 
 

@@ -11,7 +11,7 @@ from judgegen.judge.method import Method, by_scores
 from judgegen.records import Candidate, Score
 from judgegen.templates import RUBRIC
 
-KEYS = frozenset("rubric weights samples criteria checklist rationale panel grade".split())
+KEYS = frozenset("api rubric weights samples criteria checklist rationale panel grade".split())
 
 
 async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:

@@ -24,7 +24,7 @@ from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Transient
 from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
-from judgegen.llm.wire import catalogue, reading, refusals
+from judgegen.llm.wire import catalogue, decisions, reading, refusals
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.delay import asked_s
@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from judgegen.llm.wire.transport import SdkLane
 
 Transport = Callable[[Mapping[str, Any]], Awaitable[Answer]]
-"""Posts a chat-completions body; (HTTP status, headers, body). Raises ConnectionError or TimeoutError."""
+"""Posts a chat-completions body or typed questions; (HTTP status, headers, body).
+
+Raises ConnectionError or TimeoutError."""
 _REFUSED = 300
 """The first status that is no answer."""
+_NOT_IMPLEMENTED = 501
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
 
@@ -84,12 +87,15 @@ class ChatProvider:
         chances = MOST_CHANCES
         while True:
             manner = dict(trial.manner)
-            status, headers, content = await self._post(body(call, manner))
+            chat = call.api == "chat"
+            status, headers, content = await self._post((body if chat else decisions.body)(call, manner))
             answer: Any = _json(content) if status == 200 else None
             refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
             if refusal is None:
-                return self._answered(call, trial, manner, reading.reply(call, answer))
+                return self._answered(call, trial, manner, (reading if chat else decisions).reply(call, answer))
             what = refusals.kind(refusal)
+            if not chat and (what == "path" or refusal.status == _NOT_IMPLEMENTED):
+                raise _without_decisions(call, refusal)
             if what == "again" and (chances := chances - 1):
                 continue
             if not self._tries(call, trial, refusal, what):
@@ -130,6 +136,16 @@ class ChatProvider:
             raise Transient(str(error), billed=None) from None
         except ConnectionError as error:
             raise Transient(f"no connection: {error}", billed=None) from None
+
+
+def _without_decisions(call: Call, refusal: Refusal) -> ProviderRefused:
+    """The end of the run: this server does not answer questions of this kind."""
+    route = f"/v1{decisions.PATHS[call.api]}"
+    served = "OpenAI's, vLLM's from 0.33 on and llama.cpp's do for some models"
+    return ProviderRefused(
+        f"{call.endpoint} does not serve {route} for {call.model} ({refusal.status} {refusal.message}): {served}; "
+        f'check base_url of endpoint {call.tag.route!r} (most end in /v1), or ask this model with api = "chat"'
+    )
 
 
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
@@ -238,7 +254,7 @@ def connect(
 
     async def post(row: Mapping[str, Any]) -> Answer:
         try:
-            status, headers, content = await road.post(path, asked({**row, **tier}))
+            status, headers, content = await road.post(decisions.path(row, path), asked({**row, **tier}))
         except TimeoutError:
             raise TimeoutError(late) from None
         except ElsewhereError as error:

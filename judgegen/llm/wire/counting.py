@@ -57,7 +57,7 @@ def _with_thought(going_in: int, coming_out: int, thought: int, total: int | Non
 
 def sent(call: Call) -> int:
     """Tokens of what a call asks, counted here."""
-    return count_messages(call.messages, tools=call.params.get("tools") or ())
+    return count_messages(call.said, tools=call.params.get("tools") or ())
 
 
 def spoken(choices: tuple[Choice, ...]) -> int:
