@@ -75,6 +75,7 @@ function words_of(e) {
   for (const o of e.said || []) parts.push(o.words || "", ...(o.calls || []));
   return parts.join("\n").toLowerCase();
 }
+const haystack = (e) => (e.haystack ??= words_of(e));
 function fits(e, f) {
   const said = e.said || [];
   if (f.outcome && (f.outcome === "*" ? e.outcome === "pair" : e.outcome !== f.outcome)) return false;
@@ -94,7 +95,7 @@ const ORDERS = {
 };
 function filter() {
   const began = performance.now(), f = asked(), needle = (f.q || "").toLowerCase().trim();
-  found = entries.filter((e) => fits(e, f) && (!needle || e.haystack.includes(needle)));
+  found = entries.filter((e) => fits(e, f) && (!needle || haystack(e).includes(needle)));
   if (ORDERS[f.sort]) found = [...found].sort(ORDERS[f.sort]);
   page = 0;
   list();
@@ -198,19 +199,21 @@ function step(by) {
 
 // ---- beginning -------------------------------------------------------------------------------------------------------
 async function read() {
-  const bytes = Uint8Array.from(atob($("entries").textContent), (c) => c.charCodeAt(0));
+  const packed = atob($("entries").textContent), bytes = new Uint8Array(packed.length);
+  for (let i = 0; i < packed.length; i++) bytes[i] = packed.charCodeAt(i); // Uint8Array.from calls a function per byte
   if (!bytes.length) return [];
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return JSON.parse(await new Response(stream).text());
 }
 function prepared(e) {
   const two = [e.chosen, e.rejected].filter(Boolean);
-  return Object.assign(e, { haystack: words_of(e), variants: new Set(two.map((s) => s.variant)), suspected: new Set(two.flatMap((s) => s.suspicions || [])) });
+  return Object.assign(e, { haystack: null, variants: new Set(two.map((s) => s.variant)), suspected: new Set(two.flatMap((s) => s.suspicions || [])) });
 }
 function options(name, values) {
   form.elements[name].append(...[...new Set(values)].sort().map((value) => el("option", { value }, plain(value))));
 }
 async function charts() {
+  while (!window.vegaEmbed) await new Promise((go) => setTimeout(go, 5)); // its script stands behind this one
   const specs = JSON.parse($("specs").textContent);
   for (const place of document.querySelectorAll("[data-chart]")) {
     const spec = specs[place.dataset.chart];
@@ -238,6 +241,7 @@ addEventListener("keydown", (event) => {
   else if (event.key === "d" && open) { marked = !marked; choose(open, false); }
   else if (event.key === "/") { event.preventDefault(); form.elements.q.focus(); }
 });
+let since = performance.now();
 entries = (await read()).map(prepared);
 options("outcome", entries.map((e) => e.outcome));
 if (entries.some((e) => e.outcome !== "pair")) form.elements.outcome.append(el("option", { value: "*" }, "any without a pair"));
@@ -246,4 +250,8 @@ options("suspicion", entries.flatMap((e) => [...e.suspected]));
 go();
 root.dataset.ready = "pairs";
 await charts();
+for (const e of entries) { // what is searched is made ready while nobody waits for it
+  if (performance.now() - since > 20) { await new Promise((go) => setTimeout(go)); since = performance.now(); }
+  haystack(e);
+}
 root.dataset.ready = "all";

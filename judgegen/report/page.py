@@ -62,7 +62,7 @@ def page(tables: Tables, *, most_bytes: int = MOST_BYTES) -> tuple[str, Packed]:
         "drawings": [_figure(drawing) for drawing in shown],
         "specs": _inert({drawing.name: _spec(drawing) for drawing in shown}),
         "unpriced": figures.unpriced(tables.summary),
-        "scripts": [vega.script(), own("page.js")],
+        "scripts": [own("page.js"), vega.script()],  # pairs can be read before charts are drawn
         "style": own("page.css"),
     }
     room = most_bytes - len(render("page.html", **fixed, packed=Packed("", 0, 0)).encode())
