@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from judgegen.api import Run, estimate, generate, load, merge, rehearse, rewrite
+    from judgegen.api import Run, estimate, generate, load, merge, rehearse, rejudge, rewrite
     from judgegen.errors import (
         AttackWon,
         BudgetReached,
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         Waiting,
     )
     from judgegen.exchange.inspect import Inspection, inspect
+    from judgegen.exchange.public import export, import_
+    from judgegen.exchange.validate import validate
     from judgegen.probing.probe import probe
     from judgegen.probing.report import Probe
     from judgegen.show.notebook import Notebook
@@ -62,18 +64,24 @@ __all__ = [
     "calibrate",
     "check",
     "estimate",
+    "export",
     "generate",
+    "import_",
     "inspect",
     "load",
     "merge",
     "probe",
     "rehearse",
+    "rejudge",
     "rewrite",
+    "validate",
 ]
 
 _HOMES = {
-    "judgegen.api": ("Run", "estimate", "generate", "load", "merge", "rehearse", "rewrite"),
+    "judgegen.api": ("Run", "estimate", "generate", "load", "merge", "rehearse", "rejudge", "rewrite"),
     "judgegen.exchange.inspect": ("Inspection", "inspect"),
+    "judgegen.exchange.public": ("export", "import_"),
+    "judgegen.exchange.validate": ("validate",),
     "judgegen.probing.probe": ("probe",),
     "judgegen.probing.report": ("Probe",),
     "judgegen.study.attack": ("Attack", "attack"),

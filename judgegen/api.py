@@ -11,23 +11,24 @@ Knows the run folder's layout; nothing of how any of the parts work inside.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgegen import pipeline, sources
-from judgegen.errors import Incomplete
+from judgegen import pipeline, sources, templates
+from judgegen.errors import Incomplete, SpecError
 from judgegen.llm import senders
+from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Prompt, Result
-from judgegen.run import kept_file, live, rehearsal, shards
-from judgegen.run.result import Run, load
+from judgegen.run import kept_file, live, rehearsal, result, shards
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
     Given,
@@ -37,6 +38,7 @@ from judgegen.run.session import (
     Terms,
     Warn,
     aside,
+    counted,
     default_out,
     ended,
     estimated,
@@ -47,7 +49,9 @@ from judgegen.run.session import (
     source_of,
 )
 from judgegen.run.writing import sent, written
-from judgegen.spec import Spec, gates, reading
+from judgegen.show.notebook import stoppable, usual_watch
+from judgegen.spec import Spec, gates, parse, reading
+from judgegen.spec.short import changed
 from judgegen.watch import Watch
 from judgegen.writer.files import write_text
 from judgegen.writer.money import plain
@@ -56,7 +60,7 @@ if TYPE_CHECKING:
     from judgegen.run.expected import Estimate
 
 RUN_FILE = "run.toml"
-__all__ = ["Run", "default_out", "estimate", "generate", "load", "merge", "rehearse", "rewrite"]
+__all__ = ["Run", "default_out", "estimate", "generate", "load", "merge", "rehearse", "rejudge", "rewrite"]
 
 
 async def generate(
@@ -109,14 +113,15 @@ async def generate(
         batch=batch,
         wait=wait,
         poll_s=poll_s,
-        watch=watch or Watch(),
+        watch=watch or usual_watch(),
         stop=Stop() if stop is None else stop,
         takes=part,
     )
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
     source = kept_file.owner(folder / RUN_FILE, source_of(asked), replace=replace_folder)
-    return await _generate(resolved, base, folder, rows, terms, part=part, source=source)
+    job = _generate(resolved, base, folder, rows, terms, part=part, source=source)
+    return await stoppable(job, terms.stop, terms.watch)
 
 
 async def rehearse(
@@ -138,7 +143,8 @@ async def rehearse(
     Raises:
         As `generate`; SpecError where the folder holds a run whose answers are real.
     """
-    terms = Terms(limit=limit, max_usd=max_usd, watch=watch or Watch(), stop=Stop() if stop is None else stop)
+    stop = Stop() if stop is None else stop
+    terms = Terms(limit=limit, max_usd=max_usd, watch=watch or usual_watch(), stop=stop)
     resolved, base, folder = resolve(spec, out)
     folder = folder if out is not None else Path("rehearsals") / folder.name
     rehearsal.check_folder(folder, rehearses=True)
@@ -148,7 +154,8 @@ async def rehearse(
     rates, answers = live.rates(resolved, set(job.routes)), rehearsal.right_answers(job.items(_unsaid))
     rehearsal.mark(folder, answers)
     known = (folder / rehearsal.ANSWERS).resolve() if answers else None
-    return await _generate(rehearsal.played(resolved, rates, known), base, folder, rows, terms)
+    job_ = _generate(rehearsal.played(resolved, rates, known), base, folder, rows, terms)
+    return await stoppable(job_, terms.stop, terms.watch)
 
 
 def _unsaid(_: str) -> None:
@@ -164,12 +171,20 @@ async def _generate(
     *,
     part: shards.Taking | None = None,
     source: Path | None = None,
+    again: Again | None = None,
 ) -> Run:
     shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
-    kept = texts(resolved, base)
+    kept = texts(resolved, base) if again is None else again.texts
     kept_file.check_formats(resolved)
+    prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # they are read once more to be counted
     job = _job(shared, base, folder, prompts, kept)
+    if again is not None:
+        job = replace(job, items=lambda _: map(prompt_of, again.prompts))
+    if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
+        cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
+        found = await asyncio.to_thread(counted, job, terms.limit, part)
+        terms.watch.expected(found.line(batch=terms.batch, cap=cap))
     if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
     async with session(job, terms) as opened:
@@ -182,6 +197,79 @@ async def _generate(
         summary = await sent(opened)
         known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
     return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop, gated=part is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What another run's journal kept: its prompts, and templates and system prompts by name."""
+
+    prompts: list[dict[str, Any]]
+    texts: Mapping[str, str]
+
+
+async def rejudge(
+    folder: str | Path,
+    *,
+    template: str | None = None,
+    judge: str | None = None,
+    settings: Sequence[str] = (),
+    out: str | Path | None = None,
+    max_usd: Decimal | float | None = None,
+    watch: Watch | None = None,
+    stop: Stop | None = None,
+) -> Run:
+    """Judge the answers of a run once more, into another folder: what was sampled is not asked or paid for again.
+
+    Args:
+        folder: the run's.
+        template: another question: a shipped one, or the path of one of yours.
+        judge: another model, at the run file's endpoint.
+        settings: other keys of the run file, like "judge.samples=3".
+        out: the new run's folder; beside the old one unless given.
+        max_usd: the most that the new folder may cost in all, what was sampled before included.
+        watch: sees the run as it goes.
+        stop: ends it from outside; what is in flight lands.
+
+    Raises:
+        As `generate`; SpecError where nothing is changed.
+    """
+    known = {"judge.template": template, "judge.model": judge}
+    said_ = [f"{key}={json.dumps(value)}" for key, value in known.items() if value is not None]
+    before = reading.read(Path(folder) / RUN_FILE)
+    resolved = parse(changed(before.model_dump(mode="json", exclude_none=True), [*said_, *settings]))
+    if resolved == before:
+        raise SpecError("rejudge: nothing is changed; give another template, judge or settings")
+    into = Path(f"{Path(folder)}-{digest(resolved.meaning(), size=4)}") if out is None else Path(out)
+    with Journal(Path(folder), create=False) as journal:
+        again = Again(list(journal.prompts()), {**journal.texts(), **_judges(resolved, journal.texts(), template)})
+        journal.copied(into)
+    terms = Terms(max_usd=max_usd, watch=watch or usual_watch(), stop=Stop() if stop is None else stop)
+    return await stoppable(_generate(resolved, Path.cwd(), into, None, terms, again=again), terms.stop, terms.watch)
+
+
+def _judges(resolved: Spec, kept: Mapping[str, str], template: str | None) -> dict[str, str]:
+    """Texts of judges that the run did not have, and of the one that is named anew."""
+    names = judge_plan.template_names(resolved)
+    new = [(name, kind) for name, kind in names if f"judge/{name}" not in kept or name == template]
+    return {f"judge/{name}": templates.text_of(name, kind, Path.cwd()) for name, kind in new}
+
+
+class Run(result.Run):
+    """A finished run: its summary, tables, charts and page, and what can be made of it."""
+
+    async def rejudge(self, *, template: str | None = None, judge: str | None = None, **options: Any) -> Run:
+        """The same answers before another judge, or by another template; only judges are paid for. See `rejudge`."""
+        return await rejudge(self.folder, template=template, judge=judge, **options)
+
+
+def load(folder: str | Path) -> Run:
+    """A finished run's folder.
+
+    Raises:
+        SpecError: there is no summary in it.
+    """
+    found = result.load(folder)
+    return Run(found.folder, found.summary)
 
 
 def _job(

@@ -25,6 +25,12 @@ class Gate(Protocol):
 class Watch:
     """Sees everything, does nothing; subclasses show what they like."""
 
+    foretells = False
+    """Whether it is told, before anything is sent, what the run is expected to cost; counting that takes a while."""
+
+    def expected(self, line: str) -> None:
+        """What the run is expected to take and to cost against its cap, as a sentence; where it `foretells`."""
+
     def started(self, *, prompts: int, folder: str) -> None:
         """The prompts are read; nothing has been sent."""
 
@@ -68,7 +74,7 @@ class Watches(Watch):
             setattr(self, name, partial(_each, [getattr(watch, name) for watch in watches]))
 
 
-_HOOKS = tuple(name for name in vars(Watch) if not name.startswith("_"))
+_HOOKS = tuple(name for name, hook in vars(Watch).items() if callable(hook) and not name.startswith("_"))
 
 
 def _each(hooks: Sequence[Callable[..., None]], *given: Any, **named: Any) -> None:

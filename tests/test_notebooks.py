@@ -84,3 +84,80 @@ def test_the_quickstart_runs_offline(jupyter: Path) -> None:
         assert column in text
     assert "0 sent now" in text
     assert "the same bytes: True" in text
+
+
+SETTING = """\
+import judgegen
+spec = {{
+    "prompts": "none",
+    "endpoints": {{"world": {{"provider": "scripted", "price": {{"input": 1, "output": 4}}, {weather}}}}},
+    "sampler": {{"endpoint": "world", "model": "scripted-small", "variants": [{{"name": "plain", "n": 2}}]}},
+    "judge": {{"endpoint": "world", "model": "scripted-judge"}},
+    "budget": {{"max_usd": 5}},
+}}
+prompts = [f"What about {{i}}?" for i in range(8)]
+"""
+
+
+def of(*cells: str) -> Any:
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+
+def client_of(notebook: Any, work: Path) -> Any:
+    return nbclient.NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(work)}}
+    )
+
+
+@pytest.mark.slow
+def test_a_run_shows_itself_and_survives_being_run_again(jupyter: Path) -> None:
+    """Nothing is passed to generate: the cell shows one output with the expected cost, the bars and the spend.
+
+    A cell that is run again has one output again, and pays nothing.
+    """
+    cell = "run = await judgegen.generate(spec, prompts=prompts, out='run')"
+    notebook = of(SETTING.format(weather='"scripted": {}'), cell, cell, "run")
+    client_of(notebook, jupyter).execute()
+    first, second = (notebook.cells[number].outputs for number in (1, 2))
+    for outputs, words in ((first, "the cap of $5"), (second, "32 from the journal")):
+        assert len(outputs) == 1
+        html = outputs[0]["data"]["text/html"]
+        for shown in (words, "expected cost", "8/8 prompts", "sampler", "judge", "16/16 calls"):
+            assert shown in html
+    assert "0 sent now" in notebook.cells[3].outputs[0]["data"]["text/html"]
+
+
+@pytest.mark.slow
+def test_a_stopped_cell_has_its_run(jupyter: Path) -> None:
+    """The stop button lets what is in flight land, writes the outputs, and raises Interrupted with the run on it."""
+    weather = '"max_concurrency": 1, "scripted": {"latency_s": 0.3}'
+    stopped = """\
+import asyncio, os, pathlib, signal
+from judgegen.run.status import status
+
+async def stop():
+    answered = 0
+    while answered < 3:
+        await asyncio.sleep(0.05)
+        try:
+            answered = sum(status(pathlib.Path("run"), None).calls.values())
+        except judgegen.SpecError:
+            pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+stopping = asyncio.create_task(stop())
+try:
+    await judgegen.generate(spec, prompts=prompts, out="run")
+except judgegen.Interrupted as error:
+    print("stopped with", error.run)
+"""
+    after = "fast = {'world': {'provider': 'scripted'}}\nspec['endpoints'] = fast\n"
+    after += "await judgegen.generate(spec, prompts=prompts, out='run')"
+    notebook = of(SETTING.format(weather=weather), stopped, "len(judgegen.load('run').calls)", after)
+    client_of(notebook, jupyter).execute()
+    outputs = notebook.cells[1].outputs
+    assert "stopped with <Run 'run'" in "".join(output.get("text", "") for output in outputs)
+    assert "ended" in outputs[0]["data"]["text/html"] or "8/8 prompts" in outputs[0]["data"]["text/html"]
+    answered = int(notebook.cells[2].outputs[0]["data"]["text/plain"])
+    assert 0 < answered < 32
+    assert f"{answered} from the journal" in notebook.cells[3].outputs[-1]["data"]["text/html"]

@@ -12,7 +12,6 @@ import typer
 
 if TYPE_CHECKING:
     from judgegen.exchange.export import Exported
-    from judgegen.formats.format import Format
 
 _ROWS_NAMED = 5  # row numbers printed per reason
 
@@ -56,63 +55,29 @@ def export(
     the prompts say, so that none is on both sides. Exit code 2 when nothing fits or what is asked for cannot be.
     """
     from judgegen.cli import ending
-    from judgegen.errors import SpecError
-    from judgegen.exchange import export as exporting
     from judgegen.exchange import handover
+    from judgegen.exchange.public import export as exported
     from judgegen.formats.consumers import consumer
 
     with ending.told(as_json=as_json):
         form = consumer(to, standard=standard)
-        run = handover.is_run(Path(source))
-        calibrated = run and handover.calibrated(Path(source))
-        if (unpaired or ties) and not (run and unpaired):
-            raise SpecError("--unpaired takes a run folder, and --ties goes with it")
-        done = exporting.export(
-            _rows(source, shape, form, run=run),
+        calibrated = handover.is_run(Path(source)) and handover.calibrated(Path(source))
+        done = exported(
+            source,
             to,
-            out or _beside(source, to, form.suffix, folder=form.folder),
+            out,
+            shape=shape,
             split=split,
             seed=seed,
             standard=standard,
-            facts=handover.facts(Path(source)) if run and form.companions is not None else None,
-            unpaired=handover.unpaired(Path(source), ties=_wanted(ties)) if unpaired else None,
+            unpaired=unpaired,
+            ties=None if ties is None else ties is Ties.wanted,
         )
     print(
         json.dumps(_object(to, done, calibrated=calibrated))
         if as_json
         else "\n".join(_text(to, done, form.rules, calibrated=calibrated))
     )
-
-
-def _wanted(ties: Ties | None) -> bool | None:
-    return None if ties is None else ties is Ties.wanted
-
-
-def _rows(source: str, shape: str, form: Format, *, run: bool) -> Iterator[Any]:
-    """Preferences, and in the place of a row that is none the reason, so that rows keep their numbers.
-
-    Of a run a consumer of prompts gets every prompt, and one that takes ties gets them behind the pairs.
-    """
-    from judgegen.exchange import handover
-    from judgegen.exchange.import_ import Reject, imported
-    from judgegen.formats.format import Unfit
-
-    if run and shape == "preferences" and form.unit == "prompt":
-        yield from handover.prompts(Path(source))
-        return
-    found = handover.preferences(Path(source)) if run and shape == "preferences" else imported(source, shape)
-    yield from (Unfit(row.reason) if isinstance(row, Reject) else row for row in found)
-    if run and shape == "preferences" and form.ties:
-        yield from handover.ties(Path(source))
-
-
-def _beside(source: str, to: str, suffix: str, *, folder: bool) -> Path:
-    """Where an export goes that was not told: into the run's folder, or beside the file under its name."""
-    path = Path(source)
-    if path.is_dir():
-        return path / (to if folder else f"{to}{suffix}")
-    stem = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-    return path.with_name(f"{stem}.{to}" if folder else f"{stem}.{to}{suffix}")
 
 
 def _object(to: str, done: Exported, *, calibrated: bool) -> dict[str, Any]:

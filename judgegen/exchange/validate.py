@@ -96,12 +96,16 @@ class Findings:
         return any(finding.fatal for finding in self.findings)
 
 
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
 def validate(
-    path: Path,
+    path: str | Path,
     name: str | Format,
     *,
-    other: Path | None = None,
-    fixed: Path | None = None,
+    other: str | Path | None = None,
+    fixed: str | Path | None = None,
     model: str | None = None,
     today: date | None = None,
     against: Sequence[Path] = (),
@@ -131,6 +135,7 @@ def validate(
             file to put it in.
     """
     form = name if isinstance(name, Format) else consumer(name)
+    path, other, fixed = Path(path), _path(other), _path(fixed)
     if form.suffix != ".jsonl":
         raise SpecError(f"{form.name} reads Parquet, which has its columns by construction; validate checks JSONL")
     if pii == "mask" and fixed is None:

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -314,6 +314,16 @@ class Journal:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise AlteredError(f"{self.path}: a row is not as it was written ({text[:60]!r}); check the disk") from None
+
+    def copied(self, folder: Path) -> None:
+        """Copy all of it to `folder`, whole or not at all, unless there is a journal already."""
+        if (folder / NAME).exists():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{NAME}.part"
+        with self._using(), closing(sqlite3.connect(part)) as copy:
+            self._db.backup(copy)
+        part.replace(folder / NAME)
 
     def keep_texts(self, texts: Mapping[str, str]) -> None:
         """Keep templates and system prompts by name; a name kept before gets the new text."""

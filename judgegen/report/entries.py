@@ -15,7 +15,9 @@ from operator import itemgetter
 from typing import Any
 
 from judgegen.report.tables import Row, Tables
-from judgegen.writer.money import total
+from judgegen.show.cards import Table, card
+from judgegen.show.words import said
+from judgegen.writer.money import plain, total
 
 PAIR = "pair"
 """The outcome of an entry that is a pair; any other is the reason why a prompt has none."""
@@ -46,6 +48,13 @@ class Opinion:
     calls: tuple[str, ...]
     tokens: int
     usd: Decimal | None
+
+    def _repr_html_(self) -> str:
+        """The verdict as a card: of whom, by whom, in which order, in whose words, for how much."""
+        p = {} if self.p_first is None else {"P(first)": f"{self.p_first:.2f}"}
+        shown = {"first": self.first, "second": self.second, **p, "words": self.words, "USD": plain(self.usd) or "?"}
+        title = f"{self.judge or 'judge'}: {self.said if self.readable else f'could not be read ({self.said})'}"
+        return card(title, Table([(name, text) for name, text in shown.items() if text]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +108,16 @@ class Entry:
     def name(self) -> str:
         """Its address: the prompt's id, and the number of a further pair."""
         return f"{self.prompt_id}~{self.number}" if self.number else self.prompt_id
+
+    def _repr_html_(self) -> str:
+        """The entry as a card: what was asked, both sides, what each judge said."""
+        names = ("chosen", "rejected") if self.outcome == PAIR else ("best", "worst")
+        two = zip(names, (self.chosen, self.rejected), strict=True)
+        sides = [(name, side.text or side.called, side.key) for name, side in two if side is not None]
+        heard = [(opinion.judge or "judge", opinion.said, opinion.words) for opinion in self.opinions]
+        p = "" if self.p_chosen is None else f", p {self.p_chosen:.2f}"
+        asked = ("prompt", said(self.messages), "")
+        return card(f"{self.name}: {self.outcome}{p}", Table([asked, *sides]), Table(heard, ("judge", "said", "words")))
 
     @property
     def conflict(self) -> bool:

@@ -51,7 +51,8 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 def table(folder: Path, name: str) -> DataFrame:
     """One of the audit's tables: prompts, candidates, verdicts, calls or pairs.
 
-    Counts and flags that can be null are pandas' nullable ones, USD exact decimals; JSON stays text.
+    Counts and flags that can be null are pandas' nullable ones; JSON stays text. USD are floats, to be plotted and
+    grouped; beside each column stands its `_exact` one, of decimals, whose sums are those of the summary.
 
     Raises:
         SpecError: the file is not there.
@@ -63,8 +64,10 @@ def table(folder: Path, name: str) -> DataFrame:
     path = _there(folder / "audit" / f"{name}.parquet", folder)
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     frame: DataFrame = pq.ParquetFile(path).read().to_pandas(types_mapper=nullable.get)
-    for column in frame.columns[[column.endswith("_usd") for column in frame.columns]]:
-        frame[column] = frame[column].map(bare, na_action="ignore")
+    for column in [column for column in frame.columns if column.endswith("_usd")]:
+        exact = frame[column].map(bare, na_action="ignore")
+        frame[column] = exact.astype("float64")
+        frame.insert(int(frame.columns.get_loc(column)) + 1, f"{column}_exact", exact)  # type: ignore[arg-type]
     return frame
 
 

@@ -5,6 +5,7 @@ Knows the folder's files; nothing of how they were made.
 
 from __future__ import annotations
 
+import importlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from judgegen.llm.journal import Journal
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from judgegen.exchange.export import Exported
     from judgegen.report.charts import Plots
     from judgegen.show.entries import Sample
 
@@ -93,6 +95,31 @@ class Run:
         from judgegen.report import page
 
         return page.write(self.folder, None if out is None else Path(out)).path
+
+    def export(self, to: str, out: str | Path | None = None, **options: Any) -> Exported:
+        """Write the pairs in the shape of a consumer ("trl-dpo"), into the run's folder unless `out` says where.
+
+        `options` as for `judgegen.export`.
+
+        Raises:
+            SpecError: no such consumer, or no pair that fits.
+        """
+        from judgegen.exchange import public
+
+        return public.export(self.folder, to, out, **options)
+
+    def to_dataset(self) -> Any:
+        """The pairs as a `datasets.Dataset`: prompt, chosen and rejected as messages, p_chosen, margin and ids.
+
+        Raises:
+            SpecError: `datasets` is not installed.
+        """
+        try:
+            datasets = importlib.import_module("datasets")
+        except ImportError:
+            raise SpecError("a Dataset needs datasets, which is not installed; run: pip install datasets") from None
+        names = ("prompt_id", "prompt", "chosen", "rejected", "p_chosen", "margin")
+        return datasets.Dataset.from_list(self.preferences[list(names)].to_dict(orient="records"))
 
     def _frame(self, name: str) -> DataFrame:
         from judgegen.run import frames

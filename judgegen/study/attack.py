@@ -34,6 +34,7 @@ from judgegen.run import live
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Terms, aside, counted, ended, lacking, resolve, session
 from judgegen.sampler.screen import unfit
+from judgegen.show.notebook import usual_watch
 from judgegen.spec import Spec
 from judgegen.study import texts as attacks
 from judgegen.trust.figures import Figure, extra, wilson
@@ -178,7 +179,7 @@ async def attack(
         batch=batch,
         wait=wait,
         poll_s=poll_s,
-        watch=watch or Watch(),
+        watch=watch or usual_watch("attacked prompts"),
         stop=Stop() if stop is None else stop,
     )
     resolved, base, run_folder = resolve(spec, out)

@@ -26,6 +26,7 @@ from judgegen.records import Result
 from judgegen.run import live
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Session, Terms, Warn, ended, estimated, lacking, resolve, session
+from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study import comparisons
@@ -174,10 +175,15 @@ async def check(
         batch=batch,
         wait=wait,
         poll_s=poll_s,
-        watch=watch or Watch(),
+        watch=watch or usual_watch("comparisons"),
         stop=Stop() if stop is None else stop,
     )
-    job, tally = _job(partial(comparisons.labelled, labelled, source, mapping=mapping), run, out), _Heard()
+    read = partial(comparisons.labelled, labelled, source, mapping=mapping)
+    return await stoppable(_checked(_job(read, run, out), terms, resamples), terms.stop, terms.watch)
+
+
+async def _checked(job: Inquiry[Labelled, Answered], terms: Terms, resamples: int) -> Check:
+    tally = _Heard()
     async with session(job, terms) as opened:
         async with opened.sender() as send:
             await tally.fill(opened.results(send), terms.watch)
