@@ -57,8 +57,9 @@ def test_usd_is_exact_and_bare(write: Write, tmp_path: Path) -> None:
     """Decimals that sum to the summary's total and carry no idle zeros."""
     summary = write(tmp_path, known())
     calls = frames.table(tmp_path, "calls")
-    assert str(sum(calls.cost_usd, Decimal(0))) == summary["cost_usd"]["total"]
-    assert {str(usd) for usd in calls.cost_usd} == {"0.001", "0.01"}
+    assert str(sum(calls.cost_usd_exact, Decimal(0))) == summary["cost_usd"]["total"]
+    assert {str(usd) for usd in calls.cost_usd_exact} == {"0.001", "0.01"}
+    assert set(calls.cost_usd) == {0.001, 0.01}
 
 
 @pytest.mark.parametrize("read", [frames.preferences, lambda folder: frames.table(folder, "calls")])
