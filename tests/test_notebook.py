@@ -159,6 +159,6 @@ def test_progress_is_shown_now_and_then_and_at_the_end() -> None:
         watch.finished(Result(prompt=Prompt(id=str(number), messages=())))
     assert len(pages) == 4
     final = read(pages[-1])
-    assert final.tags == {"div", "progress"}
-    assert "100/100 prompts, 0 pairs" in final.words
+    assert final.tags == {"div", "progress", "table", "tr", "td"}
+    assert "100/100 prompts, 0 pairs, 1s gone" in final.words
     assert "warning: <b>two lines</b> are one prompt" in "".join(final.words)
