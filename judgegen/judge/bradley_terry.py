@@ -8,6 +8,7 @@ may be soft. Pure; loads numpy when first used. Knows nothing of candidates or v
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ def fit(
         ValueError: a bout of a candidate with itself or with one that does not exist, a share beyond 0..1, or a prior
             that is not positive.
     """
+    return _fit(candidates, tuple(bouts), home, prior, centred)
+
+
+@functools.lru_cache(maxsize=4096)  # most prompts have few candidates and verdicts of few kinds
+def _fit(candidates: int, bouts: tuple[Bout, ...], home: bool, prior: float, centred: bool) -> Strengths:
     import numpy as np
 
     _check(candidates, bouts, prior)
@@ -114,13 +120,14 @@ def _newton(design: Floats, share: Floats, weight: Floats) -> tuple[Floats, Floa
         return float(np.sum(weight * (share * x - np.logaddexp(0.0, x))))
 
     at = np.zeros(design.shape[1])
+    reached = likelihood(at)
     for _ in range(_STEPS):
         chance = 0.5 + 0.5 * np.tanh(design @ at / 2)
         information = design.T @ (design * (weight * chance * (1 - chance))[:, None])
         step = np.linalg.solve(information, design.T @ (weight * (share - chance)))
-        while likelihood(at + step) < likelihood(at) and np.abs(step).max() > _STILL:
+        while (rising := likelihood(at + step)) < reached and np.abs(step).max() > _STILL:
             step = step / 2
-        at = at + step
+        at, reached = at + step, rising
         if np.abs(step).max() <= _STILL:
             break
     covariance: Floats = np.asarray(np.linalg.inv(information), dtype=np.float64)

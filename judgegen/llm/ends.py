@@ -6,6 +6,7 @@ generation servers and chat templates. A word that is not in it is no end that a
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -35,6 +36,7 @@ ENDS: Mapping[str, End] = {word: kind for kind, words in _WORDS.items() for word
 """Every word that is known, in the spelling that `plain` gives it."""
 
 
+@functools.lru_cache(maxsize=256)  # a server has few words
 def plain(word: str) -> str:
     """A word as the table spells it: case, brackets, a vendor's dressing and what stands behind a colon left out."""
     head = word.strip().split(":", 1)[0].casefold()

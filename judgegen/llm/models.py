@@ -6,6 +6,7 @@ alone, since refusing what might work is worse than the provider's own answer. K
 
 from __future__ import annotations
 
+import functools
 import re
 
 SAMPLING = frozenset({"temperature", "top_p", "top_logprobs"})
@@ -45,6 +46,7 @@ _FAMILIES = {
 """Whose model it is, by how its name begins: those of one family share their data, their style and their taste."""
 
 
+@functools.lru_cache(maxsize=256)  # a run has few models
 def family(model: str) -> str | None:
     """Whose model this is, as far as its name tells; None where it does not."""
     name = bare(model).rsplit("\\", 1)[-1].lower()

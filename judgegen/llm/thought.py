@@ -48,6 +48,8 @@ _QUOTES, _ENDS = tuple("\"'`\u201c\u2018"), tuple("\"'`\u201d\u2019")
 _NEAR = 80
 """Characters around a mark that tell whether it is quoted or stands alone."""
 _CHANNEL = re.compile(r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>[^<]*(?:<\|message\|>)?")
+_MARKED = re.compile(r"<|\[/?THINK\]|\u25c1", re.IGNORECASE)
+"""What every mark has; a text without it, and without `_UNMARKED`, has no thought."""
 _UNMARKED = re.compile(r"\s*(?:analysis|Thinking\.|Here is my)", re.IGNORECASE)
 
 
@@ -62,7 +64,7 @@ class Parted:
 
 def part(text: str) -> Parted:
     """What a model thought and what it said. A text without marks of thought is said as it stands."""
-    spans = _spans(text) if any(mark in text for mark in "<[\u25c1") or _UNMARKED.match(text) else []
+    spans = _spans(text) if _MARKED.search(text) or _UNMARKED.match(text) else []
     if not spans:
         return Parted("", text, 0)
     kept, at = [], 0
