@@ -7,6 +7,7 @@ import typer
 from judgegen.cli.judge_attack import attack
 from judgegen.cli.judge_calibrate import calibrate
 from judgegen.cli.judge_check import check
+from judgegen.cli.judge_compare import compare
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -19,3 +20,4 @@ def judge() -> None:
 app.command("check")(check)
 app.command("calibrate")(calibrate)
 app.command("attack")(attack)
+app.command("compare")(compare)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from judgegen.report.packing import clipped
 from judgegen.report.tables import Row, Tables
 from judgegen.show.words import said
 from judgegen.textual import harmless
-from judgegen.trust import Figure, Judged, report
+from judgegen.trust import Figure, Judged, Vote
+from judgegen.trust.between import between
 from judgegen.writer.files import write_text
 
 MOST = 200
@@ -111,10 +112,9 @@ def compare(first: Path, second: Path) -> Compared:
     common = asked.keys() & {row["prompt_id"] for row in other.prompts}
     if not common:
         raise SpecError(f"{first} and {second} have no prompt in common")
-    heard = dict(_judged(one)), dict(_judged(other))
-    shared = [two for two in heard[0] if two in heard[1]]
-    rows = [Judged(prompt_id=two[0], votes=(_label(heard[0][two]),), p=heard[1][two]) for two in shared]
-    found = report(rows) if rows else None
+    heard_by = dict(heard(one)), dict(heard(other))
+    shared = sorted(two for two in heard_by[0] if two in heard_by[1])
+    found = between(*([Judged(prompt_id=two[0], p=_leaning(of[two])) for two in shared] for of in heard_by))
     chosen = _pairs(one), _pairs(other)
     with_pair = [{two[0] for two in pairs} & common for pairs in chosen]
     return Compared(
@@ -122,12 +122,12 @@ def compare(first: Path, second: Path) -> Compared:
         summaries=(one.summary, other.summary),
         prompts=len(common),
         pairs=(len(with_pair[0] & with_pair[1]), len(with_pair[0] - with_pair[1]), len(with_pair[1] - with_pair[0])),
-        judged=len(rows),
-        agreement=Figure() if found is None else found.accuracy.strict,
-        kappa=Figure() if found is None else found.kappa,
+        judged=found.judged,
+        agreement=found.agreement,
+        kappa=found.kappa,
         same=sum(chosen[1].get(two) == text for two, text in chosen[0].items()),
         moved=sum(chosen[1].get(two, text) != text for two, text in chosen[0].items()),
-        differences=tuple(_opposed(asked, shared, *heard)),
+        differences=tuple(_difference(asked, shared[place], *heard_by) for place in found.opposed),
     )
 
 
@@ -144,7 +144,7 @@ def _two(prompt_id: str, a: str, b: str) -> Two:
     return (prompt_id, a, b) if a <= b else (prompt_id, b, a)
 
 
-def _judged(tables: Tables) -> Iterator[tuple[Two, float]]:
+def heard(tables: Tables) -> Iterator[tuple[Two, float]]:
     """P(the first text is better), the mean over all that was said of two texts; ties half."""
     texts = {(c["prompt_id"], c["candidate"]): c["text"] or "" for c in tables.candidates}
     leans: defaultdict[Two, list[float]] = defaultdict(list)
@@ -159,24 +159,23 @@ def _judged(tables: Tables) -> Iterator[tuple[Two, float]]:
             yield two, 0.5 + sum(found) / len(found)
 
 
-def _label(p: float) -> Any:
-    return "tie" if abs(p - 0.5) < 1e-9 else "A" if p > 0.5 else "B"
+def label(p: float) -> Vote:
+    """The side that a P is for, A being the first text."""
+    return "tie" if _leaning(p) == 0.5 else "A" if p > 0.5 else "B"
 
 
-def _opposed(
-    asked: Mapping[str, Row], shared: Iterable[Two], one: Mapping[Two, float], other: Mapping[Two, float]
-) -> list[Difference]:
-    found = [
-        Difference(
-            prompt_id=two[0],
-            prompt=said(json.loads(asked[two[0]]["messages"])),
-            texts=(two[1], two[2]),
-            p=(one[two], other[two]),
-        )
-        for two in shared
-        if {_label(one[two]), _label(other[two])} == {"A", "B"}
-    ]
-    return sorted(found, key=lambda d: (-abs(d.p[0] - d.p[1]), d.prompt_id, d.texts))
+def _leaning(p: float) -> float:
+    """P without a lean that rounding makes."""
+    return 0.5 if abs(p - 0.5) < 1e-9 else p
+
+
+def _difference(asked: Mapping[str, Row], two: Two, one: Mapping[Two, float], other: Mapping[Two, float]) -> Difference:
+    return Difference(
+        prompt_id=two[0],
+        prompt=said(json.loads(asked[two[0]]["messages"])),
+        texts=(two[1], two[2]),
+        p=(one[two], other[two]),
+    )
 
 
 def write(found: Compared, path: Path) -> None:

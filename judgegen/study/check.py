@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
 from judgegen.errors import Incomplete, SpecError, Unanswered
+from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Send
 from judgegen.llm.recording import recording
 from judgegen.llm.stop import Stop
@@ -56,6 +57,7 @@ class Check:
         calls, from_journal: judge calls these figures rest on, and how many of them this invocation did not send.
         cost_usd: what those calls cost when they were sent.
         folder: where the journal is.
+        scores: by a prompt's id and a response's text the score that it has by itself, of judges that score.
     """
 
     report: Report
@@ -69,6 +71,7 @@ class Check:
     from_journal: int
     cost_usd: Decimal
     folder: Path
+    scores: Mapping[tuple[str, str], float] = field(repr=False, default_factory=dict)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -313,7 +316,19 @@ class _Heard:
             from_journal=self.from_journal,
             cost_usd=sum(self.costs.values(), Decimal(0)),
             folder=folder,
+            scores=dict(_scored(self.results, steps)),
         )
+
+
+def _scored(results: list[Result], steps: Plan) -> Iterator[tuple[tuple[str, str], float]]:
+    """What judges gave each response by itself."""
+    assert steps.judging is not None, "somebody judged"
+    method = METHODS[steps.judging.method]
+    for result in results:
+        values = method.absolute(result.scores, steps.judging)
+        for one in (result.matches[0].a, result.matches[0].b):
+            if (score := values.get(one.key)) is not None:
+                yield (result.prompt.id, one.text), score.value
 
 
 def _sum(values: list[float | None]) -> float | None:
