@@ -37,7 +37,7 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A run killed, a disk that fills, a ledger overbilled, a boundary fed with noise: docs/reliability.md. About an hour;
+# A run killed, a disk that fills, a ledger overbilled, a boundary fed with noise: docs/reliability.md. Some hours;
 # `make torture TORTURE="disk --every 20"` does a part of it.
 torture: $(VENV)/dev
 	PYTHONPATH=benchmarks $(BIN)/python -m torture $(TORTURE)
