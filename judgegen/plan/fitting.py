@@ -29,6 +29,7 @@ def parse(text: str, where: str) -> Calibration:
         SpecError: it is none, or of another version.
     """
     from judgegen.trust import CalibrationMap, Gate
+    from judgegen.trust.shift import from_dict
 
     try:
         row = json.loads(text)
@@ -36,6 +37,7 @@ def parse(text: str, where: str) -> Calibration:
         return Calibration(
             map=CalibrationMap.from_dict(row["map"]),
             gate=Gate(**row["gate"]),
+            seen=from_dict(row["seen"]) if row.get("seen") else None,
             **_of_p(row),
             **{name: row[name] for name in ("n", "prompts", "judge", "template", "fingerprint")},
         )

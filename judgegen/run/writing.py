@@ -22,6 +22,7 @@ from judgegen.pipeline import Plan
 from judgegen.records import Habit, Prompt, Result
 from judgegen.run.alike import Alike
 from judgegen.run.hope import Hope
+from judgegen.run.kind import moved_from
 from judgegen.run.notices import Notices
 from judgegen.run.session import Session
 from judgegen.watch import Watch
@@ -35,18 +36,20 @@ class _Seen:
     def __init__(self, opened: Session[Prompt, Result], watch: Watch) -> None:
         spec = opened.job.spec
         self._opened, self._notices, self._hope, self._alike = opened, Notices(spec, watch), Hope(spec), Alike(spec)
+        self._moved = moved_from(opened.job.plan.calibration, watch)
 
     def add(self, result: Result) -> None:
         """One more result."""
         self._alike.add(result)
         self._notices.add(result)
+        self._moved.add(result)
         if (lost := self._hope.add(result, fresh=self._opened.fresh)) is not None:
             self._opened.terms.stop.request(lost)
 
     def close(self) -> dict[str, Any]:
         """Say what shows at the end; what the summary says of it."""
         self._notices.close(rows := self._alike.rows())
-        return {"alike": rows} if rows else {}
+        return {**({"alike": rows} if rows else {}), **self._moved.close()}
 
 
 async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "suspected": _counted(summary.get("suspicions", {})),
         "constant": _constant(summary.get("constants", [])),
         "alike": _alike(summary.get("alike", [])),
+        "shift": _shift(summary.get("shift") or []),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
@@ -70,6 +71,12 @@ def _constant(rows: Iterable[Mapping[str, Any]]) -> str:
         f"{shortened(row['text'], 40)!r} won under {row['prompts']:,} prompts{', barred' if row['barred'] else ''}"
         for row in islice(rows, 3)
     )
+
+
+def _shift(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What is not as the calibration saw it."""
+    told = ", ".join(f"{row['name']} {row['now']:.3g} (was {row['then']:.3g})" for row in rows)
+    return f"not what the calibration saw: {told}" if told else ""
 
 
 def _alike(rows: Iterable[Mapping[str, Any]]) -> str:

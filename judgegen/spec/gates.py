@@ -68,6 +68,12 @@ class Gates(Frozen):
         description="How far the share of wins of the answer shown first may lie from one half.",
         examples=[0.1],
     )
+    max_shifts: Count | None = Field(
+        default=None,
+        ge=0,
+        description="Of the figures that a calibration saw without people, how many may differ beyond chance.",
+        examples=[0],
+    )
 
 
 UNWRITTEN: Mapping[str, float] = {"min_pairs": 1, "max_unreadable_rate": 0.5, "max_cut_rate": 0.5}
@@ -87,6 +93,8 @@ def _problems(gates: Gates, summary: Mapping[str, Any]) -> Iterator[str]:
     least, unwritten = _limit(gates, "min_pairs")
     if least is not None and summary["pairs"] < least and (summary.get("prompts") or not unwritten):
         yield f"gates.min_pairs = {least:g}{_usual(unwritten)}: there are {summary['pairs']}"
+    if gates.max_shifts is not None:
+        yield from _shifts(gates.max_shifts, summary.get("shift"))
     for name, found in _shares(summary).items():
         limit, unwritten = _limit(gates, f"max_{name}")
         if limit is None:
@@ -96,6 +104,14 @@ def _problems(gates: Gates, summary: Mapping[str, Any]) -> Iterator[str]:
                 yield f"gates.max_{name} = {limit:g}: not known, the run has nothing to count it on"
         elif found > limit:
             yield f"gates.max_{name} = {limit:g}{_usual(unwritten)}: it is {found:.3g}"
+
+
+def _shifts(most: int, found: list[Mapping[str, Any]] | None) -> Iterator[str]:
+    if found is None:
+        yield f"gates.max_shifts = {most}: not known, without a calibration that saw some, or of so few prompts"
+    elif len(found) > most:
+        names = ", ".join(one["name"] for one in found)
+        yield f"gates.max_shifts = {most}: {len(found)} differ from what the calibration saw ({names})"
 
 
 def _limit(gates: Gates, name: str) -> tuple[float | None, bool]:

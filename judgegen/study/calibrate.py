@@ -23,6 +23,7 @@ from judgegen.study.comparisons import Rows
 from judgegen.study.worth import check_schedule
 from judgegen.trust import Gate, Judged, Over, by_vote, fit_map, promised
 from judgegen.trust.figures import extra
+from judgegen.trust.shift import seen
 from judgegen.watch import Watch
 from judgegen.writer.calibrated import Calibration
 
@@ -93,9 +94,11 @@ def _fitted(done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Ju
     if steps.judging is not None:
         check_schedule(done.worth, steps)
     table, template = judge_of(resolved, kept)
+    found = gate(done.rows)
     return Calibration(
         map=fit_map(*by_vote(done.rows)),
-        gate=gate(done.rows),
+        gate=found,
+        seen=seen(done.rows, found.threshold),
         n=len(done.rows),
         prompts=len({row.prompt_id for row in done.rows}),
         judge=table,

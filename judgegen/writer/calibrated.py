@@ -14,6 +14,7 @@ from judgegen.records import Habit, Meaning, Pair, Result
 
 if TYPE_CHECKING:
     from judgegen.trust import CalibrationMap, Gate
+    from judgegen.trust.shift import Seen
 
 VERSION = 2
 """Of the file. The first knew neither kinds of P nor habits: what it holds is of P as the judge stated it."""
@@ -35,6 +36,7 @@ class Calibration:
         judge: what the run file says of the judge, without what is a default.
         template: digest of the judge's templates.
         fingerprint: of the run file it was made with; for the record alone.
+        seen: what showed of the comparisons without people, by figure; None in files that are older than that.
     """
 
     map: CalibrationMap
@@ -47,6 +49,7 @@ class Calibration:
     kind: Meaning = "stated"
     schedule: str = "round-robin"
     habits: Mapping[str, Habit] | None = None
+    seen: Mapping[str, Seen] | None = None
 
     @property
     def threshold(self) -> float | None:
@@ -76,6 +79,7 @@ class Calibration:
             "brier": {"before": self.map.brier_before, "after": self.map.brier_after},
             "map": self.map.to_dict(),
             "gate": self.gate.to_dict(),
+            **({} if self.seen is None else {"seen": {name: one.to_dict() for name, one in self.seen.items()}}),
         }
 
     def text(self) -> str:

@@ -80,4 +80,8 @@ SUMMARY: Mapping[str, str] = {
     "constants.*.barred": "whether it was barred from pairs for that",
     "alike.*.variants": "two variants that differ in temperature, top_p or top_k alone and cannot be told apart",
     "alike.*.prompts": "the prompts that this rests on",
+    "shift.*.name": "what differs beyond chance from the comparisons that the calibration saw; null of too few prompts",
+    "shift.*.then": "its mean over the calibration's prompts",
+    "shift.*.now": "its mean over this run's",
+    "shift.*.p": "how likely so large a difference is between prompts of one kind",
 }
