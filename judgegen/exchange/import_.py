@@ -35,7 +35,7 @@ from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
 from judgegen.sources.rows import Row as Found
 from judgegen.sources.shapes import PROBE, looked_at
-from judgegen.writer.files import json_line
+from judgegen.writer.files import compact_line, json_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +160,7 @@ def import_file(
                 parts["rejects"].add(_told(row))
             else:
                 sides["pairs" if row.get("chosen") and row.get("rejected") else "alone"] += 1
-                data = json_line(row, halves=True)
+                data = compact_line(row)
                 repeats.add(data)
                 parts["rows"].add(data)
         rows = parts.rows["rows"]

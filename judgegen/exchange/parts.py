@@ -22,6 +22,7 @@ from judgegen.exchange.columns import HEAD, Columns, Plan
 from judgegen.writer.files import json_line, part_of, put_in_place
 
 Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+_BUFFER = 1 << 18  # bytes that are written at once
 _GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
 
 
@@ -42,7 +43,7 @@ class Part:
         self._bom = bom
         self._open = ExitStack()
         self._straight = as_they_come and path.parent.is_dir()
-        self._lines = self._open.enter_context(part_of(path).open("w+b")) if self._straight else self._spool()
+        self._lines = self._open.enter_context(part_of(path).open("wb", buffering=_BUFFER)) if self._straight else self._spool()
         self._later: IO[bytes] | None = None
 
     def add(self, data: bytes, *, row: Mapping[str, Any] | None = None, later: bool = False) -> None:

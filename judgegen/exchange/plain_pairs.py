@@ -96,7 +96,7 @@ def preference(row: Mapping[str, Any], how: Plan) -> Row | None:
         return None
     made = _texts(words, chosen, rejected) if type(chosen) is str else _chats(words, chosen, rejected)
     name = row["prompt_id"] if how.named else None
-    if made is None or not _scored(made, row, how) or not isinstance(name, str | None):
+    if made is None or not _scored(made, row, how) or not (name is None or type(name) is str):
         return None
     skipped = {asked}
     for column in how.copies:

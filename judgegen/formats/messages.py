@@ -18,6 +18,7 @@ from judgegen.formats.format import Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
 
 _HEAD = 8  # words
+_START = 48  # characters whose whole words mostly tell two texts apart
 ANSWERED = ("user", "tool", "function")
 """Roles that the assistant answers."""
 
@@ -93,6 +94,9 @@ def _alike(first: Message, second: Message) -> bool:
 
 def differ(first: str, second: str) -> bool:
     """Whether the first words of two texts differ by more than white space and the ways to spell one character."""
+    start, other = (words[:_START].split()[:-1] if len(words) > _START else [] for words in (first, second))
+    if start and other and start[0] != other[0] and start[0].isascii() and other[0].isascii():
+        return True
     return _head(first) != _head(second)
 
 

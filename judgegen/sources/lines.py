@@ -30,6 +30,7 @@ _FOREIGN = {
 }
 
 
+_BUFFER = 1 << 18  # bytes that are read at once; rows are often longer than what Python reads
 _UTF16 = -1  # what `_start` says where the mark is UTF-16's
 
 
@@ -61,7 +62,7 @@ def zipped(path: Path) -> bool:
 def opened(path: Path) -> BinaryIO:
     """The file for reading, unpacked where its name says so."""
     unpack = _OPENERS.get(path.suffix.lower())
-    return path.open("rb") if unpack is None else cast(BinaryIO, unpack(path))
+    return path.open("rb", buffering=_BUFFER) if unpack is None else cast(BinaryIO, unpack(path))
 
 
 def _zstd(path: Path) -> io.BufferedReader:

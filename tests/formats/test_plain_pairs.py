@@ -16,7 +16,7 @@ from judgegen.exchange.plain_pairs import plan, preference
 from judgegen.exchange.repeats import Repeats
 from judgegen.formats.origin import preferences, read
 from judgegen.formats.origins import known_by
-from judgegen.writer.files import json_line
+from judgegen.writer.files import compact_line, json_line
 
 COUNTED = "one two three four five six seven eight nine ten"
 SAID = ("Why?", "Because.", "No.", " No. ", "", "  ", "nan", "None", "é", "e\u0301", COUNTED, f"{COUNTED} eleven")
@@ -148,6 +148,15 @@ def test_a_line_is_what_json_writes(row: dict[str, Any]) -> None:
     if not any("\ud800" <= letter <= "\udfff" or letter in "\x85\u2028\u2029" for letter in plain):
         assert line == plain.encode() + b"\n"
     assert len(line.decode().splitlines()) == 1
+
+
+@given(st.dictionaries(st.text(), LINE))
+def test_a_compact_line_says_what_a_line_says(row: dict[str, Any]) -> None:
+    """The same value on one line, without blanks between."""
+    line = compact_line(row)
+    assert json.loads(line) == json.loads(json.dumps(row))
+    assert len(line.decode().splitlines()) == 1
+    assert len(line) <= len(json_line(row, halves=True))
 
 
 def test_no_nameless_file_is_left(tmp_path: Path) -> None:
