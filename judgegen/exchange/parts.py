@@ -43,7 +43,9 @@ class Part:
         self._bom = bom
         self._open = ExitStack()
         self._straight = as_they_come and path.parent.is_dir()
-        self._lines = self._open.enter_context(part_of(path).open("wb", buffering=_BUFFER)) if self._straight else self._spool()
+        self._lines = (
+            self._open.enter_context(part_of(path).open("wb", buffering=_BUFFER)) if self._straight else self._spool()
+        )
         self._later: IO[bytes] | None = None
 
     def add(self, data: bytes, *, row: Mapping[str, Any] | None = None, later: bool = False) -> None:

@@ -51,7 +51,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("winner", "votes", "vote", "preference", "choice", "verdict", "label", "labels", "overall_preference"),
         *("preference_strength", "better_response_id", "safer_response_id", "human_preference", "human_label"),
         *("preferred", "preferred_response", "preferred_answer", "better", "better_response", "better_answer", "best"),
-        *("selected", "judgment", "majority_vote", "gold_label", "chosen", "comparison"),
+        *("selected", "choose_best", "judgment", "majority_vote", "gold_label", "chosen", "comparison"),
     ),
     "label": (
         *("label", "kto_tag", "is_correct", "correct", "is_chosen", "is_preferred", "desirable", "is_desirable"),

@@ -152,12 +152,94 @@ SHAPES: dict[str, Row] = {
         "fields": {"prompt": Q, "response_a": BAD, "response_b": GOOD},
         "responses": {"preference": [{"value": "B", "status": "submitted"}, {"value": "A", "status": "draft"}]},
     },
+    "label studio ranker": {
+        "data": {
+            "prompt": Q,
+            "items": [{"id": "x", "title": "1", "body": BAD}, {"id": "y", "title": "2", "body": GOOD}],
+        },
+        "annotations": [{"result": [{"type": "ranker", "value": {"ranker": ["y", "x"]}}]}],
+    },
+    "label studio ranker, by its name": {
+        "data": {"prompt": Q, "items": [{"id": 1, "body": BAD}, {"id": 2, "body": GOOD}]},
+        "annotations": [{"result": [{"type": "ranker", "value": {"ranker": {"rank": ["2", "1"], "_": []}}}]}],
+    },
+    "label studio, the least of it": {
+        "prompt": Q,
+        "answer1": BAD,
+        "answer2": GOOD,
+        "comparison": "right",
+        "annotator": 1,
+    },
+    "argilla before 2, a choice": {
+        "instruction": Q,
+        "response-1": BAD,
+        "response-2": GOOD,
+        "choose-best": [
+            {"user_id": "u", "value": 2, "status": "submitted"},
+            {"user_id": "v", "value": 1, "status": "discarded"},
+        ],
+        "choose-best-suggestion": 1,
+        "external_id": None,
+    },
+    "argilla before 2, in Parquet": {
+        "instruction": Q,
+        "response-1": BAD,
+        "response-2": GOOD,
+        "choose-best": {"user_id": ["u"], "value": [2], "status": ["submitted"]},
+    },
+    "argilla before 2, a ranking": {
+        "prompt": Q,
+        "reply_1": BAD,
+        "reply_2": GOOD,
+        "reply-ranking": [
+            {"user_id": "u", "value": {"rank": [2, 1], "value": ["reply-1", "reply-2"]}, "status": "submitted"}
+        ],
+    },
+    "argilla since 2, as columns": {
+        "prompt": Q,
+        "response_a": BAD,
+        "response_b": GOOD,
+        "preference.responses": ["response_b", "response_a"],
+        "preference.responses.users": ["u", "v"],
+        "preference.responses.status": ["submitted", "draft"],
+    },
     "kto wanted": {"prompt": Q, "completion": GOOD, "label": True},
     "kto unwanted": {"prompt": chat(Q), "completion": chat("", BAD)[1:], "label": False},
     "kto tag": {"instruction": Q, "input": "", "output": BAD, "kto_tag": "false"},
     "graded": {"question": Q, "answer": BAD, "is_correct": 0},
 }
 TIES: dict[str, Row] = {
+    "answers in buckets": {
+        "data": {"prompt": Q, "items": [{"id": "x", "body": BAD}, {"id": "y", "body": GOOD}]},
+        "annotations": [{"result": [{"type": "ranker", "value": {"ranker": {"good": ["y"], "bad": ["x"]}}}]}],
+    },
+    "rankings that differ": {
+        "data": {"prompt": Q, "items": [{"id": "x", "body": BAD}, {"id": "y", "body": GOOD}]},
+        "annotations": [
+            {"result": [{"type": "ranker", "value": {"ranker": order}}]} for order in (["x", "y"], ["y", "x"])
+        ],
+    },
+    "nobody submitted": SHAPES["argilla before 2, a choice"]
+    | {"choose-best": [{"user_id": "u", "value": 2, "status": "draft"}]},
+    "arena, several turns": {
+        "conversation_a": chat(Q, BAD, "Sure?", "Yes."),
+        "conversation_b": chat(Q, GOOD, "Sure?", "No."),
+        "winner": "model_b",
+        "turn": 2,
+    },
+    "arena 55k, several turns": {
+        "prompt": json.dumps([Q, "Sure?"]),
+        "response_a": json.dumps([BAD, "Yes."]),
+        "response_b": json.dumps([GOOD, "No."]),
+        "winner_model_a": 0,
+        "winner_model_b": 1,
+        "winner_tie": 0,
+    },
+    "arena 140k, several turns": {
+        f"conversation_{side}": [{"role": m["role"], "content": [{"type": "text", "text": m["content"]}]} for m in one]
+        for side, one in (("a", chat(Q, BAD, "Sure?", "Yes.")), ("b", chat(Q, GOOD, "Sure?", "No.")))
+    }
+    | {"winner": "model_b"},
     "equal ratings": WHOLE | {"chosen_rating": 4, "rejected_rating": 4},
     "reversed ratings": WHOLE | {"rating_chosen": 1, "rating_rejected": 4},
     "a tie by status": TEXTS | {"input": Q, "status": "tie"},
@@ -304,6 +386,32 @@ def test_a_mapping_names_what_no_list_knows() -> None:
     (found,) = imported([row], wishes=Wishes(mapping={"prompt": "q.t", "chosen": "two", "rejected": "one"}))
     assert isinstance(found, dict)
     assert sides(found) == ([("user", "Is 91")], GOOD, BAD)
+
+
+@pytest.mark.parametrize(("label", "better"), [("better_response_id", GOOD), ("safer_response_id", BAD)])
+def test_of_two_labels_one_is_chosen_or_the_row_refused(label: str, better: str) -> None:
+    """PKU's answers have a better and a safer one: where they differ, one says which counts; where not, it is that."""
+    row = SHAPES["safe rlhf"] | {"safer_response_id": 0}
+    (refused,) = imported([row])
+    assert isinstance(refused, Reject)
+    assert "say which counts: --map winner=better_response_id" in refused.reason
+    (found,) = imported([row], wishes=Wishes(mapping=[f"winner={label}"]))
+    assert isinstance(found, dict)
+    assert sides(found)[1] == better
+    assert found["metadata"].keys() >= {"better_response_id", "safer_response_id"} - {label}
+
+
+def test_a_conversation_goes_on_to_one_prompt_where_its_turns_are_alike() -> None:
+    """Several turns of an arena are a pair where only the last answers differ, with what came before as the prompt."""
+    row = {
+        "conversation_a": chat("Hello.", "Yes?", Q, BAD),
+        "conversation_b": chat("Hello.", "Yes?", Q, GOOD),
+        "winner": "model_b",
+        "turn": 2,
+    }
+    (found,) = imported([row])
+    assert isinstance(found, dict)
+    assert (found["prompt"], sides(found)[1:]) == (chat("Hello.", "Yes?", Q), (GOOD, BAD))
 
 
 def test_numbers_of_another_code_are_not_believed() -> None:
