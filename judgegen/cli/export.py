@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,7 +77,7 @@ def export(
     print(
         json.dumps(_object(to, done, calibrated=calibrated))
         if as_json
-        else "\n".join(_text(to, done, form.rules, calibrated=calibrated))
+        else "\n".join(_text(to, done, form.rules, form.aged(datetime.now(UTC).date()), calibrated=calibrated))
     )
 
 
@@ -93,7 +94,7 @@ def _object(to: str, done: Exported, *, calibrated: bool) -> dict[str, Any]:
     }
 
 
-def _text(to: str, done: Exported, rules: tuple[str, ...], *, calibrated: bool) -> Iterator[str]:
+def _text(to: str, done: Exported, rules: tuple[str, ...], aged: Iterator[str], *, calibrated: bool) -> Iterator[str]:
     from judgegen.formats import card
 
     shares = f" ({', '.join(f'{n:,} {part}' for part, n in done.counts.items())})" if len(done.counts) > 1 else ""
@@ -107,6 +108,7 @@ def _text(to: str, done: Exported, rules: tuple[str, ...], *, calibrated: bool) 
         yield f"note: no row has the column {name}, since {rows:,} alone could have it: loaders want all or none"
     yield f"how {to} reads it:"
     yield from (f"- {rule}" for rule in rules)
+    yield from (f"beware: {words}" for words in aged)
     if done.flip_rate is not None:
         yield card.doubt(done.flip_rate, calibrated=calibrated)
 

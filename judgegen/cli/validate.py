@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -70,6 +71,7 @@ def validate(
     """
     from judgegen.cli import ending
     from judgegen.exchange.validate import validate as check
+    from judgegen.formats.consumers import consumer as consumer_of
 
     with ending.told(as_json=as_json):
         moderated = _moderated(file, consumer, moderate, guard, max_usd)
@@ -85,7 +87,12 @@ def validate(
             region=region,
             flagged=None if moderated is None else moderated.flagged,
         )
-    print(json.dumps(_plain(found, moderated)) if as_json else "\n".join([*_text(found, fix), *_guarded(moderated)]))
+    aged = (f"beware: {words}" for words in consumer_of(consumer).aged(datetime.now(UTC).date()))
+    print(
+        json.dumps(_plain(found, moderated))
+        if as_json
+        else "\n".join([*_text(found, fix), *_guarded(moderated), *aged])
+    )
     raise typer.Exit(2 if found.refused else 0)
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from judgegen.errors import PriceUnknown, SpecError
 from judgegen.finetune.rows import Example, Method, examples, method_of
+from judgegen.formats.format import aged
 from judgegen.llm.tokens import PER_MEDIA, encoding_name
 from judgegen.llm.training_prices import Table, Tunable, table
 
 DAYS_A_MONTH = 30
 SOON = timedelta(days=90)
-OLD = timedelta(days=90)
 FEWEST_EXAMPLES = 10  # the API refuses fewer (supervised fine-tuning guide)
 
 
@@ -184,12 +184,6 @@ def endings(base: Tunable, dates: Table, today: date) -> Iterator[str]:
         if today >= day:
             yield f"no new jobs since {day} for {who}"
     yield from aged("OpenAI's prices and dates", dates.as_of, dates.source, today)
-
-
-def aged(what: str, as_of: date, source: str, today: date) -> Iterator[str]:
-    """That a table is older than ninety days, and where to look."""
-    if today - as_of > OLD:
-        yield f"{what} are known as of {as_of}, {(today - as_of).days} days ago: look at {source}"
 
 
 def azure_endings(model: str, dates: Table, today: date) -> Iterator[str]:

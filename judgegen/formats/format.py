@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,15 @@ SYSTEM_USER_ASSISTANT = frozenset({"system", "user", "assistant"})
 WITH_TOOLS = SYSTEM_USER_ASSISTANT | {"tool"}
 MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 PAIR = frozenset({"chosen", "rejected"})
+
+
+OLD = timedelta(days=90)
+
+
+def aged(what: str, as_of: date, source: str, today: date) -> Iterator[str]:
+    """That what was looked up is older than ninety days, and where to look."""
+    if today - as_of > OLD:
+        yield f"{what} are known as of {as_of}, {(today - as_of).days} days ago: look at {source}"
 
 
 class Unfit(Exception):  # noqa: N818 - a finding about a row, as the tree of errors spells its own
@@ -164,6 +173,10 @@ class Format:
     companions: Callable[[Done], Iterator[tuple[Path, str]]] | None = None
     standard: Format | None = None
     limits: Limits = Limits()
+
+    def aged(self, today: date) -> Iterator[str]:
+        """That its rules were looked up more than ninety days ago."""
+        return aged(f"the rules of {self.name}", self.as_of, self.source, today)
 
     @property
     def streams(self) -> bool:

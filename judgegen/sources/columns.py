@@ -18,7 +18,17 @@ SCORES = (
     *("mean_score", "reward", "quality", "helpfulness"),
 )
 MEANINGS: dict[str, tuple[str, ...]] = {
-    "chat": ("messages", "conversations", "conversation", "dialogue", "dialog", "context", "contents", "turns"),
+    "chat": (
+        "messages",
+        "conversations",
+        "conversation",
+        "dialogue",
+        "dialog",
+        "convo",
+        "context",
+        "contents",
+        "turns",
+    ),
     "prompt": (
         *("prompt", "instruction", "question", "query", "problem", "user_query", "user_input", "user_prompt"),
         *("user_message", "user", "input", "request", "text", "history", "post"),

@@ -47,7 +47,9 @@ def _verl(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     extra = row["extra_info"]
     if not isinstance(extra, Mapping) or not {"chosen", "rejected"} <= extra.keys():
         return None
-    return {"prompt": row.get("prompt"), **extra}
+    reward = row.get("reward_model")
+    ruled = isinstance(reward, Mapping) and reward.get("style") == "rule"
+    return {"prompt": row.get("prompt"), **({"reference": reward["ground_truth"]} if ruled else {}), **extra}
 
 
 def _summarised(row: Mapping[str, Any]) -> Mapping[str, Any] | None:

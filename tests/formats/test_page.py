@@ -5,20 +5,31 @@ Every loss on it is found by a round trip: a preference with everything goes out
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from judgegen.cli.export import export as export_command
+from judgegen.cli.validate import validate as validate_command
 from judgegen.exchange.export import export
 from judgegen.exchange.import_ import imported
 from judgegen.formats import fit
 from judgegen.formats.consumers import CONSUMERS
 from judgegen.formats.format import Format, Unfit
+from judgegen.formats.origin import KINDS as KINDS_READ
+from judgegen.formats.origin import Origin
 from judgegen.formats.origins import ORIGINS
+from judgegen.sources import prompts
+from judgegen.sources.columns import MEANINGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
 USER = [{"role": "user", "content": "What is two and two?"}]
@@ -66,6 +77,37 @@ KINDS: dict[str, dict[str, Any]] = {
     "ties": {"tie": True},
     "half a character": {"chosen": [{"role": "assistant", "content": "half \ud83d"}]},
 }
+
+
+SAYS = {
+    "chat": "what is asked, as messages; one that ends with an answer is a chosen side",
+    "prompt": "what is asked, as a text or as messages",
+    "system": "the system message",
+    "tools": "the definitions of tools, as a list or as JSON in a text",
+    "chosen": "the better answer, or a whole chat with it",
+    "rejected": "the worse answer, or a whole chat with it",
+    "answer": "an answer; beside a rejected one the better",
+    "reference": "the known answer",
+    "answers": "several answers, as texts or objects",
+    "scores": "a rating of each of those",
+    "ranks": "a rank of each, 1 the best",
+    "winner": "which of two answers is better, by letter, number, model or name; or votes",
+    "label": "whether an answer is wanted",
+    "rating": "the rating of one answer",
+    "turn": "the turn of two conversations that was judged",
+    "margin": "the gap of two scores, where it is in 0..1 and our own",
+    "p_chosen": "the probability that the chosen side is better",
+    "id": "the prompt's name",
+}
+OF_READING = (
+    "chats as lists, as JSON or Python's repr in a cell, as {from, value}, {role, parts}, transcripts of two speakers",
+    "answers in lettered or numbered columns (response_a, output_1, answer0, conversation_b and their like)",
+    "ratings of the sides (score_chosen, chosen-rating, rejected_avg_rating): equal or reversed ones are refused",
+    "Label Studio's pairwise choices and rankings, Argilla's feedback, old and new; what was not submitted is no vote",
+    "Alpaca's input belongs to its instruction; any other text beside a prompt is asked about, see --map",
+)
+MARGIN = "of votes and ranks, their share"
+KINDS_OF_ROWS = {kind: words.removeprefix("one ") for kind, words in KINDS_READ.items()}
 
 
 def page() -> str:
@@ -120,11 +162,23 @@ def _losses(name: str, form: Format) -> Iterator[str]:
     refused = {kind: reason for kind, change in KINDS.items() if (reason := _refused(ALL | change, form))}
     if refused:
         yield "- left out, with the reason: " + ", ".join(refused)
-    if form.back is None:
-        yield "- not read back as a preference" if name not in ORIGINS else "- read back row by row"
+    backs = _backs(name, form)
+    if name not in ORIGINS and not any("chosen" in back and "rejected" in back for back in backs):
+        yield f"- {_prompts_alone(name)}"
         return
+    if len(backs) > 1:
+        yield f"- comes back as {len(backs)} rows, of one answer each"
     lost = sorted(({*PLAIN, *BESIDE} | ({"tools"} if "tool definitions" not in refused else set())) - _kept(name, form))
     yield "- lost on the way out and back: " + (", ".join(f"`{key}`" for key in lost) or "nothing")
+
+
+def _prompts_alone(name: str) -> str:
+    """What comes back of a consumer whose rows hold no pair."""
+    with tempfile.TemporaryDirectory() as folder:
+        export([ALL], name, Path(folder) / "out.jsonl")
+        asked = list(prompts(Path(folder) / "out.jsonl", warn=lambda _: None))
+    assert [list(each.messages) for each in asked] == [USER], name
+    return "no pair comes back; as a file of prompts it asks what was asked"
 
 
 def _refused(pair: dict[str, Any], form: Format) -> str | None:
@@ -136,20 +190,49 @@ def _refused(pair: dict[str, Any], form: Format) -> str | None:
 
 
 def _kept(name: str, form: Format) -> set[str]:
-    """The fields that a round trip gives back as they were."""
+    """The fields that a round trip gives back as they were, in one of the rows that came back."""
+    pair = ALL | (KINDS["tool definitions"] if form.tools == "definitions" else {})
+    return {key for key, value in pair.items() if any(back.get(key) == value for back in _backs(name, form))}
+
+
+def _backs(name: str, form: Format) -> list[dict[str, Any]]:
+    """What comes back of a preference that has everything, by the consumer's name where it is one to import from."""
     pair = ALL | (KINDS["tool definitions"] if form.tools == "definitions" else {})
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / ("out" if form.folder else f"out{form.suffix}")
         export([pair], name, out)
-        (back,) = imported(out, name)
-    return {key for key, value in pair.items() if isinstance(back, dict) and back.get(key) == value}
+        return [back for back in imported(out, name if name in ORIGINS else None) if isinstance(back, dict)]
 
 
 def _in() -> Iterator[str]:
-    yield from ("", "## In", "", "| name | what it is | seen in |", "| --- | --- | --- |")
+    yield from ("", "## In", "")
+    yield "A row is read as what its columns say it is, or refused with its line and the mend. What is read:"
+    yield from ("", *(f"- {words}" for words in OF_READING), "")
+    yield from ("| a column named | says | also |", "| --- | --- | --- |")
+    for meaning, names in MEANINGS.items():
+        yield f"| `{names[0]}` | {SAYS[meaning]} | {', '.join(f'`{each}`' for each in names[1:]) or '-'} |"
+    yield ""
+    yield "Names count without case, blanks, hyphens and dots. `--map WHAT=COLUMN` names what no list knows."
+    yield from ("", "| name | what it is | rows are | known by the columns | margin | seen in |")
+    yield "| --- | --- | --- | --- | --- | --- |"
     for name, origin in ORIGINS.items():
-        about, source = (text.replace("|", "\\|") for text in (origin.about, origin.source))
-        yield f"| `{name}` | {about} | {source} |"
+        yield f"| `{name}` | {' | '.join(_cell(each) for each in _origin(origin))} |"
+
+
+def _origin(origin: Origin) -> Iterator[str]:
+    yield origin.about
+    kinds = [KINDS_OF_ROWS[kind] for kind in KINDS_OF_ROWS if kind in origin.kinds]
+    yield "preferences" if origin.read is not None else "whatever they say" if len(kinds) > 5 else "; ".join(kinds)
+    yield "; or ".join(", ".join(f"`{each}`" for each in sorted(columns)) for columns in origin.columns) or "-"
+    votes = {"comparison", "ranked"} & origin.kinds
+    yield (
+        "its own" if origin.ours else f"gap of ratings / {origin.scale:g}" if origin.scale else MARGIN if votes else "-"
+    )
+    yield origin.source
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def test_the_page_says_what_the_code_does() -> None:
@@ -157,12 +240,35 @@ def test_the_page_says_what_the_code_does() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-@pytest.mark.parametrize("name", [name for name, form in CONSUMERS.items() if form.back])
+@pytest.mark.parametrize("name", [name for name in CONSUMERS if name in ORIGINS])
 def test_what_a_format_carries_comes_back(name: str) -> None:
     """The fields that a format says it carries are the fields that a round trip keeps, no fewer."""
     form = CONSUMERS[name]
     pair = ALL | (KINDS["tool definitions"] if form.tools == "definitions" else {})
     assert _kept(name, form) >= (form.carries & pair.keys())
+
+
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_old_rules_say_how_old_they_are_and_where_to_look(name: str) -> None:
+    """After ninety days; each consumer has a source and a day, and both are on the page."""
+    form = CONSUMERS[name]
+    assert f"source, as of {form.as_of}: {form.source}" in PAGE.read_text(encoding="utf-8")
+    assert list(form.aged(form.as_of + timedelta(days=90))) == []
+    (told,) = form.aged(form.as_of + timedelta(days=91))
+    assert told.endswith(f"are known as of {form.as_of}, 91 days ago: look at {form.source}")
+
+
+def test_the_commands_say_that_rules_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes or checks a file by old rules is told."""
+    path = tmp_path / "one.jsonl"
+    path.write_text(json.dumps(PLAIN) + "\n", encoding="utf-8")
+    monkeypatch.setitem(CONSUMERS, "trl-dpo", replace(CONSUMERS["trl-dpo"], as_of=date(2020, 1, 1)))
+    app = typer.Typer()
+    app.command("export")(export_command)
+    app.command("validate")(validate_command)
+    for arguments in (("export", "--to"), ("validate", "--for")):
+        done = CliRunner().invoke(app, [arguments[0], str(path), arguments[1], "trl-dpo"])
+        assert "beware: the rules of trl-dpo are known as of 2020-01-01" in done.stdout, done.output
 
 
 @pytest.mark.parametrize("kind", KINDS)
