@@ -23,7 +23,8 @@ def rows(path: Path) -> Rows:
             yield Bad(line=line.number, why=str(error))
             continue
         if text.strip():
-            if first and text.startswith(('{"', "[{")) and is_json(text):
+            begun = text.strip() in ("[", "{") or (text.startswith(('{"', "[{")) and is_json(text))
+            if first and begun:
                 mend = 'call it .jsonl or .json; what is JSON and to be asked is written {"prompt": "…"}'
                 raise ReadError(line.number, f"holds JSON under another name, and each line would be asked: {mend}")
             first = False

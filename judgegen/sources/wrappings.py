@@ -48,8 +48,8 @@ def _verl(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not isinstance(extra, Mapping) or not {"chosen", "rejected"} <= extra.keys():
         return None
     reward = row.get("reward_model")
-    ruled = isinstance(reward, Mapping) and reward.get("style") == "rule"
-    return {"prompt": row.get("prompt"), **({"reference": reward["ground_truth"]} if ruled else {}), **extra}
+    known = reward.get("ground_truth") if isinstance(reward, Mapping) and reward.get("style") == "rule" else None
+    return {"prompt": row.get("prompt"), **({} if known is None else {"reference": known}), **extra}
 
 
 def _summarised(row: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -70,6 +70,7 @@ def test_a_wrapping_changes_nothing(name: str, tmp_path: Path) -> None:
         ("a.jsonl.zst", b"no zstd", "cannot be read"),
         ("a.arrow", b"no arrow", "not an Arrow file"),
         ("a.txt", b'{"prompt": "a", "chosen": "b"}\n', "holds JSON under another name"),
+        ("a.txt", b'[\n  {"prompt": "a"}\n]\n', "holds JSON under another name"),
         ("missing.jsonl.zst", None, "No such file"),
     ],
 )
