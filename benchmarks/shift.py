@@ -18,6 +18,8 @@ from judgegen.trust import Judged
 from judgegen.trust.shift import seen, shifts
 
 THRESHOLD = 0.9
+LENGTHS = ("length", "gap")
+"""Figures of the answers alone, whoever judges them."""
 HALVINGS = {"llmbar": 50, "prd_vicuna80": 200}
 """Of each judge and set."""
 
@@ -35,14 +37,22 @@ def halvings(name: str, rows: Sequence[Judged], times: int) -> int:
 
 def llmbar(data: Path) -> dict[str, Any]:
     """Judges told apart between the sets, and of the halvings of each set the share that raises the alarm."""
-    told = alarms = judges = tried = 0
+    told = of_the_judge = alarms = judges = tried = 0
     times = HALVINGS["llmbar"]
     for name, sets in recorded.llmbar_rows(data).items():
         judges += 1
-        told += bool(shifts(seen(sets["Natural"], THRESHOLD), seen(sets["Neighbor"], THRESHOLD)))
+        then, now = (seen(sets[which], THRESHOLD) for which in ("Natural", "Neighbor"))
+        told += bool(shifts(then, now))
+        of_the_judge += bool(shifts({name: one for name, one in then.items() if name not in LENGTHS}, now))
         alarms += sum(halvings(f"{name}{which}", rows, times) for which, rows in sets.items())
         tried += times * len(sets)
-    return {"judges": judges, "told_apart": told, "halvings": tried, "false_alarms": alarms / tried}
+    return {
+        "judges": judges,
+        "told_apart": told,
+        "without_lengths": of_the_judge,
+        "halvings": tried,
+        "false_alarms": alarms / tried,
+    }
 
 
 def vicuna(rows: Iterable[tuple[str, list[Judged]]]) -> dict[str, Any]:

@@ -85,6 +85,17 @@ _WISHES = {"logprobs": "top_logprobs"}
 """By what it is called here, what a wish is called in calls."""
 
 
+def _decided(shown: Shown) -> Finding:
+    """Whether typed questions were answered by probabilities, which is all that is asked of a decision model."""
+    choices = [choice for _, reply in _replies(shown.every) for choice in reply.choices]
+    told = sum(choice.logprobs is not None for choice in choices)
+    if choices and told == len(choices):
+        return Finding(what="decisions", state="honoured", seen="a probability for every option of every question")
+    seen = f"probabilities for {told} of {len(choices)} questions" if choices else "no answer to tell by"
+    then = "a refused question is unreadable; an option without probabilities is a label alone"
+    return Finding(what="decisions", state="fewer" if told else "none came", seen=seen, then=then)
+
+
 def _doubted(one: Finding) -> Finding:
     """Of several wishes that were left out together nobody knows which it was."""
     seen = "a refusal was met by leaving out several wishes, this one among them"
@@ -92,6 +103,8 @@ def _doubted(one: Finding) -> Finding:
 
 
 def _found(shown: Shown) -> tuple[Finding, ...]:
+    if all(call.api != "chat" for call, _ in shown.every):
+        return (_decided(shown), _system(shown), _usage(shown), _context(shown))
     return (
         *_schema(shown),
         *_logprobs(shown),

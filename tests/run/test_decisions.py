@@ -211,3 +211,16 @@ def test_the_recipe_runs_certified(tmp_path: Path) -> None:
     models = [row["model"] for row in run.calls.to_dict("records") if row["role"] == "judge"]
     assert models.count("gpt-6-luna") == 8 * 2
     assert 0 < models.count("gpt-6.1-sol") < 8 * 12
+
+
+def test_a_probe_says_of_it_what_there_is_to_say(tmp_path: Path) -> None:
+    """Probabilities, the system message, the counts; nothing of keys that it is not sent."""
+    with world() as url:
+        found = asyncio.run(judgegen.probe(table(url, tmp_path, {"api": "decisions"}), out=tmp_path / "probe"))
+    (judge,) = [one for one in found.models if one.model == "j"]
+    assert [(one.what, one.state) for one in judge.findings] == [
+        ("decisions", "honoured"),
+        ("system", "taken"),
+        ("usage", "sane"),
+        ("context", "not known"),
+    ]
