@@ -14,7 +14,7 @@ from typing import Any
 
 from judgegen.formats import messages
 from judgegen.formats.format import Row
-from judgegen.formats.origin import LABELS, has_columns, is_json
+from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
 from judgegen.sources.columns import Known, known
@@ -154,9 +154,7 @@ def _scored(made: Row, row: Mapping[str, Any], how: Plan) -> bool:
         if good <= bad:
             return False
         if "scores" not in made:
-            made["scores"] = {"chosen": good, "rejected": bad}
-            if how.scale is not None:
-                made["margin"] = round(min(1.0, (good - bad) / how.scale), 6)
+            made |= scored(good, bad, how.scale)
     for key, column in zip(("chosen_from", "rejected_from"), how.models, strict=False):
         if column is not None and isinstance(row[column], str) and given(row[column]):
             made[key] = {"model": row[column]}

@@ -194,11 +194,15 @@ def _sides(reading: Reading, origin: Origin, pairs: Pairs) -> Iterator[Row]:
 def _pair(good: Answer, bad: Answer, origin: Origin) -> Row:
     row: Row = {"chosen": good.messages, "rejected": bad.messages}
     if good.score is not None and bad.score is not None:
-        row["scores"] = {"chosen": good.score, "rejected": bad.score}
-        if origin.scale is not None:
-            row["margin"] = round(min(1.0, (good.score - bad.score) / origin.scale), 6)
+        row |= scored(good.score, bad.score, origin.scale)
     models = {"chosen_from": good.model, "rejected_from": bad.model}
     return row | {key: {"model": model} for key, model in models.items() if model}
+
+
+def scored(good: float, bad: float, scale: float | None) -> Row:
+    """The ratings of two sides; their gap is a margin where the longest gap, `scale`, is known."""
+    ratings: Row = {"scores": {"chosen": good, "rejected": bad}}
+    return ratings if scale is None else ratings | {"margin": round(min(1.0, (good - bad) / scale), 6)}
 
 
 def _compared(reading: Reading, origin: Origin) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from judgegen.errors import SpecError
+from judgegen.exchange.validate import validate
 from judgegen.finetune.check import Service, check
 from judgegen.finetune.rows import Method
 from judgegen.simulator import training
@@ -105,6 +106,16 @@ def test_a_planted_fault_is_found_at_its_line(
     assert said.startswith(f"{path}:7: ")
     assert words in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(("method", "row"), [*FINE, *((method, row) for method, row, _ in BAD)])
+def test_whatever_validate_calls_an_error_is_not_submitted(method: Method, row: Any, write: Write) -> None:
+    """The free step is no stricter than the one that is paid for."""
+    path = write([GOOD[method]] * 6 + [row] + [GOOD[method]] * 6)
+    if not validate(path, f"openai-{method}").refused:
+        return
+    with pytest.raises(SpecError):
+        check(path, "openai", method)
 
 
 def test_azure_takes_more_than_one_message(write: Write) -> None:
