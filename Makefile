@@ -19,6 +19,14 @@ quick: $(VENV)/dev
 browser: $(VENV)/browser
 	BROWSER=1 $(BIN)/python -m pytest tests/browser
 
+# docs/pictures: a report, a pair, a review and a terminal, as the README shows them.
+pictures: $(VENV)/browser
+	$(BIN)/python tests/browser/pictures.py docs/pictures
+
+# What the notebooks are kept with is what they come to: run in place, offline.
+notebooks: $(VENV)/dev
+	$(BIN)/python tests/test_notebooks.py
+
 $(VENV)/browser: $(VENV)/dev
 	command -v chromium || command -v chromium-browser || { apt-get update -qq && apt-get install -y -qq chromium; }
 	$(BIN)/pip install --quiet --editable '.[browser]'

@@ -1,6 +1,14 @@
+"""Notebooks run, show what they are kept with, and show a run by themselves.
+
+`python tests/test_notebooks.py` runs them in place, so that what they are kept with is what they come to now.
+"""
+
 from __future__ import annotations
 
+import re
+import tempfile
 import warnings
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +29,8 @@ pytestmark = [
 
 
 def test_there_are_notebooks() -> None:
-    """The folder is where these tests look for it."""
-    assert "01-quickstart.ipynb" in [path.name for path in NOTEBOOKS]
+    """The six of them, in the order in which they are read."""
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @pytest.fixture
@@ -61,16 +69,41 @@ def shown(notebook: Any) -> str:
     return "\n".join(texts)
 
 
+def codes(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def kinds_of(cell: Any) -> list[str]:
+    """What it shows, in order; what is printed comes in as many pieces as it likes."""
+    return [kind for kind, _ in groupby(output.output_type for output in cell.outputs)]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_are_clean(path: Path) -> None:
-    """A notebook is valid and is kept without outputs and execution counts, so that a diff shows what was meant."""
+def test_notebooks_are_kept_with_what_they_show(path: Path) -> None:
+    """A notebook is valid, its cells were run in order once, and what came of that is in it: no error, no place."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert cells
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+    cells = codes(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert sum(not cell.outputs for cell in cells) <= 2  # imports and a run file show nothing
+    kinds = {output.output_type for cell in cells for output in cell.outputs}
+    assert kinds <= {"stream", "display_data", "execute_result"}
+    text = shown(notebook)
+    assert not [place for place in ("/tmp", "/home", "/root", "/work") if place in text]
+    assert path.stat().st_size < 400_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run_offline_to_what_they_show(path: Path, jupyter: Path) -> None:
+    """Run again without a network, each cell comes to outputs of the same kinds, and to the same figures of pairs."""
+    kept, again = nbformat.read(path, as_version=4), executed(path, jupyter)
+    for before, now in zip(codes(kept), codes(again), strict=True):
+        assert kinds_of(now) == kinds_of(before)
+    pairs = re.compile(r"[\d,]+ pairs from [\d,]+ prompts")
+    assert pairs.findall(shown(again)) == pairs.findall(shown(kept)) != []
 
 
 @pytest.mark.slow
@@ -161,3 +194,18 @@ except judgegen.Interrupted as error:
     answered = int(notebook.cells[2].outputs[0]["data"]["text/plain"])
     assert 0 < answered < 32
     assert f"{answered} from the journal" in notebook.cells[3].outputs[-1]["data"]["text/html"]
+
+
+def kept(path: Path) -> Any:
+    """The notebook run in a folder of its own, without the clock's stamps."""
+    with tempfile.TemporaryDirectory() as work:
+        notebook = executed(path, Path(work))
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    return notebook
+
+
+if __name__ == "__main__":
+    for each in NOTEBOOKS:
+        nbformat.write(kept(each), each)
+        print(each)  # noqa: T201 - a script says what it did

@@ -19,6 +19,7 @@ from judgegen.report import figures, vega
 from judgegen.report.charts import Drawing, drawings
 from judgegen.report.entries import entries
 from judgegen.report.judgment import Remark, remarks, verdict
+from judgegen.report.labelled import agreement
 from judgegen.report.packing import Packed, packed
 from judgegen.report.tables import Tables
 from judgegen.textual import clean, harmless
@@ -71,7 +72,7 @@ def page(tables: Tables, *, most_bytes: int = MOST_BYTES) -> tuple[str, Packed]:
 
 
 def _remarks(tables: Tables) -> list[Remark]:
-    return remarks(tables.summary, cap=cap(tables))
+    return remarks(tables.summary, cap=cap(tables), agreement=agreement(tables))
 
 
 def cap(tables: Tables) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import secrets
 import socket
 from collections.abc import Callable
@@ -14,15 +15,18 @@ from judgegen.review.app import app
 from judgegen.review.sitting import Sitting
 
 HOST = "127.0.0.1"
+_FRONT = re.compile(r"\A\s*\+\+\+\n(?:.*?\n)??\+\+\+[ \t]*\n", re.DOTALL)
+"""A template's front matter; those who label are told what is asked, not how it is read."""
 
 
 def rubric(source: Path) -> str:
-    """What the run's judges were told, as its journal kept the templates; empty where there is no journal to read."""
+    """What the run's judges are told, without what their templates say of themselves; empty without a journal."""
     if not source.is_dir():
         return ""
     try:
         with Journal(source, create=False) as journal:
-            return "\n\n".join(journal.texts().values())
+            kept = journal.texts().items()
+        return "\n\n".join(_FRONT.sub("", text).strip() for name, text in kept if name.startswith("judge/"))
     except JournalError:
         return ""
 
