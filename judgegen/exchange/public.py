@@ -62,7 +62,7 @@ def export(
         split=split,
         seed=seed,
         standard=standard,
-        facts=handover.facts(path) if run and form.companions is not None else None,
+        facts=_facts(path, form) if run and form.companions is not None else None,
         unpaired=handover.unpaired(path, ties=ties) if unpaired else None,
     )
 
@@ -95,6 +95,14 @@ def import_(
     """
     wishes = Wishes(system=system, mapping=mapping, pairs=pairs, prompt_from_prefix=prompt_from_prefix)
     return import_file(source, shape, Path(out), encoding=encoding, wishes=wishes)
+
+
+def _facts(folder: Path, form: Format) -> dict[str, Any]:
+    """What is known of the run; for a data set's folder with pictures of it, where they can be drawn."""
+    from judgegen.report.pictures import figures
+
+    known = handover.facts(folder)
+    return {**known, "figures": figures(folder)} if form.folder else known
 
 
 def rows(source: str | Path, shape: str, form: Format, *, run: bool) -> Iterator[Any]:

@@ -31,8 +31,11 @@ def is_calibrated(facts: Mapping[str, Any]) -> bool:
 
 
 def companions(done: Done) -> Iterator[tuple[Path, str]]:
-    """README.md in the data set's folder."""
-    yield next(iter(done.files.values())).parent.parent / "README.md", "\n".join(_lines(done)) + "\n"
+    """README.md in the data set's folder, and the pictures that it shows."""
+    folder = next(iter(done.files.values())).parent.parent
+    yield folder / "README.md", "\n".join(_lines(done)) + "\n"
+    for figure in done.facts.get("figures", ()):
+        yield folder / "figures" / f"{figure.name}.svg", figure.svg
 
 
 def _lines(done: Done) -> Iterator[str]:
@@ -46,6 +49,7 @@ def _lines(done: Done) -> Iterator[str]:
         ("How it was made", list(_made(done))),
         ("Counts", list(_counts(done))),
         ("What the labels are worth", list(_evidence(done.tally, done.facts))),
+        ("Figures", list(_figures(done.facts))),
         ("Cost", list(_cost(done.facts))),
         ("Columns", list(_COLUMNS)),
         ("Use", list(_use(done.tally))),
@@ -66,6 +70,12 @@ def _front(done: Done) -> Iterator[str]:
     for split, path in done.files.items():
         yield f"  - split: {split}\n    path: data/{path.name}"
     yield "---"
+
+
+def _figures(facts: Mapping[str, Any]) -> Iterator[str]:
+    for number, figure in enumerate(facts.get("figures", ())):
+        yield from [""] * bool(number)
+        yield f"![{figure.caption}](figures/{figure.name}.svg)"
 
 
 def _made(done: Done) -> Iterator[str]:

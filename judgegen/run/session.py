@@ -27,6 +27,7 @@ from judgegen.run import live, rounds
 from judgegen.run.estimate import Item, count
 from judgegen.run.expected import Estimate
 from judgegen.run.log import logged
+from judgegen.run.mends import mend
 from judgegen.run.rounds import POLL_S
 from judgegen.spec import Spec, parse, read
 from judgegen.spec.short import Written, written
@@ -173,10 +174,11 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
     """
     said = {reason: count for reason, count in reasons.items() if reason}
     common = sorted(said, key=lambda reason: (-said[reason], reason))[:3]
-    why = "".join(f"\n  {said[reason]:,} x {reason}" for reason in common)
+    told = ((f"\n  {said[reason]:,} x {reason}", mend(reason)) for reason in common)
+    why = "".join(f"{line}{words and f'; {words}'}" for line, words in told)
     final = bool(said) and all(reason.startswith(("rejected", "refused")) for reason in reasons)
-    mend = "mend what was refused, then the same command asks for those again"
-    return Incomplete(f"{what}; {mend if final else 'the same command asks for those again'}{why}")
+    first = "mend what was refused, then the same command asks for those again"
+    return Incomplete(f"{what}; {first if final else 'the same command asks for those again'}{why}")
 
 
 def estimated(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -> Estimate:

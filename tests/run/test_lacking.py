@@ -94,3 +94,21 @@ def test_what_was_refused_for_good_is_not_promised_to_mend_itself() -> None:
     assert "the same command asks for those again" in mixed
     assert mixed.index("4 x rejected") < mixed.index("3 x failing: 503") < mixed.index("1 x failing: a")
     assert "failing: b" not in mixed
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("failing: judge call to j at http://h/v1: 429 Slow down.", "ask more slowly"),
+        ("failing: judge call to j at http://h/v1: 503 down", "the server has trouble"),
+        ("failing: judge call to j at http://h/v1: no connection: Server disconnected", "see that the server runs"),
+        ("failing: judge call to j at http://h/v1: an answer that is not JSON", "is not the API"),
+    ],
+)
+def test_a_run_that_fails_says_what_to_do(reason: str, words: str) -> None:
+    """Beside each of the commonest reasons stands its mend; not a second one, where the reason has its own."""
+    assert f"x {reason}; " in str(lacking("1 of 2", {reason: 1}))
+    assert words in str(lacking("1 of 2", {reason: 1}))
+    own = f"{reason} (raise it)"
+    assert words not in str(lacking("1 of 2", {own: 1}))
+    assert words not in str(lacking("1 of 2", {f"rejected: {reason}": 1}))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,21 @@ def test_a_run_hands_its_pairs_on(run: judgegen.Run, tmp_path: Path) -> None:
     found = run.to_dataset()
     assert isinstance(found, datasets.Dataset)
     assert found[0]["chosen"] == run.preferences.chosen[0]
+
+
+def test_a_card_shows_the_figures(run: judgegen.Run, tmp_path: Path) -> None:
+    """A data set for the hub has the report's charts as pictures, each named in its card; they load nothing."""
+    done = run.export("huggingface", tmp_path / "set")
+    card = (tmp_path / "set" / "README.md").read_text(encoding="utf-8")
+    pictures = sorted((tmp_path / "set" / "figures").glob("*.svg"))
+    assert {"flow", "margin", "p_chosen", "wins"} <= {path.stem for path in pictures}
+    assert set(pictures) <= set(done.paths)
+    for path in pictures:
+        assert f"](figures/{path.name})" in card
+        text = path.read_text(encoding="utf-8")
+        assert text.startswith("<svg")
+        assert "<script" not in text
+        assert not re.findall(r'(?:href|src)="(?!#)', text)
 
 
 def test_pairs_and_verdicts_have_faces(run: judgegen.Run) -> None:
