@@ -76,7 +76,8 @@ def codes(notebook: Any) -> list[Any]:
 def counts(notebook: Any) -> list[str]:
     """Of pairs and prompts, in what cells come to; what they show on the way goes by the clock."""
     found = [output for cell in codes(notebook) for output in cell.outputs if output.output_type == "execute_result"]
-    return re.findall(r"[\d,]+ (?:pairs|prompts|comparisons)\b", "".join(str(output.data) for output in found))
+    text = "\n".join(output.data.get("text/html") or output.data["text/plain"] for output in found)
+    return re.findall(r"[\d,]+ (?:pairs|prompts|comparisons)\b", text)
 
 
 def kinds_of(cell: Any) -> list[str]:
