@@ -24,12 +24,14 @@ from judgegen.trust import Judged, Order, Side, Vote, mean_p
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def arguments(description: str | None, needs: str) -> argparse.Namespace:
-    """Where the data are, and how to print; ends the program politely where `needs` is absent."""
+def arguments(description: str | None, needs: str, **counts: int) -> argparse.Namespace:
+    """Where the data are, how to print, and `counts` with their defaults; ends politely where `needs` is absent."""
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--data", type=Path, default=BESIDE, help="folder that holds the recorded sets")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap over prompts")
+    for name, usual in counts.items():
+        parser.add_argument(f"--{name}", type=int, default=usual)
     found = parser.parse_args()
     if not (found.data / needs).exists():
         print(f"skipped: {found.data / needs} is not there; name its folder with --data", file=sys.stderr)

@@ -191,8 +191,9 @@ async def _generate(
         if part is not None:
             part.record(folder)
         opened.journal.keep_texts(kept)
+        begins = not opened.journal.count()
         write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
-        for message in judge_plan.warnings(resolved):
+        for message in judge_plan.warnings(resolved) if begins else ():
             opened.terms.watch.warned(message)
         summary = await sent(opened)
         known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
@@ -285,6 +286,7 @@ def _job(
         items=partial(found_prompts, resolved, base, rows),
         again=prompt_of,
         through=partial(pipeline.through, plan=steps),
+        pairs=True,
     )
 
 
@@ -330,6 +332,7 @@ def estimate(
     """
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
+    kept_file.check_formats(resolved)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     folder = folder if part is None else part.shard.folder(folder)
     return estimated(_job(resolved, base, folder, rows, texts(resolved, base)), limit, part)

@@ -1,6 +1,6 @@
 """Says what a job is expected to cost and asks before it is spent, the same way everywhere.
 
-On a terminal somebody is asked; elsewhere it is told. Knows nothing of the counting.
+On a terminal somebody is asked; elsewhere it is spent with --yes or under a cap alone. Knows nothing of the counting.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from judgegen.cli.outlet import fitting
-from judgegen.errors import Declined
+from judgegen.errors import Declined, SpecError
 from judgegen.run.expected import Estimate
 from judgegen.run.session import resolve
 from judgegen.spec import Spec
@@ -29,37 +29,65 @@ def confirm(
     yes: bool,
     tell: bool,
 ) -> None:
-    """Say what is expected against the cap, if the job may cost something; go on at once, or at a yes.
+    """Say what is expected against the cap, if the job may cost something; go on where that may be spent.
 
     The cap is shared by `parts` that run beside each other.
 
     Raises:
         JudgegenError: as the job would, since the estimate reads what the job reads.
         Declined: the answer was no.
+        SpecError: nobody can be asked, and neither --yes nor a cap allows it.
     """
-    asks = not yes and sys.stdin.isatty() and sys.stderr.isatty()
     spec = resolve(given, None)[0]
     whole = spec.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-    cap = None if whole is None else whole / parts
-    if not may_cost(spec) or not (asks or tell):
+    allowed = yes or (whole is not None and not terminal())
+    if not may_cost(spec) or (allowed and not tell):
         return
     found = expected()
-    if tell or asks:
-        typer.echo("\n".join(fitting(found.line(batch=batch, cap=cap), stream=sys.stderr)), err=True)
-    if not _costs(found) or yes:
-        return
-    if asks:
-        _ask()
+    if tell or terminal():
+        said = found.line(batch=batch, cap=None if whole is None else whole / parts)
+        typer.echo("\n".join(fitting(said, stream=sys.stderr)), err=True)
+    if _costs(found) and not allowed and not _made_up(spec):
+        permit(f"it is expected to cost ${found.cost_usd['expected']:.4f}")
 
 
-def _ask() -> None:
-    if not typer.confirm("Spend this?", default=False, err=True):
+def permit(what: str, question: str = "Spend this?") -> None:
+    """Ask whether money may be spent, which nothing has allowed yet; `what` is said where nobody can be asked.
+
+    Raises:
+        Declined: the answer was no.
+        SpecError: nobody can be asked.
+    """
+    refuse_silence(what)
+    if not typer.confirm(question, default=False, err=True):
         raise Declined("not started: the answer was no; nothing was sent")
+
+
+def refuse_silence(what: str) -> None:
+    """Nothing, where somebody can be asked.
+
+    Raises:
+        SpecError: `what`, and nobody can be.
+    """
+    if not terminal():
+        raise SpecError(
+            f"{what}, and this is no terminal, so nobody can be asked: add --yes, or a cap such as --max-usd 5"
+        )
+
+
+def terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def may_cost(spec: Spec) -> bool:
     """Whether some call of the run goes to an endpoint that is not known to be free."""
     return not all(endpoint.free for endpoint in spec.used_endpoints().values())
+
+
+def _made_up(spec: Spec) -> bool:
+    """Whether its prices are a scripted world's, which nobody pays."""
+    return all(endpoint.free or endpoint.provider == "scripted" for endpoint in spec.used_endpoints().values())
 
 
 def _costs(found: Estimate) -> bool:

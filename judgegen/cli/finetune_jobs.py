@@ -8,10 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
+
+from judgegen.cli.options import Yes
 
 if TYPE_CHECKING:
     from judgegen.finetune.book import Book, Entry
@@ -49,6 +52,8 @@ TrainingType = Annotated[
     Literal["Standard", "GlobalStandard", "Developer"] | None,
     typer.Option("--training-type", help="Azure: where it is trained, and at what price."),
 ]
+Again = Annotated[bool, typer.Option("--again", help="Make another where the last one failed or was cancelled.")]
+Cap = Annotated[float | None, typer.Option("--max-usd", metavar="USD", min=0, help="Make no job that may cost more.")]
 Run = Annotated[Path | None, typer.Option("--run", metavar="RUNDIR", help="Record the job there and not beside FILE.")]
 Today = Annotated[
     datetime | None, typer.Option("--today", formats=["%Y-%m-%d"], help="Judge the dates as if it were this day.")
@@ -73,10 +78,9 @@ def submit(
     training_type: TrainingType = None,
     base_url: BaseUrl = None,
     run: Run = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Make another where the last one failed or was cancelled.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before money is spent.")] = False,
+    again: Again = False,
+    max_usd: Cap = None,
+    yes: Yes = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until the job is over.")] = False,
     every: Every = 15.0,
     today: Today = None,
@@ -84,8 +88,8 @@ def submit(
 ) -> None:
     """Check a file, show its cost, ask, and make the job once.
 
-    Nothing is sent before the files have been read through and you have agreed, on a terminal or with --yes. What
-    `judgegen validate` calls an error ends the command; what it warns of is said before you are asked. The job is
+    Nothing is sent before the files have been read through and you have agreed: on a terminal, with --yes or by a cap.
+    What `judgegen validate` calls an error ends the command; what it warns of is said before you are asked. The job is
     written down beside FILE; run again, the command finds it and makes no second one, after a crash too. What is not
     given is left to the provider's "auto". The key is in OPENAI_API_KEY or AZURE_OPENAI_API_KEY.
 
@@ -94,7 +98,9 @@ def submit(
       0  there is a job; with --watch: it succeeded
       2  the file, the model or an option is wrong; or nobody could be asked
       3  the provider refuses, or the job failed or was cancelled
+      4  the job may cost more than --max-usd
       5  the provider does not answer: the same command continues
+      8  you were asked whether money may be spent, and said no
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     from judgegen.cli import ending
     from judgegen.finetune import plan
@@ -110,9 +116,9 @@ def submit(
         cost = plan.cost_of(order, today=day)
         warnings = _looked_through(order)
         _show(None if as_json and yes else cost, warnings, aside=as_json)
-        _check_asking(yes=yes)
+        ask = _asks(cost, yes=yes, max_usd=max_usd)
         book = book_of(file, run)
-        done, job = _run(_made(order, base_url, book, again=again, ask=not yes, every=every if watch else None))
+        done, job = _run(_made(order, base_url, book, again=again, ask=ask, every=every if watch else None))
     _tell_submitted(done, job, cost, book, warnings, as_json=as_json)
 
 
@@ -175,17 +181,32 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         raise Interrupted("by Ctrl-C; a job that was made goes on at the provider") from None
 
 
-def _check_asking(*, yes: bool) -> None:
-    """Pass where somebody can be asked, or need not be."""
-    from judgegen.errors import SpecError
+def _asks(cost: Cost, *, yes: bool, max_usd: float | None) -> bool:
+    """Whether somebody is to be asked before the job is made.
 
-    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise SpecError("this is no terminal, so nobody can be asked whether to spend this: add --yes to submit")
+    Raises:
+        BudgetReached: the job may cost more than `max_usd`, or nobody knows what it costs.
+        SpecError: nobody can be asked, and neither --yes nor a cap allows it.
+    """
+    from judgegen.cli.confirm import refuse_silence, terminal
+    from judgegen.errors import BudgetReached
+
+    if max_usd is not None:
+        cap, high = Decimal(str(max_usd)), None if cost.usd is None else cost.usd[1]
+        if high is None or high > cap:
+            may = "has no known price" if high is None else f"may cost ${high:.2f}"
+            said = f"the job {may}, and the cap is ${cap:.2f}; nothing was sent"
+            raise BudgetReached(said, cap=cap if high is None else high)
+    if yes or (max_usd is not None and not terminal()):
+        return False
+    refuse_silence("a job at the provider costs money")
+    return True
 
 
 async def _made(
     order: Order, base_url: str | None, book: Book, *, again: bool, ask: bool, every: float | None
 ) -> tuple[Submitted, Job]:
+    from judgegen.cli import confirm
     from judgegen.finetune import tuner
     from judgegen.finetune.submit import standing, submit
 
@@ -194,7 +215,7 @@ async def _made(
             done = await standing(order, tuning, book, again=again)
             if done is None:
                 if ask:
-                    typer.confirm(f"make this job at {tuning.base_url}?", abort=True, err=True)
+                    confirm.permit("a job costs money", f"Spend this, at {tuning.base_url}?")
                 done = await submit(order, tuning, book)
         if every is None:
             return done, done.job

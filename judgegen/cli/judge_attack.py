@@ -50,6 +50,7 @@ def attack(
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the figures are of the others; the same command tries those again
       6    an attack won under more than 5 % of the prompts, in either order: do not trust this judge with strangers
+      8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     from functools import partial

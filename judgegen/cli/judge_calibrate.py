@@ -76,6 +76,7 @@ def calibrate(
       0    done
       2-5  as for `judgegen judge check`; nothing is fitted to half of the comparisons
       7    no threshold keeps pairs that agree with people at the target: FILE is written and says so
+      8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     from judgegen.cli import ending

@@ -68,6 +68,7 @@ def check(
       3    the provider refuses: key, quota, model name or parameter
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the figures are of the others; the same command tries those again
+      8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     from functools import partial

@@ -39,6 +39,7 @@ def probe(
       3    a run could not work: key, quota, model name, a parameter, no verdict or answer of use
       4    the budget is reached: with a higher cap the same command continues
       5    some calls lack an answer: the same command tries those again
+      8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     from functools import partial
@@ -51,7 +52,7 @@ def probe(
 
     job = partial(probing.probe, spec, out=out, max_usd=max_usd)
     with ending.told(as_json=as_json, show=lines):
-        confirm(spec, partial(probing.expected, spec, out=out), batch=False, yes=yes, tell=not quiet)
+        confirm(spec, partial(probing.expected, spec, out=out), max_usd=max_usd, batch=False, yes=yes, tell=not quiet)
         with watch_for(sys.stderr, quiet=quiet, noun="needs") as watch:
             done = stoppable(job, watch)
     ending.end(done, as_json=as_json, show=lines)

@@ -24,6 +24,9 @@ Bound = Literal["low", "expected", "high"]
 Key = tuple[str, str, str, str]
 """(role, endpoint's name in the run file, model, variant)."""
 
+GUESSED = Usage()
+"""The usage of every guessed answer: by this very object it is told from an answer of the journal."""
+GOLDEN = 0.618
 EXACT_CALLS = 300
 """Prompts counted with the tokenizer per key; beyond that by characters at the ratio found, within a per cent."""
 
@@ -44,6 +47,7 @@ class Length:
     basis: str
     cached: float = 0.0  # share of the input that the provider reads from its cache
     cut: float = 0.0  # share of candidates that may not compete
+    cut_low: float = 0.0  # the same at the low end, since who does not compete is not judged
     asked_again: float = 0.0
     asked_again_high: float = 0.2
     seconds: float | None = None
@@ -76,6 +80,21 @@ class _Ratio:
 
 
 @dataclass(slots=True)
+class _Share:
+    """So many of a hundred, spread evenly: exact, where a lot would be luck for a few calls."""
+
+    debt: float
+
+    def next(self, share: float) -> bool:
+        """Whether the next one is among them."""
+        self.debt += share
+        if self.debt < 1:
+            return False
+        self.debt -= 1
+        return True
+
+
+@dataclass(slots=True)
 class Guess:
     """The sender: `tally` holds, per key, what the calls it was asked come to at `bound`."""
 
@@ -85,6 +104,8 @@ class Guess:
     encodings: Mapping[str, str]
     tally: dict[Key, Sums] = field(default_factory=lambda: defaultdict(Sums))
     ratios: dict[Key, _Ratio] = field(default_factory=lambda: defaultdict(_Ratio))
+    unread: dict[Key, _Share] = field(default_factory=dict)
+    ends: dict[Key, _Share] = field(default_factory=dict)
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer from the journal, or with a guess."""
@@ -105,14 +126,22 @@ class Guess:
         tally.cached += asked * length.cached
         tally.output += tokens * choices
         if call.api != "chat":
-            return Reply(choices=tuple(_decided(call, lot)), usage=Usage())
-        texts = [_text(call, lot, length, tokens, unreadable=self._unreadable(length, lot)) for _ in range(choices)]
-        finish = "length" if self.bound == "expected" and lot.random() < length.cut else "stop"
-        return Reply(choices=tuple(Choice(text=text, finish=finish) for text in texts), usage=Usage())
+            return Reply(choices=tuple(_decided(call, lot)), usage=GUESSED)
+        texts = [_text(call, lot, length, tokens, unreadable=self._unreadable(call, length)) for _ in range(choices)]
+        finish = "length" if self._cut(call, length) else "stop"
+        return Reply(choices=tuple(Choice(text=text, finish=finish) for text in texts), usage=GUESSED)
 
-    def _unreadable(self, length: Length, lot: random.Random) -> bool:
+    def _cut(self, call: Call, length: Length) -> bool:
+        """Whether it is among the share that is cut off; other prompts' for one variant than for the next."""
+        share = {"low": length.cut_low, "expected": length.cut, "high": 0.0}[self.bound]
+        begun = _Share((0.5 + GOLDEN * len(self.ends)) % 1)
+        return self.ends.setdefault(key(call), begun).next(share)
+
+    def _unreadable(self, call: Call, length: Length) -> bool:
+        """Whether it is among the share that is asked again: at the high end rounded up, else to the nearest."""
         share = {"low": 0.0, "expected": length.asked_again, "high": length.asked_again_high}[self.bound]
-        return lot.random() < share
+        begun = _Share(1 - share if self.bound == "high" else 0.5)
+        return self.unread.setdefault(key(call), begun).next(share)
 
     def _count(self, call: Call) -> float:
         ratio = self.ratios[key(call)]
@@ -221,6 +250,7 @@ def _length(seen: _Seen) -> Length:
         basis=f"{seen.n} answers in the journal",
         cached=seen.cached / seen.input if seen.input else 0.0,
         cut=seen.cut / seen.n,
+        cut_low=seen.cut / seen.n,
         asked_again=again,
         asked_again_high=min(0.95, again + 3 * math.sqrt((again * (1 - again) + 1 / seen.n) / seen.n)),
         seconds=seen.seconds / seen.timed if seen.timed else None,

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 
-from judgegen.judge.build import Asking
-from judgegen.llm import models, prices
-from judgegen.llm.calls import Send, digest
-from judgegen.llm.guess import Bound, Guess, Key, Length, Sums, pilot
+from judgegen.llm import prices
+from judgegen.llm.calls import Reply, Send, digest
+from judgegen.llm.guess import GUESSED, Bound, Guess, Key, Length, Sums, pilot
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan, windowed
-from judgegen.run.expected import BOUNDS, Estimate, Portion
+from judgegen.run import assumed
+from judgegen.run.expected import BOUNDS, Estimate, Pairs, Portion
 from judgegen.spec import Endpoint, Spec
 
 Through = Coroutine[Any, Any, Any]
@@ -41,6 +41,10 @@ EVERY = 20_000
 """Up to this many prompts every one is counted."""
 SAMPLE = 2_000
 """How many are counted beyond that, and how many in the low and high passes."""
+FEW = 10
+"""From so many answered prompts on they tell how many pairs there will be."""
+USUAL: Mapping[Bound, float] = {"low": 0.4, "expected": 0.7, "high": 1.0}
+USUALLY = "assumed: 70 of 100 prompts give a pair, 40 to 100; the others tie, or their two orders disagree"
 TOKENS_PER_S, FIRST_TOKEN_S = 60.0, 0.5
 """Assumed speed of an endpoint nobody has asked yet."""
 
@@ -60,6 +64,44 @@ def sample(prompts: Iterable[T], seed: int) -> tuple[int, list[T]]:
 
 
 @dataclass(slots=True)
+class Kept:
+    """Pairs of the prompts that the journal answers whole."""
+
+    prompts: int = 0
+    found: int = 0
+    squares: int = 0
+
+    def add(self, result: Any) -> None:
+        """One more Result; one with a guessed answer tells nothing."""
+        if any(isinstance(answer, Reply) and answer.usage is GUESSED for _, answer in result.calls):
+            return
+        self.prompts += 1
+        self.found += len(result.pairs)
+        self.squares += len(result.pairs) ** 2
+
+    def pairs(self, total: int, usual: Mapping[Bound, float] | None) -> Pairs | None:
+        """Of `total` prompts, by those that are answered, or where they are few by what is `usual`; None: unknown."""
+        rate = self._rate() if self.prompts >= FEW else usual
+        if rate is None:
+            return None
+        rest = max(0, total - self.prompts)
+        found = {bound: self.found + rate[bound] * rest for bound in BOUNDS}
+        basis = f"{self.prompts:,} prompts in the journal" if self.prompts >= FEW else USUALLY
+        return Pairs(found=found, to_come=rate["expected"] * rest, basis=basis)
+
+    def _rate(self) -> dict[Bound, float]:
+        """Pairs of a prompt: the mean with two standard errors, and what one prompt more could make of it."""
+        mean = self.found / self.prompts
+        error = 2 * math.sqrt(max(0.0, self.squares / self.prompts - mean**2) / self.prompts) + 1 / self.prompts
+        return {"low": max(0.0, mean - error), "expected": mean, "high": mean + error}
+
+
+def _usual(spec: Spec) -> Mapping[Bound, float] | None:
+    """Pairs of a prompt as judges usually leave them; None where more than one is possible, or no model judges."""
+    return USUAL if spec.judge.way.asks_models and spec.pairs.select != "all-above-margin" else None
+
+
+@dataclass(slots=True)
 class Counting(Generic[T]):
     """The passes of one estimate."""
 
@@ -71,74 +113,31 @@ class Counting(Generic[T]):
 
     def __post_init__(self) -> None:
         known = pilot(self.journal.answers()) if self.journal is not None else {}
-        for key, length in _assumed(self.spec, self.plan).items():
+        for key, length in assumed.lengths(self.spec, self.plan).items():
             self.lengths[key] = known.get((key[0], key[2], key[3]), length)
 
-    async def tallies(self, items: list[T], bound: Bound) -> dict[Key, Sums]:
-        """What the calls for `items` come to at one end of the interval."""
+    async def tallies(self, items: list[T], bound: Bound, kept: Kept | None = None) -> dict[Key, Sums]:
+        """What the calls for `items` come to at one end of the interval; `kept` sees what each came to."""
         encodings = {key[2]: encoding_name(key[2])[0] for key in self.lengths}
         guess = Guess(journal=self.journal, lengths=self.lengths, bound=bound, encodings=encodings)
-        async for _ in windowed(items, self.through, guess, window=8):
-            pass
+        async for result in windowed(items, self.through, guess, window=8):
+            if kept is not None:
+                kept.add(result)
         return guess.tally
 
 
-def _assumed(spec: Spec, plan: Plan) -> dict[Key, Length]:
-    """A length for every kind of call, from the run file or assumed."""
-    found: dict[Key, Length] = {}
-    for setting, variant in zip(plan.settings, spec.sampler.variants, strict=True):
-        stated = variant.expected_output_tokens or spec.sampler.expected_output_tokens
-        key = ("sampler", setting.route, setting.model, setting.name)
-        found[key] = _stated(stated, setting.max_tokens) if stated else _answer_length(setting.max_tokens)
-    for asking in plan.judges:
-        found["judge", asking.route, asking.model, asking.template.kind.variant] = _judge_length(spec, asking)
-    return found
-
-
-def _judge_length(spec: Spec, asking: Asking) -> Length:
-    """What a judge's call comes to; `expected_output_tokens` is about verdicts and scores."""
-    if asking.api != "chat":
-        return Length(low=0.0, expected=0.0, high=0.0, basis="none: probabilities are no tokens", asked_again_high=0.05)
-    writes = asking.template.kind.returns == "text"
-    stated, limit = spec.judge.expected_output_tokens, asking.max_tokens
-    if stated and not writes:
-        return _stated(stated, limit)
-    if models.thinks(asking.model, asking.fixed.get("reasoning_effort")):
-        return _thinking_length(limit + asking.room)
-    if writes:
-        return _answer_length(limit)
-    return _verdict_length(limit, len(asking.template.aspects), reasons_aloud=asking.rationale != "none")
-
-
-def _stated(tokens: int, limit: int) -> Length:
-    basis = f"expected_output_tokens = {tokens}; half to twice that"
-    return Length(low=tokens / 2, expected=tokens, high=min(2 * tokens, limit), basis=basis)
-
-
-def _answer_length(limit: int) -> Length:
-    basis = f"assumed: 5 % to 100 % of max_tokens = {limit}, 40 % expected"
-    return Length(low=0.05 * limit, expected=0.4 * limit, high=limit, basis=basis)
-
-
-def _thinking_length(limit: int) -> Length:
-    basis = f"assumed: a model that thinks uses 2 % to 100 % of {limit} tokens, 20 % expected"
-    return Length(low=0.02 * limit, expected=0.2 * limit, high=limit, basis=basis)
-
-
-def _verdict_length(limit: int, aspects: int, *, reasons_aloud: bool) -> Length:
-    """A verdict, or a score for each of some aspects, with a rationale of some sentences where one is asked for."""
-    parts, said = max(1, aspects), 60 if reasons_aloud else 0
-    low, expected, high = 5 * parts + said / 2, 10 * parts + said, min(limit, 64 * parts + 4 * said)
-    what = f"{aspects} scores are" if aspects else "a verdict is"
-    reason = " with its rationale" if reasons_aloud else ""
-    basis = f"assumed: {what}{reason} {low:.0f} to {high:.0f} tokens, {expected:.0f} expected"
-    return Length(low=low, expected=min(expected, limit), high=high, basis=basis)
-
-
 def count(
-    spec: Spec, plan: Plan, items: Iterable[T], journal: Journal | None, through: Callable[[T, Send], Through]
+    spec: Spec,
+    plan: Plan,
+    items: Iterable[T],
+    journal: Journal | None,
+    through: Callable[[T, Send], Through],
+    *,
+    pairs: bool = False,
 ) -> Estimate:
     """The estimate of a job over `items`, each put `through`, looking into `journal` where there is one.
+
+    Where it makes `pairs`, what it comes to are Results.
 
     Raises:
         PriceUnknown: a model has no price.
@@ -146,9 +145,10 @@ def count(
     total, counted = sample(items, spec.seed)
     counting = Counting(spec, plan, journal, through)
     few = counted[:: math.ceil(len(counted) / SAMPLE)] if counted else []
+    kept = Kept() if pairs else None
 
     async def passes() -> dict[Bound, dict[Key, Sums]]:
-        expected = await counting.tallies(counted, "expected")
+        expected = await counting.tallies(counted, "expected", kept)
         return {
             "low": _scaled(await counting.tallies(few, "low"), total / max(1, len(few))),
             "expected": _scaled(expected, total / max(1, len(counted))),
@@ -157,6 +157,8 @@ def count(
 
     tallies = asyncio.run(passes())
     error = 0.0 if len(few) == total else 3 / math.sqrt(len(few))
+    yields = None if kept is None else kept.pairs(total, _usual(spec))
+    rests = () if yields is None else (f"pairs: {yields.basis}",)
     groups = _groups(counting.lengths, tallies["expected"])
     rows = tuple(_row(spec, counting, group, tallies, error) for group in groups)
     return Estimate(
@@ -164,7 +166,8 @@ def count(
         counted=len(counted),
         hours=_hours(spec, counting.lengths, tallies["expected"]),
         rows=rows,
-        assumptions=tuple(_assumptions(spec, rows, total, len(counted), counting.lengths)),
+        pairs=yields,
+        assumptions=(*_assumptions(spec, rows, total, len(counted), counting.lengths), *rests),
     )
 
 

@@ -40,14 +40,34 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Pairs of the whole job with their ends; of them, those `to_come` that are still to be paid for."""
+
+    found: Mapping[Bound, float]
+    to_come: float
+    basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What the job will take. `hours` is the expected time under the endpoints' limits."""
+    """What the job will take. `hours` is the expected time under the endpoints' limits.
+
+    `pairs` is None for a job that makes none, and where nothing tells how many.
+    """
 
     prompts: int
     counted: int
     hours: float
     rows: tuple[Portion, ...]
     assumptions: tuple[str, ...]
+    pairs: Pairs | None = None
+
+    def usd_per_pair(self, *, batch: bool = False) -> Decimal | None:
+        """What a pair to come is expected to cost; None where that is not known."""
+        cost = self.cost_usd_batch if batch else self.cost_usd
+        if self.pairs is None or cost is None or self.pairs.to_come < 1:
+            return None
+        return cost["expected"] / Decimal(str(self.pairs.to_come))
 
     @property
     def cost_usd(self) -> dict[Bound, Decimal]:
@@ -83,6 +103,8 @@ class Estimate:
             "calls": self.calls,
             "cost_usd": _strings(self.cost_usd),
             "cost_usd_batch": _strings(self.cost_usd_batch),
+            "pairs": None if self.pairs is None else {bound: round(self.pairs.found[bound]) for bound in BOUNDS},
+            "usd_per_pair": _string(self.usd_per_pair()),
             "hours": round(self.hours, 4),
             "rows": [_plain(row) for row in self.rows],
             "assumptions": list(self.assumptions),
@@ -104,7 +126,16 @@ class Estimate:
         total = calls["sampler"] + calls["judge"]
         prompts = f"{self.prompts:,} prompt{'' if self.prompts == 1 else 's'}"
         said = f"expected cost {usd}{how}: {prompts}, {total:,} calls{free}{time}"
-        return "; ".join([said, *self._against(cost, cap), *self._narrowed(cost)])
+        return "; ".join([said, *self._yield(batch=batch), *self._against(cost, cap), *self._narrowed(cost)])
+
+    def _yield(self, *, batch: bool) -> Iterator[str]:
+        """Pairs, and what one costs."""
+        if self.pairs is None:
+            return
+        low, expected, high = (round(self.pairs.found[bound]) for bound in BOUNDS)
+        usd = self.usd_per_pair(batch=batch)
+        each = f" at {money(usd)} each" if usd else ""
+        yield f"about {expected:,} pair{'' if expected == 1 else 's'} ({low:,} to {high:,}){each}"
 
     def _against(self, cost: Mapping[Bound, Decimal] | None, cap: Decimal | None) -> Iterator[str]:
         """What the cap will do. What the folder has cost already counts towards it and is not known here."""
@@ -175,3 +206,7 @@ def _strings(usd: Mapping[Bound, Decimal] | None) -> dict[str, str] | None:
         if usd is None
         else {bound: format(value.quantize(Decimal("0.000001")), "f") for bound, value in usd.items()}
     )
+
+
+def _string(usd: Decimal | None) -> str | None:
+    return None if usd is None else format(usd.quantize(Decimal("0.000001")), "f")

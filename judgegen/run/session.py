@@ -53,6 +53,7 @@ class Inquiry(Generic[T, R]):
         items: reads them, saying what is odd about them.
         again: an item as the journal kept it.
         through: one item to what it comes to.
+        pairs: whether that is pairs.
     """
 
     spec: Spec
@@ -62,6 +63,7 @@ class Inquiry(Generic[T, R]):
     items: Callable[[Warn], Iterable[T]]
     again: Callable[[Mapping[str, Any]], T]
     through: Callable[[T, Send], Coroutine[Any, Any, R]]
+    pairs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,7 @@ def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -
         offered: Iterable[Any] = items
         items = (item for item in offered if takes(asdict(item)))
     with Journal.if_any(job.folder) as journal:
-        return count(job.spec, job.plan, items, journal, job.through)
+        return count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs)
 
 
 def _silent(_: str) -> None:

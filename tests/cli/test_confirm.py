@@ -80,7 +80,7 @@ def test_a_yes_goes_on(popen: Popen, tmp_path: Path, answer: str, arguments: lis
     assert ("Spend this?" in shown) == (arguments == [])
 
 
-@pytest.mark.parametrize("permission", [[], ["--yes"], ["--max-usd", "3"]])
+@pytest.mark.parametrize("permission", [["--yes"], ["--max-usd", "3"]])
 def test_without_a_terminal_nobody_is_asked(judgegen: Command, tmp_path: Path, permission: list[str]) -> None:
     """A script sees the expected cost on stderr, against the cap; --quiet does not even count it."""
     (tmp_path / "run.toml").write_text(RUN_FILE)
@@ -92,6 +92,47 @@ def test_without_a_terminal_nobody_is_asked(judgegen: Command, tmp_path: Path, p
     quiet = judgegen("run", "run.toml", "--json", "--quiet", *permission).stderr
     assert "error: " in quiet
     assert "expected cost" not in quiet
+
+
+LABELLED = '{"prompt": "p", "response_a": "one", "response_b": "two", "winner": "A"}\n'
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "run.toml"],
+        ["run", "run.toml", "--quiet"],
+        ["run", "run.toml", "--batch"],
+        ["probe", "run.toml"],
+        ["judge", "check", "labelled.jsonl", "--run", "run.toml"],
+        ["judge", "calibrate", "labelled.jsonl", "--run", "run.toml"],
+        ["judge", "attack", "run.toml"],
+    ],
+    ids=" ".join,
+)
+def test_off_a_terminal_money_is_spent_with_a_word_only(judgegen: Command, tmp_path: Path, command: list[str]) -> None:
+    """Every command that sends paid calls refuses where nobody can be asked, unless --yes or a cap allows it."""
+    (tmp_path / "run.toml").write_text(RUN_FILE)
+    (tmp_path / "prompts.txt").write_text("one\n")
+    (tmp_path / "labelled.jsonl").write_text(LABELLED)
+    done = judgegen(*command)
+    assert (done.returncode, "add --yes, or a cap such as --max-usd" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "runs").exists()
+    keyless = RUN_FILE.replace("max_retries = 0", 'api_key_env = "JUDGEGEN_NO_SUCH_KEY"')
+    (tmp_path / "run.toml").write_text(keyless)
+    for allowed in (judgegen(*command, "--yes"), judgegen(*command, "--max-usd", "1")):
+        assert "JUDGEGEN_NO_SUCH_KEY" in allowed.stderr
+    (tmp_path / "run.toml").write_text(keyless + "[budget]\nmax_usd = 0.5\n")
+    assert "JUDGEGEN_NO_SUCH_KEY" in judgegen(*command).stderr
+
+
+def test_what_the_journal_answers_needs_no_word(judgegen: Command, tmp_path: Path) -> None:
+    """A run that has nothing left to pay for goes on by itself."""
+    free = RUN_FILE.replace("input = 1, output = 1", "input = 0, output = 0")
+    for text in (free, free.replace('base_url = "http://127.0.0.1:9/v1"', 'provider = "scripted"')):
+        (tmp_path / "run.toml").write_text(text)
+        (tmp_path / "prompts.txt").write_text("one\n")
+        assert "nobody can be asked" not in judgegen("run", "run.toml").stderr
 
 
 def test_what_is_free_is_not_asked_about() -> None:

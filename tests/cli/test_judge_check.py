@@ -262,7 +262,7 @@ def test_recorded_verdicts_come_back_through_http(
     trust = importlib.import_module("judgegen.trust")
     with replayed(shared, tmp_path, "LLMBar/Natural") as url:
         asked = {row["prompt"] for row in prepared(tmp_path, url, "GPT-4")}
-        done = judgegen("judge", "check", "labelled.jsonl", "--run", "mine.toml", "--json", "--quiet")
+        done = judgegen("judge", "check", "labelled.jsonl", "--run", "mine.toml", "--json", "--quiet", "--yes")
     assert done.returncode == 0, done.stderr
     every = importlib.import_module("recorded").llmbar_rows(shared / "data")["GPT-4", "Vanilla"]["Natural"]
     expected = trust.report([row for row in every if row.prompt_id in asked]).to_dict()
@@ -284,7 +284,7 @@ def test_the_confidently_wrong_get_no_threshold(
     with replayed(shared, tmp_path, "LLMBar/Adversarial/Neighbor") as url:
         prepared(tmp_path, url, "ChatGPT")
         done = judgegen(
-            "judge", "calibrate", "labelled.jsonl", "--run", "mine.toml", "-o", "c.json", "--json", "--quiet"
+            "judge", "calibrate", "labelled.jsonl", "--run", "mine.toml", "-o", "c.json", "--json", "--quiet", "--yes"
         )
     assert done.returncode == 7
     found = json.loads(done.stdout)

@@ -101,7 +101,7 @@ def test_a_missing_key_exits_3(judgegen: Command, run_file: WriteRunFile) -> Non
     """An endpoint whose key is not in the environment is refused by name before anything is sent."""
     path = run_file()
     path.write_text(path.read_text().replace('provider = "scripted"', REMOTE))
-    done = judgegen("run", "mine.toml", "--json")
+    done = judgegen("run", "mine.toml", "--json", "--yes")
     assert done.returncode == 3
     error = summary_of(done)["error"]
     assert error["type"] == "ProviderRefused"

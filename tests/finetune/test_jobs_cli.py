@@ -79,10 +79,19 @@ def test_without_a_terminal_it_takes_a_yes(provider: Start, write: Write) -> Non
     code, out, err = submit(server, file)
     assert (code, server.seen) == (2, [])
     assert "12 examples" in out
-    assert "nobody can be asked whether to spend this: add --yes to submit" in err
+    assert "nobody can be asked: add --yes, or a cap such as --max-usd" in err
 
 
-@pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 1, 0)])
+@pytest.mark.parametrize(("cap", "code"), [("0.001", 4), ("1000", 0)])
+def test_a_cap_is_a_word_too(provider: Start, write: Write, cap: str, code: int) -> None:
+    """Off a terminal a job that cannot cost more than the cap is made, and one that may is not."""
+    server, file = provider(), write()
+    found, _, err = submit(server, file, "--max-usd", cap)
+    assert (found, len(server.jobs)) == (code, int(code == 0)), err
+    assert ("the cap is $0.00" in err) == bool(code)
+
+
+@pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 8, 0)])
 def test_on_a_terminal_it_asks(provider: Start, write: Write, popen: Popen, answer: str, code: int, jobs: int) -> None:
     """Only a yes spends: no answer is none."""
     server, file = provider(), write()
@@ -99,7 +108,7 @@ def test_on_a_terminal_it_asks(provider: Start, write: Write, popen: Popen, answ
     said = b""
     while b"[y/N]" not in said:
         said += os.read(reader, 1000)
-    assert f"make this job at {server.url}" in said.decode()
+    assert f"Spend this, at {server.url}?" in said.decode()
     os.write(reader, answer.encode())
     out, _ = process.communicate(timeout=60)
     os.close(reader)
