@@ -101,7 +101,7 @@ def test_every_way_of_judging_is_played_and_priced(name: str, tmp_path: Path) ->
         assert set(own["role"]) <= {role}
         low, high = prices[model]
         counted = int(own["input_tokens"].sum()) * low + int(own["output_tokens"].sum()) * high
-        assert sum(map(Decimal, own["cost_usd"])) == Decimal(counted) / 1_000_000
+        assert sum(own["cost_usd_exact"]) == Decimal(counted) / 1_000_000
     before = derived(run.folder)
     again = rehearsed(table(**JUDGES[name]), prompts=PROMPTS)
     assert again.summary["calls"]["from_journal"] == len(calls)
