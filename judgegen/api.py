@@ -384,7 +384,7 @@ def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:
 def _beside(journal: Journal) -> dict[str, Any]:
     """What the folder cost or may have cost beside the run's own answers: requests never answered, a probe's calls."""
     (count, usd), (calls, spent) = journal.unheard(), journal.probed()
-    doubt = {"in_doubt": {"requests": count, "usd_at_most": f"{usd:f}"}} if count else {}
+    doubt = {"in_doubt": {"requests": count, "usd_at_most": plain(usd)}} if count else {}
     return {**doubt, **({"probe": {"calls": calls, "usd": plain(spent)}} if calls else {})}
 
 
