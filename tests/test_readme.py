@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import os
 import re
 import shlex
@@ -46,6 +47,18 @@ def test_the_two_commands_stand_at_the_top() -> None:
     makefile = (Path(__file__).parent.parent / "Makefile").read_text(encoding="utf-8")
     assert re.search(r"^quickstart:", makefile, re.MULTILINE)
     assert re.search(r"^test:", makefile, re.MULTILINE)
+
+
+def test_the_quickstart_shown_is_of_its_prompts() -> None:
+    """Each pair shown answers a prompt of the quickstart: its reference is in the chosen answer, not in the other."""
+    file = Path(__file__).parent.parent / "examples" / "quickstart" / "prompts.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    references = {row["prompt"]: row["reference"] for row in map(json.loads, lines)}
+    shown = re.findall(r"^\d\. prompt +(.+)\n +chosen +(.+)\n +rejected +(.+)$", README, re.MULTILINE)
+    assert shown
+    for prompt, chosen, rejected in shown:
+        assert references[prompt] in chosen
+        assert references[prompt] not in rejected
 
 
 def test_the_run_file_shown_is_one() -> None:

@@ -15,15 +15,19 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from judgegen.cli.outlet import fitting
 from judgegen.errors import BudgetReached, Incomplete, Interrupted, JudgegenError, OutputError, SpecError, Waiting
 from judgegen.run.result import Run
+from judgegen.show import alone
 from judgegen.show.words import figures, files, first_pairs, headline, said, shortened
 from judgegen.textual import harmless
+
+if TYPE_CHECKING:
+    from judgegen.spec import Spec
 
 CONTINUES = {
     Interrupted: "to continue:",
@@ -36,6 +40,9 @@ _STATES = {Interrupted: "stopped", Waiting: "waiting"}
 POOR_JUDGE = """\
 SmolLM2-135M is a real language model and a poor judge: these labels are for looking, not for training.
 Name a stronger [judge] model in the run file before you use them."""
+POOR_BESIDE_A_GRADER = """\
+SmolLM2-135M is a real language model and a poor judge: the grader decided these pairs. Name a stronger [judge] model
+in the run file before you use labels that no grader checks."""
 
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What a disk says that is full, failing or closed to writing, and a system with no file left to give."""
@@ -138,14 +145,27 @@ def command(*arguments: str) -> str:
 def text(run: Run) -> Iterator[str]:
     """A run's end for people, line by line."""
     yield headline(run.summary)
-    shown = {**figures(run.summary), "files": f"{run.folder}: {', '.join(files(run.folder))}"}
+    spec = _kept(run.folder)
+    shown = {**figures(run.summary), **_beside_a_grader(run.folder, spec)}
+    shown["files"] = f"{run.folder}: {', '.join(files(run.folder))}"
     for name, value in shown.items():
         yield from fitting(f"  {name:<9} {value}", indent=12)
     for number, row in enumerate(first_pairs(run.folder), start=1):
         yield ""
         yield from _pair(number, row)
-    if poor_judge(run.folder):
-        yield f"\n{POOR_JUDGE}"
+    if spec is not None and _poor(spec):
+        yield f"\n{POOR_JUDGE if spec.judge.grade is None else POOR_BESIDE_A_GRADER}"
+        yield ""
+        yield f"next: {command('show', str(run.folder))}"
+        yield f"      {command('init', 'mine')}"
+
+
+def _beside_a_grader(folder: Path, spec: Spec | None) -> dict[str, str]:
+    """What the judge alone would have said, where a grader decides beside it."""
+    if spec is None or spec.judge.grade is None:
+        return {}
+    said = alone.sentence(alone.alone(folder))
+    return {"judge": said} if said else {}
 
 
 def _pair(number: int, row: Mapping[str, Any]) -> Iterator[str]:
@@ -157,13 +177,18 @@ def _pair(number: int, row: Mapping[str, Any]) -> Iterator[str]:
         yield f"   {'p':<8} {row['p_chosen']:.2f}"
 
 
-def poor_judge(folder: Path) -> bool:
-    """Whether the packaged small model was this run's judge."""
+def _kept(folder: Path) -> Spec | None:
+    """The run file in a run folder; None where it does not hold."""
     from judgegen import spec
-    from judgegen.llm.providers.llama import PACKAGED
 
     try:
-        found = spec.read(folder / "run.toml")
+        return spec.read(folder / "run.toml")
     except SpecError:
-        return False
-    return found.judge.model == PACKAGED and not found.rehearsal
+        return None
+
+
+def _poor(spec: Spec) -> bool:
+    """Whether the packaged small model was this run's judge."""
+    from judgegen.llm.providers.llama import PACKAGED
+
+    return spec.judge.model == PACKAGED and not spec.rehearsal

@@ -148,8 +148,11 @@ def _check_notes(judge: Judge, found: Judging) -> None:
 
 
 def warnings(spec: Spec) -> Iterator[str]:
-    """What a user should know of the judges before anything is sent."""
-    if spec.judge_less:
+    """What a user should know of the judges before anything is sent.
+
+    Nothing where a grader vetoes beside them: what judges favour then passes no answer that is worse.
+    """
+    if spec.judge_less or (spec.judge.grade is not None and spec.judge.grade.veto):
         return
     generators = {variant.model or spec.sampler.model for variant in spec.sampler.variants}
     families = {family: model for model in sorted(generators) if (family := models.family(model)) is not None}

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import typer
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from judgegen.cli import ending
 from judgegen.run.result import Run
+from judgegen.show import alone
 from judgegen.show.words import shortened
 
 SUMMARY: dict[str, Any] = {
@@ -55,6 +58,36 @@ def test_the_small_model_is_called_a_poor_judge(tmp_path: Path) -> None:
     """Where the packaged model judged, the end says what its labels are for; where another did, it does not."""
     assert "poor judge" in "\n".join(ending.text(run_with(tmp_path, "a", judge="smollm2-135m-instruct")))
     assert "poor judge" not in "\n".join(ending.text(run_with(tmp_path, "a", judge="other.gguf")))
+
+
+def test_the_quickstart_ends_with_where_to_go(tmp_path: Path) -> None:
+    """After the small model, what to look at and how to begin with one's own."""
+    lines = list(ending.text(run_with(tmp_path, "a", judge="smollm2-135m-instruct")))
+    assert lines[-2].endswith(f"judgegen show {tmp_path}")
+    assert lines[-1].endswith("judgegen init mine")
+
+
+def test_what_the_judge_alone_would_have_said_is_counted(tmp_path: Path) -> None:
+    """Of comparisons whose answers have different grades: right, wrong, torn; no others, nor uncounted verdicts."""
+    grades = {"good": 1.0, "fair": 0.5, "bad": 0.0, "poor": 0.0}
+    scores = {name: json.dumps([{"judge": "grader", "score": grade}]) for name, grade in grades.items()}
+    candidates = [{"prompt_id": "p", "candidate": name, "scores": text} for name, text in scores.items()]
+    said = [("good", "bad", "first"), ("bad", "good", "second")]  # right
+    said += [("fair", "bad", "second"), ("bad", "fair", "tie")]  # wrong, by what it said at all
+    said += [("good", "fair", "first"), ("fair", "good", "first")]  # torn
+    said += [("bad", "poor", "first"), ("poor", "bad", "second")]  # the grader cannot tell
+    verdicts = [
+        {"prompt_id": "p", "match": n // 2, "first": one, "second": two, "label": label, "counted": True}
+        for n, (one, two, label) in enumerate(said)
+    ]
+    verdicts.append({**verdicts[0], "label": "second", "counted": False})
+    (tmp_path / "audit").mkdir()
+    parquet.write_table(pa.Table.from_pylist(candidates), tmp_path / "audit" / "candidates.parquet")
+    parquet.write_table(pa.Table.from_pylist(verdicts), tmp_path / "audit" / "verdicts.parquet")
+    found = alone.alone(tmp_path)
+    assert found == {"right": 1, "wrong": 1, "undecided": 1}
+    assert alone.sentence(found) == ("alone right in 1 of 3 comparisons that the grader decides, wrong in 1, torn in 1")
+    assert alone.sentence(alone.alone(tmp_path / "nowhere")) == ""
 
 
 @given(st.text() | st.sampled_from(["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\ud800", "\u202egnp.exe", "\x9b31m"]))
