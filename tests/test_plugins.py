@@ -119,7 +119,7 @@ def test_a_method_and_a_provider_of_a_stranger_make_pairs(site: Path, server: st
     folder = written(tmp_path, server)
     expected = json.loads(command(site, folder, "estimate", "mine.toml", "--json").stdout)
     assert (expected["calls"]["sampler"], expected["calls"]["judge"]) == (6, 4)
-    done = command(site, folder, "run", "mine.toml", "--json")
+    done = command(site, folder, "run", "mine.toml", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["calls"]["sampler"], summary["calls"]["judge"], summary["pairs"]) == (6, 4, 2)
@@ -128,20 +128,20 @@ def test_a_method_and_a_provider_of_a_stranger_make_pairs(site: Path, server: st
     for row in rows(folder / "runs" / "mine" / "preferences.jsonl"):
         better, worse = (int(row[side][0]["content"][-2]) for side in ("chosen", "rejected"))
         assert better > worse
-    again = json.loads(command(site, folder, "run", "mine.toml", "--json").stdout)
+    again = json.loads(command(site, folder, "run", "mine.toml", "--yes", "--json").stdout)
     assert again["calls"]["from_journal"] == 10
 
 
 def test_what_a_strangers_provider_costs_is_never_taken_to_be_nothing(site: Path, server: str, tmp_path: Path) -> None:
     """Without a price it does not start, and the key that sets one is named."""
-    done = command(site, written(tmp_path, server, price=""), "run", "mine.toml")
+    done = command(site, written(tmp_path, server, price=""), "run", "mine.toml", "--yes")
     assert done.returncode == 2
     assert "endpoints.loud.price" in done.stderr
 
 
 def test_a_strangers_refusal_keeps_its_words(site: Path, server: str, tmp_path: Path) -> None:
     """What its server said is in the error."""
-    done = command(site, written(tmp_path, server, judge="deaf"), "run", "mine.toml")
+    done = command(site, written(tmp_path, server, judge="deaf"), "run", "mine.toml", "--yes")
     assert done.returncode == 5
     assert "no such voice" in done.stderr
 
@@ -150,7 +150,7 @@ def test_a_strangers_refusal_keeps_its_words(site: Path, server: str, tmp_path: 
 def test_a_format_of_a_stranger_is_exported_and_validated(site: Path, server: str, tmp_path: Path) -> None:
     """It is among the known ones, lays out every pair, and its file is in order."""
     folder = written(tmp_path, server)
-    assert command(site, folder, "run", "mine.toml", "--quiet").returncode == 0
+    assert command(site, folder, "run", "mine.toml", "--yes", "--quiet").returncode == 0
     assert "best-of" in command(site, folder, "export", "runs/mine", "--to", "nothing", "-o", "out.jsonl").stderr
     done = command(site, folder, "export", "runs/mine", "--to", "best-of", "-o", "out.jsonl")
     assert done.returncode == 0, done.stderr
@@ -163,7 +163,7 @@ def test_keys_that_say_nothing_to_a_strangers_method_are_refused(site: Path, ser
     folder = written(tmp_path, server)
     with (folder / "mine.toml").open("a", encoding="utf-8") as file:
         file.write('schedule = "swiss"\n')
-    done = command(site, folder, "run", "mine.toml")
+    done = command(site, folder, "run", "mine.toml", "--yes")
     assert done.returncode == 2
     assert 'schedule is for method = "pairwise"' in done.stderr
 

@@ -53,7 +53,10 @@ def _to_come(drops: Mapping[str, int]) -> str:
 
 def _in_doubt(found: Mapping[str, Any] | None) -> str:
     """What was sent and never answered."""
-    return "" if found is None else f"{found['requests']:,} requests without an answer, at most ${found['usd_at_most']}"
+    if found is None:
+        return ""
+    number = found["requests"]
+    return f"{number:,} request{'' if number == 1 else 's'} without an answer, at most ${found['usd_at_most']}"
 
 
 def _probe(found: Mapping[str, Any] | None) -> str:

@@ -63,8 +63,8 @@ def test_the_small_model_is_called_a_poor_judge(tmp_path: Path) -> None:
 def test_the_quickstart_ends_with_where_to_go(tmp_path: Path) -> None:
     """After the small model, what to look at and how to begin with one's own."""
     lines = list(ending.text(run_with(tmp_path, "a", judge="smollm2-135m-instruct")))
-    assert lines[-2].endswith(f"judgegen show {tmp_path}")
-    assert lines[-1].endswith("judgegen init mine")
+    assert lines[-2].endswith(f" show {tmp_path}")
+    assert lines[-1].endswith(" init mine")
 
 
 def test_what_the_judge_alone_would_have_said_is_counted(tmp_path: Path) -> None:
