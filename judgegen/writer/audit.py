@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,9 @@ class Table:
     def abandon(self) -> None:
         """Leave what was there as it was."""
         self._rows.clear()
-        self._writer.close()
+        with suppress(OSError, pa.ArrowException):  # on a full disk it cannot end its file, which goes anyway
+            self._writer.close()
+        self._writer.is_open = False  # else it tries again when it is collected, and prints a traceback
         part_of(self.path).unlink(missing_ok=True)
 
 
@@ -75,7 +78,13 @@ class Audit:
 
     def __init__(self, folder: Path, stamp: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._tables = {name: Table(folder / f"{name}.parquet", schema, stamp) for name, schema in TABLES.items()}
+        self._tables: dict[str, Table] = {}
+        try:
+            for name, schema in TABLES.items():
+                self._tables[name] = Table(folder / f"{name}.parquet", schema, stamp)
+        except BaseException:
+            self.abandon()
+            raise
 
     def add(self, result: Result, *, fresh: Iterable[Asked], preferences: Iterable[Mapping[str, Any]]) -> None:
         """Add all that one prompt came to.

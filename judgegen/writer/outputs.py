@@ -74,10 +74,14 @@ class Outputs:
         )
         _sweep(folder)
         self._open = ExitStack()
-        self._audit = Audit(folder / "audit", stamp)
-        self._open.callback(self._audit.abandon)
         names = [PREFERENCES, *map(_file_of, self._formats), SUMMARY]
-        self._files: dict[str, IO[bytes]] = {name: self._part(folder / name) for name in names}
+        try:
+            self._audit = Audit(folder / "audit", stamp)
+            self._open.callback(self._audit.abandon)
+            self._files: dict[str, IO[bytes]] = {name: self._part(folder / name) for name in names}
+        except BaseException:
+            self._open.close()
+            raise
 
     def _part(self, path: Path) -> IO[bytes]:
         self._open.callback(part_of(path).unlink, missing_ok=True)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Callable
+import resource
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -260,3 +263,40 @@ def test_an_unknown_cost_is_null(write: Write, tmp_path: Path) -> None:
     (pair,) = table(tmp_path, "pairs")
     assert [pair[f"{name}_cost_usd"] for name in ("sampling", "judging", "prompt")] == [None, Decimal("0.02"), None]
     assert summary["cost_usd"] == {"sampler": None, "judge": "0.02", "total": None}
+
+
+@pytest.fixture
+def no_room() -> Iterator[Callable[[], None]]:
+    """Once called, no file of this process grows."""
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+
+
+def test_a_full_disk_ends_in_one_error(
+    no_room: Callable[[], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be ended is left: nothing is tried again, in words of its own, when it is collected."""
+    heard: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    opened = audit.Audit(tmp_path, {})
+    no_room()
+    with pytest.raises(OSError, match="File too large"):
+        opened.close()
+    opened.abandon()
+    del opened
+    gc.collect()
+    assert heard == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_that_cannot_be_begun_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those opened before it are closed and gone."""
+    heard: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", heard.append)
+    (tmp_path / "pairs.parquet.part").mkdir()
+    with pytest.raises(OSError, match=r"pairs\.parquet\.part"):
+        audit.Audit(tmp_path, {})
+    gc.collect()
+    assert heard == []
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.parquet.part"]
