@@ -7,7 +7,6 @@ and the lines before are in run.log.1. A log that cannot be written is told of o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -59,7 +58,7 @@ class Log:
         if self._stream is not None and self._stream.tell() >= self._most:
             self._stream.close()
             self._stream = None
-            os.replace(self._path, self._path.with_name(f"{NAME}.1"))  # noqa: PTH105 - a Path's own says nothing more
+            self._path.replace(self._path.with_name(f"{NAME}.1"))
         if self._stream is None:
             self._stream = self._path.open("a", encoding="utf-8", buffering=1)
         return self._stream

@@ -37,9 +37,7 @@ class Written:
     path: Path
 
 
-def written(
-    *, prompts: str, sampler: str, judge: str, variants: Sequence[str] = (), max_usd: float | None = None
-) -> dict[str, Any]:
+def written(*, prompts: str, sampler: str, judge: str, variants: Sequence[str] = ()) -> dict[str, Any]:
     """The table of a run file that asks `sampler` for answers in these ways and `judge` which is better.
 
     A model that thinks is told not to before it samples, where it can be: with thought it refuses temperature.
@@ -55,12 +53,11 @@ def written(
     ways = [{"name": name, **VARIANTS[name]} for name in names]
     if len(ways) == 1:
         ways[0]["n"] = 2
-    table: dict[str, Any] = {
+    return {
         "prompts": prompts,
         "sampler": {"model": sampler, **effort, "variants": ways},
         "judge": {"model": judge},
     }
-    return table if max_usd is None else {**table, "budget": {"max_usd": max_usd}}
 
 
 def _can_be_told(model: str) -> bool:

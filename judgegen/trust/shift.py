@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
@@ -136,16 +136,14 @@ def _welch(one: Seen, other: Seen) -> float:
     return 2 * (1 - NormalDist().cdf(z))
 
 
-def from_dict(values: Any, number: Callable[[Any], float] = float) -> dict[str, Seen]:
+def from_dict(values: Any) -> dict[str, Seen]:
     """What `Seen.to_dict` wrote, by name.
 
     Raises:
         ValueError, TypeError, KeyError: it is none of that.
     """
     return {
-        str(name): Seen(
-            prompts=int(one["prompts"]), mean=number(one["mean"]), variance=max(0.0, number(one["variance"]))
-        )
+        str(name): Seen(prompts=int(one["prompts"]), mean=float(one["mean"]), variance=max(0.0, float(one["variance"])))
         for name, one in values.items()
         if name in FIGURES
     }

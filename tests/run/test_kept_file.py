@@ -48,12 +48,15 @@ def test_another_run_file_is_refused_by_name(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_edited_run_file_is_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its folder goes on with it."""
+    """Its folder goes on with it, and its journal answers all."""
     monkeypatch.chdir(tmp_path)
     path = project(tmp_path / "mine")
-    asyncio.run(judgegen.generate(path))
+    made = asyncio.run(judgegen.generate(path))
     path.write_text(tomli_w.dumps({**WORLD, "pairs": {"min_p_chosen": 0.6}}))
-    asyncio.run(judgegen.generate(path))
+    again = asyncio.run(judgegen.generate(path))
+    calls = again.summary["calls"]
+    assert again.folder == made.folder
+    assert calls["from_journal"] == calls["sampler"] + calls["judge"] > 0
 
 
 def test_what_other_preferences_made_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,7 @@ def _connect(endpoint: Endpoint, _: str) -> ChatProvider:
 def _identity(endpoint: Endpoint) -> str:
     """Worlds that answer alike are one, however slow or faulty their wire is."""
     world = endpoint.scripted.model_dump(exclude={"latency_s", "fault_rate", "rpm"})
-    newer = (
-        "answers",
-        "dialect",
-        "cuts_at",
-    )  # keys that are newer than many a run mean nothing where they are not written
+    newer = ("answers", "dialect", "cuts_at")  # newer than many a run: not written, they mean nothing
     world = {key: value for key, value in world.items() if key not in newer or value is not None}
     return "scripted:" + digest(world, size=6)
 
