@@ -76,16 +76,16 @@ class BudgetReached(JudgegenError):  # noqa: N818
     """Nothing more fits under the cap; a higher one continues where this stopped.
 
     Attributes:
-        cap: the cap that was reached, in USD; None where that is not known.
+        continues: a cap in USD with which the same command goes on; None where that is not known.
     """
 
     exit_code = 4
-    cap: Decimal | None = None
+    continues: Decimal | None = None
 
-    def __init__(self, message: str, *, cap: Decimal | None = None) -> None:
+    def __init__(self, message: str, *, continues: Decimal | None = None) -> None:
         """Keep the sentence for people and the cap for the command that continues."""
         super().__init__(message)
-        self.cap = cap
+        self.continues = continues
 
 
 class Incomplete(JudgegenError):  # noqa: N818

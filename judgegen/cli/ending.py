@@ -114,8 +114,8 @@ def _object(run: Any, error: JudgegenError | None) -> dict[str, Any]:
 
 
 def again(error: JudgegenError) -> str:
-    """The command that continues: this one, and with the cap doubled where the cap ended it."""
-    cap = error.cap if isinstance(error, BudgetReached) else None
+    """The command that continues: this one, and with a higher cap where the cap ended it."""
+    cap = error.continues if isinstance(error, BudgetReached) else None
     if cap is None:
         return same_command()
     kept, words = list[str](), iter(sys.argv[1:])
@@ -124,7 +124,7 @@ def again(error: JudgegenError) -> str:
             next(words, None)
         elif not word.startswith("--max-usd="):
             kept.append(word)
-    return command(*kept, "--max-usd", f"{2 * cap.normalize():f}")
+    return command(*kept, "--max-usd", f"{cap.normalize():f}")
 
 
 def same_command() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -185,18 +185,20 @@ def _asks(cost: Cost, *, yes: bool, max_usd: float | None) -> bool:
     """Whether somebody is to be asked before the job is made.
 
     Raises:
-        BudgetReached: the job may cost more than `max_usd`, or nobody knows what it costs.
+        BudgetReached: the job may cost more than `max_usd`.
+        PriceUnknown: nobody knows whether it does.
         SpecError: nobody can be asked, and neither --yes nor a cap allows it.
     """
     from judgegen.cli.confirm import refuse_silence, terminal
-    from judgegen.errors import BudgetReached
+    from judgegen.errors import BudgetReached, PriceUnknown
 
     if max_usd is not None:
-        cap, high = Decimal(str(max_usd)), None if cost.usd is None else cost.usd[1]
-        if high is None or high > cap:
-            may = "has no known price" if high is None else f"may cost ${high:.2f}"
-            said = f"the job {may}, and the cap is ${cap:.2f}; nothing was sent"
-            raise BudgetReached(said, cap=cap if high is None else high)
+        if cost.usd is None:
+            raise PriceUnknown("no price is known for this job, so no cap can hold it: submit without --max-usd")
+        cap, high = Decimal(str(max_usd)), cost.usd[1]
+        if high > cap:
+            said = f"the job may cost ${high:.2f}, and the cap is ${cap:.2f}; nothing was sent"
+            raise BudgetReached(said, continues=high.quantize(Decimal("0.01"), ROUND_CEILING))
     if yes or (max_usd is not None and not terminal()):
         return False
     refuse_silence("a job at the provider costs money")

@@ -188,7 +188,7 @@ def _reached(ledger: Ledger, most: Decimal) -> BudgetReached:
     return BudgetReached(
         f"{_usd(ledger.spent)} of {_usd(ledger.cap)} USD are spent and the next call may cost {_usd(most)}; "
         f"the same command with a higher cap continues",
-        cap=ledger.cap,
+        continues=2 * ledger.cap,
     )
 
 

@@ -124,7 +124,7 @@ def _over(outbox: Outbox, stop: Stop, cap: Decimal | None, *, waits: bool) -> bo
         return not waits
     if left["unsent"] and cap is not None:
         said = f"{left['unsent']} calls do not fit under {cap:f} USD; a higher cap continues"
-        stop.request(BudgetReached(said, cap=cap))
+        stop.request(BudgetReached(said, continues=2 * cap))
     elif left["given_up"]:
         why = f" ({said})" if (said := outbox.why()) else ""
         again = "the same command tries them again"

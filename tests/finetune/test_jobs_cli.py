@@ -89,6 +89,19 @@ def test_a_cap_is_a_word_too(provider: Start, write: Write, cap: str, code: int)
     found, _, err = submit(server, file, "--max-usd", cap)
     assert (found, len(server.jobs)) == (code, int(code == 0)), err
     assert ("the cap is $0.00" in err) == bool(code)
+    if code:
+        again = err.rpartition("--max-usd ")[2].split()[0]
+        assert submit(server, file, "--max-usd", again)[0] == 0, "the printed cap is one that holds the job"
+
+
+def test_no_cap_holds_what_has_no_price(provider: Start, write: Write) -> None:
+    """At Azure prices are nobody's to know: a higher cap would not help, and none is advised."""
+    server, file = provider(), write()
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())  # a byte order mark, which Azure asks for
+    where = ("--provider", "azure", "--base-url", f"{server.url}/openai/v1")
+    code, _, err = finetune("submit", file, "--model", "gpt-4.1-mini", *where, *NOVEMBER, "--max-usd", 5)
+    assert (code, server.jobs) == (2, [])
+    assert "no price is known for this job, so no cap can hold it" in err
 
 
 @pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 8, 0)])
