@@ -1,6 +1,7 @@
 """Says what a job is expected to cost and asks before it is spent, the same way everywhere.
 
-On a terminal somebody is asked; elsewhere it is spent with --yes or under a cap alone. Knows nothing of the counting.
+On a terminal somebody is asked; elsewhere it is spent with --yes or under a cap alone. Of what cannot come to a cent
+nobody is asked. Knows nothing of the counting.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from judgegen.errors import Declined, SpecError
 from judgegen.run.expected import Estimate
 from judgegen.run.session import resolve
 from judgegen.spec import Spec
+
+CENT = Decimal("0.01")
+"""USD: what cannot cost so much is shown, and nobody is asked about it."""
 
 
 def confirm(
@@ -91,5 +95,5 @@ def _made_up(spec: Spec) -> bool:
 
 
 def _costs(found: Estimate) -> bool:
-    """Whether anything is left to pay."""
-    return found.cost_usd["high"] > 0
+    """Whether a cent or more may be left to pay."""
+    return found.cost_usd["high"] >= CENT

@@ -21,7 +21,7 @@ prompts = "prompts.txt"
 [endpoints.server]
 base_url = "http://127.0.0.1:9/v1"
 max_retries = 0
-price = { input = 1, output = 1 }
+price = { input = 20, output = 20 }
 [sampler]
 endpoint = "server"
 model = "small"
@@ -126,9 +126,19 @@ def test_off_a_terminal_money_is_spent_with_a_word_only(judgegen: Command, tmp_p
     assert "JUDGEGEN_NO_SUCH_KEY" in judgegen(*command).stderr
 
 
+@pytest.mark.parametrize(("usd", "asked"), [("0.001", False), ("20", True)])
+def test_less_than_a_cent_needs_no_word(judgegen: Command, tmp_path: Path, usd: str, asked: bool) -> None:
+    """What cannot come to a cent goes on, and its expected cost is shown all the same."""
+    (tmp_path / "run.toml").write_text(RUN_FILE.replace("= 20", f"= {usd}"))
+    (tmp_path / "labelled.jsonl").write_text(LABELLED * 20)
+    done = judgegen("judge", "check", "labelled.jsonl", "--run", "run.toml")
+    assert "expected cost $" in done.stderr or "expected cost <$" in done.stderr
+    assert ("nobody can be asked" in done.stderr) == asked
+
+
 def test_what_the_journal_answers_needs_no_word(judgegen: Command, tmp_path: Path) -> None:
     """A run that has nothing left to pay for goes on by itself."""
-    free = RUN_FILE.replace("input = 1, output = 1", "input = 0, output = 0")
+    free = RUN_FILE.replace("input = 20, output = 20", "input = 0, output = 0")
     for text in (free, free.replace('base_url = "http://127.0.0.1:9/v1"', 'provider = "scripted"')):
         (tmp_path / "run.toml").write_text(text)
         (tmp_path / "prompts.txt").write_text("one\n")
