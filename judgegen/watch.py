@@ -14,7 +14,7 @@ from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
 
 
-class Gate(Protocol):
+class EndpointView(Protocol):
     """The way to one endpoint, to be looked at from any thread."""
 
     def held(self) -> Mapping[str, float]:
@@ -37,7 +37,7 @@ class Watch:
     def capped(self, usd: Decimal | None) -> None:
         """The most that the run folder may cost in all; None without a cap."""
 
-    def gated(self, gates: Mapping[str, Gate]) -> None:
+    def gated(self, gates: Mapping[str, EndpointView]) -> None:
         """Calls go through these from now on, by endpoint."""
 
     def sent(self, call: Call) -> None:

@@ -19,9 +19,9 @@ from judgegen.cli.options import Yes
 if TYPE_CHECKING:
     from judgegen.finetune.book import Book, Entry
     from judgegen.finetune.cost import Cost
-    from judgegen.finetune.order import Order
+    from judgegen.finetune.order import JobOrder
     from judgegen.finetune.submit import Submitted
-    from judgegen.finetune.tuner import Event, Job
+    from judgegen.finetune.tuner import Job, JobEvent
 
 T = TypeVar("T")
 LOST = 3
@@ -110,7 +110,7 @@ def submit(
     whole = {"n_epochs": epochs, "batch_size": batch_size}
     settings = {"beta": beta, **whole, "learning_rate_multiplier": learning_rate_multiplier}
     with ending.told(as_json=as_json):
-        files = plan.Files(train=file, validation=validation, grader=grader)
+        files = plan.JobFiles(train=file, validation=validation, grader=grader)
         named = {"suffix": suffix, "seed": seed, "training_type": training_type}
         order = plan.order_of(files, provider, model, method, today=day, settings=settings, **named)
         cost = plan.cost_of(order, today=day)
@@ -206,7 +206,7 @@ def _asks(cost: Cost, *, yes: bool, max_usd: float | None) -> bool:
 
 
 async def _made(
-    order: Order, base_url: str | None, book: Book, *, again: bool, ask: bool, every: float | None
+    order: JobOrder, base_url: str | None, book: Book, *, again: bool, ask: bool, every: float | None
 ) -> tuple[Submitted, Job]:
     from judgegen.cli import confirm
     from judgegen.finetune import tuner
@@ -268,7 +268,7 @@ def _where(known: tuple[Book, Entry] | None, service: Any, base_url: str | None)
     return (service, base_url) if known is None else (known[1].service, known[1].base_url)
 
 
-def _looked_through(order: Order) -> list[str]:
+def _looked_through(order: JobOrder) -> list[str]:
     """What `judgegen validate` warns of in the files: the user is asked knowing it.
 
     Raises:
@@ -298,7 +298,7 @@ def _show(cost: Cost | None, warnings: list[str], *, aside: bool) -> None:
         print(f"beware: {words}", file=sys.stderr)
 
 
-def _event(event: Event) -> None:
+def _event(event: JobEvent) -> None:
     at = datetime.fromtimestamp(event.created_at, UTC)
     level = "" if event.level == "info" else f"{event.level}: "
     print(f"{at:%H:%M:%S} {level}{event.message}", file=sys.stderr, flush=True)

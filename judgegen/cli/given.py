@@ -66,7 +66,7 @@ def given(path: Path, words: Words) -> object:
     spec = reading.parse(table, where=str(path))
     if made_up:
         _show(table)
-    return short.Written(spec, path)
+    return short.ShortFile(spec, path)
 
 
 def _made_up(path: Path, words: Words) -> dict[str, object]:

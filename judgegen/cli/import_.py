@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from judgegen.exchange.import_ import Imported
 
 
-class Choice(Enum):
+class WhichPairs(Enum):
     """Which pairs are made of several rated answers."""
 
     all = "all"
@@ -45,8 +45,8 @@ def import_(
         str, typer.Option("--encoding", metavar="NAME", help='Of a text file that is not UTF-8, such as "cp1252".')
     ] = "utf-8",
     pairs: Annotated[
-        Choice, typer.Option("--pairs", help="Of several rated answers: all pairs, or the best with the worst.")
-    ] = Choice.all,
+        WhichPairs, typer.Option("--pairs", help="Of several rated answers: all pairs, or the best with the worst.")
+    ] = WhichPairs.all,
     prompt_from_prefix: Annotated[
         bool,
         typer.Option("--prompt-from-prefix", help="Two texts without a prompt: the words both begin with are it."),

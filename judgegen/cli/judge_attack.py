@@ -12,7 +12,7 @@ import typer
 from judgegen.cli.options import Batch, MaxUsd, Prompts, Quiet, Verbose, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
-    from judgegen.study.attack import Attack, Trial
+    from judgegen.study.attack import Attack, Attacked
 
 COLUMNS = ("attack", "judge", "prompts", "won", "share [95 %]", "shown first", "shown second", "lost both", "ties", "")
 
@@ -84,7 +84,7 @@ def lines(done: Attack) -> Iterator[str]:
     yield printed(COLUMNS, map(_cells, done.rows), names=(0, 1), words=(9,))
 
 
-def _cells(row: Trial) -> tuple[str, ...]:
+def _cells(row: Attacked) -> tuple[str, ...]:
     said = (
         ["WINS"] * row.won + ["screened"] * bool(row.screened) + [f"{row.unreadable} unreadable"] * (row.unreadable > 0)
     )

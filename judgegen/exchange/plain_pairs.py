@@ -17,7 +17,7 @@ from judgegen.formats.format import Row
 from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
-from judgegen.sources.columns import Known, known
+from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.readings import EMPTIED, side_columns
 from judgegen.sources.spellings import given, is_plain
@@ -79,7 +79,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> Plan | None:
     )
 
 
-def _odd(table: Known) -> bool:
+def _odd(table: ColumnNames) -> bool:
     listed = table.of("answers") and table.of("scores")
     return bool(table.several or listed) or any(name in table.plain for name in (*_BESIDE, *LABELLED))
 

@@ -17,7 +17,7 @@ from judgegen.errors import PriceUnknown, SpecError
 from judgegen.finetune.rows import Example, Method, examples, method_of
 from judgegen.formats.format import aged
 from judgegen.llm.tokens import PER_MEDIA, encoding_name
-from judgegen.llm.training_prices import Table, Tunable, table
+from judgegen.llm.training_prices import TrainingPrices, Tunable, table
 
 DAYS_A_MONTH = 30
 SOON = timedelta(days=90)
@@ -154,7 +154,7 @@ def running_usd(base: Tunable, load: Load) -> Decimal:
     return (each * load.requests_per_day).scaleb(-6)
 
 
-def ended(base: Tunable, dates: Table, today: date) -> None:
+def ended(base: Tunable, dates: TrainingPrices, today: date) -> None:
     """Nothing while a job can be created and its tune be used.
 
     Raises:
@@ -172,7 +172,7 @@ def ended(base: Tunable, dates: Table, today: date) -> None:
         )
 
 
-def endings(base: Tunable, dates: Table, today: date) -> Iterator[str]:
+def endings(base: Tunable, dates: TrainingPrices, today: date) -> Iterator[str]:
     """What ends within ninety days, and who can no longer begin."""
     if dates.no_new_jobs - today <= SOON:
         left = (dates.no_new_jobs - today).days
@@ -186,7 +186,7 @@ def endings(base: Tunable, dates: Table, today: date) -> Iterator[str]:
     yield from aged("OpenAI's prices and dates", dates.as_of, dates.source, today)
 
 
-def azure_endings(model: str, dates: Table, today: date) -> Iterator[str]:
+def azure_endings(model: str, dates: TrainingPrices, today: date) -> Iterator[str]:
     """Until when Azure trains a model and serves its tunes, as far as it publishes that, and how old the news is."""
     base, azure = dates.find(model), dates.azure
     days = None if base is None else azure.models.get(base.model)
@@ -209,7 +209,7 @@ def estimate(
     method: Method | None = None,
     epochs: int | None = None,
     load: Load | None = None,
-    dates: Table | None = None,
+    dates: TrainingPrices | None = None,
     count: Count | None = None,
 ) -> Cost:
     """What it costs to tune `model` on `file`, and to run the tune under `load`; `count` spares reading the file.
@@ -262,7 +262,7 @@ def unpriced(
     *,
     today: date,
     epochs: int | None = None,
-    dates: Table | None = None,
+    dates: TrainingPrices | None = None,
     count: Count | None = None,
 ) -> Cost:
     """The tokens of a file for Azure, whose prices are not known here: all money is None.
@@ -311,7 +311,7 @@ def _priced(found: Cost, base: Tunable) -> Cost:
     return replace(found, trained=trained, usd=usd)
 
 
-def _tunable(model: str, dates: Table) -> Tunable:
+def _tunable(model: str, dates: TrainingPrices) -> Tunable:
     base = dates.find(model)
     if base is None:
         raise PriceUnknown(

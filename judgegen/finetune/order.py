@@ -22,7 +22,7 @@ TYPES: Mapping[Method, str] = {"dpo": "dpo", "sft": "supervised", "rft": "reinfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class JobOrder:
     """One job, asked for. `settings` are the hyperparameters given; the provider chooses the others.
 
     Attributes:
@@ -68,7 +68,7 @@ class Order:
         }
 
 
-def checked(order: Order) -> Order:
+def checked(order: JobOrder) -> JobOrder:
     """The order, if its options go together.
 
     Raises:
@@ -79,7 +79,7 @@ def checked(order: Order) -> Order:
     return order
 
 
-def _faults(order: Order) -> Any:
+def _faults(order: JobOrder) -> Any:
     if "beta" in order.settings and order.method != "dpo":
         yield f"--beta is a setting of dpo, not of {order.method}"
     if order.suffix is not None and not 1 <= len(order.suffix) <= MOST_SUFFIX:

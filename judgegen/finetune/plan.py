@@ -15,13 +15,13 @@ from typing import Any
 from judgegen.errors import SpecError
 from judgegen.finetune.check import Service, check
 from judgegen.finetune.cost import Cost, ended, estimate, unpriced
-from judgegen.finetune.order import Order, checked, file_digest
+from judgegen.finetune.order import JobOrder, checked, file_digest
 from judgegen.finetune.rows import Method, method_of
 from judgegen.llm.training_prices import table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class JobFiles:
     """What is read from disk. `grader`: for rft; None takes the one beside `train`, as the export writes it."""
 
     train: Path
@@ -30,7 +30,7 @@ class Files:
 
 
 def order_of(
-    files: Files,
+    files: JobFiles,
     service: Service,
     model: str,
     method: Method | None,
@@ -38,7 +38,7 @@ def order_of(
     today: date,
     settings: Mapping[str, int | float | None],
     **named: Any,
-) -> Order:
+) -> JobOrder:
     """The order, its files read through and found fit; `named` are its suffix, seed and training_type.
 
     Raises:
@@ -49,7 +49,7 @@ def order_of(
         ended(base, table(), today)
     chosen = method or _method(files.train, model)
     order = checked(
-        Order(
+        JobOrder(
             service=service,
             model=model,
             method=chosen,
@@ -92,7 +92,7 @@ def _grader(file: Path, given: Path | None, method: Method) -> Mapping[str, Any]
     return found
 
 
-def cost_of(order: Order, *, today: date) -> Cost:
+def cost_of(order: JobOrder, *, today: date) -> Cost:
     """Its tokens and, at OpenAI, its price, with the dates to beware of.
 
     Raises:

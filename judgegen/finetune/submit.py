@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from judgegen.errors import SpecError
 from judgegen.finetune.book import Book, Entry
-from judgegen.finetune.order import Order, file_digest
+from judgegen.finetune.order import JobOrder, file_digest
 from judgegen.finetune.tuner import LOST, Job, Tuner
 
 
@@ -25,7 +25,7 @@ class Submitted:
     findable: bool
 
 
-async def standing(order: Order, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted | None:
+async def standing(order: JobOrder, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted | None:
     """The job that there is for this order, written down; None where one is to be made.
 
     Args:
@@ -43,7 +43,7 @@ async def standing(order: Order, tuner: Tuner, book: Book, *, again: bool = Fals
     return _recorded(order, job, tuner, book, made=False)
 
 
-async def submit(order: Order, tuner: Tuner, book: Book) -> Submitted:
+async def submit(order: JobOrder, tuner: Tuner, book: Book) -> Submitted:
     """Upload, make the job, write it down.
 
     Raises:
@@ -65,7 +65,7 @@ def _same(before: str, now: str) -> str:
     return now
 
 
-def _recorded(order: Order, job: Job, tuner: Tuner, book: Book, *, made: bool) -> Submitted:
+def _recorded(order: JobOrder, job: Job, tuner: Tuner, book: Book, *, made: bool) -> Submitted:
     known = book.find(order.id, tuner.base_url)
     entry = seen(known, job) if known is not None and known.job == job.id else _entry(order, job, tuner.base_url)
     book.put(entry)
@@ -77,7 +77,7 @@ def seen(entry: Entry, job: Job) -> Entry:
     return replace(entry, status=job.status, fine_tuned_model=job.fine_tuned_model)
 
 
-def _entry(order: Order, job: Job, base_url: str) -> Entry:
+def _entry(order: JobOrder, job: Job, base_url: str) -> Entry:
     return Entry(
         order=order.id,
         job=job.id,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused, SpecError
 from judgegen.finetune.check import Service
-from judgegen.finetune.order import METADATA_KEY, Order
+from judgegen.finetune.order import METADATA_KEY, JobOrder
 from judgegen.llm.persist import persist
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class JobEvent:
     """Something that happened to a job."""
 
     id: str
@@ -124,7 +124,7 @@ class Tuner:
 
         return await self._asked(search)
 
-    async def create(self, order: Order, training_file: str, validation_file: str | None) -> Job:
+    async def create(self, order: JobOrder, training_file: str, validation_file: str | None) -> Job:
         """Make the job; when the answer is lost, look for it before asking again."""
         before = await self.find(order.id)
         tried = False
@@ -155,15 +155,15 @@ class Tuner:
 
         return await self._asked(ask)
 
-    async def events(self, job_id: str, seen: set[str]) -> list[Event]:
+    async def events(self, job_id: str, seen: set[str]) -> list[JobEvent]:
         """What happened since those `seen`, oldest first; they are added to it."""
 
-        async def ask() -> list[Event]:
-            found: list[Event] = []
+        async def ask() -> list[JobEvent]:
+            found: list[JobEvent] = []
             async for row in self.client.fine_tuning.jobs.list_events(job_id, limit=100):
                 if row.id in seen:
                     break
-                found.append(Event(id=row.id, created_at=row.created_at, level=row.level, message=row.message))
+                found.append(JobEvent(id=row.id, created_at=row.created_at, level=row.level, message=row.message))
             return found[::-1]
 
         new = await self._asked(ask)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from judgegen.finetune.tuner import Event, Job, Tuner
+from judgegen.finetune.tuner import Job, JobEvent, Tuner
 
 EVERY_S = 15.0
 
 
-async def follow(tuner: Tuner, job_id: str, tell: Callable[[Event], None], *, every: float = EVERY_S) -> Job:
+async def follow(tuner: Tuner, job_id: str, tell: Callable[[JobEvent], None], *, every: float = EVERY_S) -> Job:
     """The job once it is over; `tell` hears of each event once, in order, those from before this call too.
 
     The status is asked for before the events are, so that none is missed that belongs to the end.

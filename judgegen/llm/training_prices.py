@@ -69,7 +69,7 @@ class Azure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class TrainingPrices:
     """The whole file. `closed`: who could no longer start a job, from which day."""
 
     as_of: date
@@ -86,16 +86,16 @@ class Table:
 
 
 @cache
-def table() -> Table:
+def table() -> TrainingPrices:
     """The file that ships with the package."""
     text = (files("judgegen.llm") / "training_prices.toml").read_text(encoding="utf-8")
     return parse(tomllib.loads(text, parse_float=Decimal))
 
 
-def parse(row: Mapping[str, Any]) -> Table:
+def parse(row: Mapping[str, Any]) -> TrainingPrices:
     """The file's TOML as a Table; every figure must name a source that is listed."""
     addresses, platform = row["sources"], row["platform"]
-    return Table(
+    return TrainingPrices(
         as_of=row["as_of"],
         no_new_jobs=platform["no_new_jobs"],
         closed=tuple((step["on"], step["to"]) for step in platform["closed"]),

@@ -44,7 +44,7 @@ _ANSWERS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class NeedAnswer:
     """What a need came to: candidates of a variant, or a judge's opinions."""
 
     candidates: tuple[Candidate, ...] = ()
@@ -74,9 +74,9 @@ class Drawing:
         """What for, as people say it."""
         return f"sampler ({', '.join(self.names)})"
 
-    async def ask(self, send: Send, _: Sequence[Candidate]) -> Answer:
+    async def ask(self, send: Send, _: Sequence[Candidate]) -> NeedAnswer:
         """Its candidates, screened as a run's are."""
-        return Answer(candidates=await pipeline.sample(PROMPT, replace(self.plan, settings=(self.setting,)), send))
+        return NeedAnswer(candidates=await pipeline.sample(PROMPT, replace(self.plan, settings=(self.setting,)), send))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +101,10 @@ class Draws:
         """All who may be asked."""
         return frozenset({self.place})
 
-    async def ask(self, send: Send, _: Sequence[Candidate]) -> Answer:
+    async def ask(self, send: Send, _: Sequence[Candidate]) -> NeedAnswer:
         """Nothing beside the calls: what they say of the settings stands in their answers."""
         await together(ask(send, draw.call) for draw in self.draws)
-        return Answer()
+        return NeedAnswer()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,13 +138,13 @@ class Opinion:
         scoring = (one.name for one in METHODS.values() if one.compares is None and one.scores == kind)
         return next(scoring, way.name) if way.alone and way.scores == kind else way.alone or way.name
 
-    async def ask(self, send: Send, answers: Sequence[Candidate]) -> Answer:
+    async def ask(self, send: Send, answers: Sequence[Candidate]) -> NeedAnswer:
         """What it says of `answers`, or of two of our own where there are no two."""
         assert self.plan.judging is not None
         alone = replace(self.plan.judging.alone(self.asking, self._method), both_orders=False)
         bench = Bench(PROMPT, alone, send, partial(pipeline.lot, PROMPT, self.plan))
         two = list(answers[:2]) if len(answers) > 1 else _own()
-        return Answer(judged=await METHODS[alone.method].ask(bench, two))
+        return NeedAnswer(judged=await METHODS[alone.method].ask(bench, two))
 
 
 Need = Drawing | Draws | Opinion

@@ -27,7 +27,7 @@ from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
 from judgegen.probing.findings import Finding, Shown, findings
-from judgegen.probing.needs import PROMPT, Answer, Drawing, Draws, Need, Opinion, Place, needs
+from judgegen.probing.needs import PROMPT, Drawing, Draws, Need, NeedAnswer, Opinion, Place, needs
 from judgegen.probing.report import Model, Probe, lacks
 from judgegen.records import Candidate, Prompt, Result
 from judgegen.run import live
@@ -49,7 +49,7 @@ class _Heard:
 
     need: Need
     calls: list[tuple[Call, Outcome]] = field(default_factory=list)
-    answer: Answer | None = None
+    answer: NeedAnswer | None = None
     error: JudgegenError | None = None
 
     @property
@@ -227,7 +227,7 @@ async def _all(desk: _Desk, every: Sequence[Need], watch: Watch) -> list[_Heard]
     return heard
 
 
-def _competing(answer: Answer) -> list[Candidate]:
+def _competing(answer: NeedAnswer) -> list[Candidate]:
     return [one for one in answer.candidates if one.refused is None]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import Incomplete, ProviderRefused
 from judgegen.probing.findings import Finding
-from judgegen.probing.needs import Answer, Draws, Need, Opinion
+from judgegen.probing.needs import Draws, Need, NeedAnswer, Opinion
 from judgegen.records import Unreadable
 from judgegen.writer.money import plain
 
@@ -139,7 +139,7 @@ class Probe:
         return pd.DataFrame(rows, columns=["endpoint", "model", "what", "state", "seen", "then"])
 
 
-def lacks(need: Need, answer: Answer, said: str = "") -> list[tuple[str, str, str]]:
+def lacks(need: Need, answer: NeedAnswer, said: str = "") -> list[tuple[str, str, str]]:
     """Why what came to a need is of no use to a run, as (role, why, mend); nothing where it is.
 
     `said`: the provider's words, where it refused.
@@ -158,7 +158,7 @@ def lacks(need: Need, answer: Answer, said: str = "") -> list[tuple[str, str, st
     return [(need.role, why, "name another sampler.model, or look at its words in the journal")]
 
 
-def _unread(answer: Answer, words: str) -> tuple[str, str]:
+def _unread(answer: NeedAnswer, words: str) -> tuple[str, str]:
     """Why nothing that a judge said can be read, and the mend."""
     judged = answer.judged
     assert judged is not None

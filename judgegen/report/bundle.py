@@ -15,7 +15,7 @@ from judgegen.textual import harmless
 from judgegen.writer.files import write_text
 
 
-def write(folders: Sequence[Path], out: Path) -> list[page.Written]:
+def write(folders: Sequence[Path], out: Path) -> list[page.WrittenPage]:
     """Write a page per run and index.html under `out`.
 
     Raises:

@@ -28,7 +28,7 @@ PLACES = {"first": BLUE, "tie": GREY, "second": ORANGE, "unreadable": RED}
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class Plotted:
     """A chart as it stands on a page: its name, its title, what it shows, its numbers, and the chart itself."""
 
     name: str
@@ -111,7 +111,7 @@ class Plots:
         return _coverage(figures.coverage(self._tables))
 
 
-def drawings(tables: Tables) -> list[Drawing]:
+def drawings(tables: Tables) -> list[Plotted]:
     """Every chart that has something to show, in the order in which they are read."""
     plots = Plots(tables)
     shown: list[tuple[str, str, str, Rows, Callable[[], Any]]] = [
@@ -134,7 +134,7 @@ def drawings(tables: Tables) -> list[Drawing]:
         ("coverage", "If only the surer pairs were kept", "Errors that the calibrated judge expects of them.",
          figures.coverage(tables), plots.coverage),
     ]  # fmt: skip
-    return [Drawing(name, title, said, rows, build()) for name, title, said, rows, build in shown if rows]
+    return [Plotted(name, title, said, rows, build()) for name, title, said, rows, build in shown if rows]
 
 
 def _histogram(rows: Rows, title: str, least: float = 0.0) -> Chart:

@@ -24,7 +24,7 @@ PAIR = "pair"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
+class Utterance:
     """What a judge said of one candidate by itself, or of a display: its words, and what they took.
 
     Attributes:
@@ -98,7 +98,7 @@ class Entry:
     chosen: Side | None
     rejected: Side | None
     others: int
-    opinions: tuple[Opinion, ...]
+    opinions: tuple[Utterance, ...]
     p_chosen: float | None = None
     margin: float | None = None
     consistent: bool | None = None
@@ -126,7 +126,7 @@ class Entry:
         return len(won - {None}) > 1
 
 
-def _winner(opinion: Opinion) -> tuple[str, ...] | None:
+def _winner(opinion: Utterance) -> tuple[str, ...] | None:
     """Of which two which one; None for a tie."""
     two = sorted((opinion.first, opinion.second))
     return {"first": (*two, opinion.first), "second": (*two, opinion.second)}.get(opinion.said)
@@ -208,15 +208,15 @@ class _Prompt:
             **figures,
         )
 
-    def _compared(self, keys: Sequence[str]) -> list[Opinion]:
+    def _compared(self, keys: Sequence[str]) -> list[Utterance]:
         """The displays of these two where they met, of all otherwise: a chain of others led from one to the other."""
         two = set(keys)
         met = [v for v in self.verdicts if {v["first"], v["second"]} == two]
         return [self._opinion(v) for v in (met or self.verdicts)]
 
-    def _opinion(self, row: Row) -> Opinion:
+    def _opinion(self, row: Row) -> Utterance:
         known = row["unreadable"] is None
-        return Opinion(
+        return Utterance(
             judge=row["judge"] or "",
             first=row["first"],
             second=row["second"],
@@ -227,10 +227,10 @@ class _Prompt:
             **self._of_calls(row["call_ids"]),
         )
 
-    def _scored(self, candidate: Row) -> Iterator[Opinion]:
+    def _scored(self, candidate: Row) -> Iterator[Utterance]:
         for one in json.loads(candidate["scores"] or "[]"):
             readable = "unreadable" not in one
-            yield Opinion(
+            yield Utterance(
                 judge=one["judge"] or "",
                 first=candidate["candidate"],
                 second="",

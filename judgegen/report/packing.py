@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from judgegen.report.entries import Entry, Opinion, Side
+from judgegen.report.entries import Entry, Side, Utterance
 from judgegen.show.words import said
 from judgegen.textual import clean
 from judgegen.writer.money import plain
@@ -112,7 +112,7 @@ def _side(side: Side | None) -> dict[str, Any] | None:
     )
 
 
-def _opinion(opinion: Opinion) -> dict[str, Any]:
+def _opinion(opinion: Utterance) -> dict[str, Any]:
     return _some(
         {
             "judge": opinion.judge,

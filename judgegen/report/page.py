@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.report import figures, vega
-from judgegen.report.charts import Drawing, drawings
+from judgegen.report.charts import Plotted, drawings
 from judgegen.report.entries import entries
 from judgegen.report.judgment import Remark, remarks, verdict
 from judgegen.report.labelled import agreement
@@ -31,7 +31,7 @@ MOST_BYTES = 4_900_000
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenPage:
     """A page that was written: where, and how many of how many entries it holds."""
 
     path: Path
@@ -39,7 +39,7 @@ class Written:
     of: int
 
 
-def write(folder: Path, out: Path | None = None, *, most_bytes: int = MOST_BYTES) -> Written:
+def write(folder: Path, out: Path | None = None, *, most_bytes: int = MOST_BYTES) -> WrittenPage:
     """Write the page of a run folder to `out`, report.html in it unless given.
 
     Raises:
@@ -48,7 +48,7 @@ def write(folder: Path, out: Path | None = None, *, most_bytes: int = MOST_BYTES
     path = folder / "report.html" if out is None else out
     text, entries_in = page(Tables(folder), most_bytes=most_bytes)
     write_text(path, text)
-    return Written(path, entries_in.held, entries_in.of)
+    return WrittenPage(path, entries_in.held, entries_in.of)
 
 
 def page(tables: Tables, *, most_bytes: int = MOST_BYTES) -> tuple[str, Packed]:
@@ -105,7 +105,7 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def _figure(drawing: Drawing) -> dict[str, Any]:
+def _figure(drawing: Plotted) -> dict[str, Any]:
     """A drawing with its numbers as a table, for those who cannot see it and for paper."""
     heads = list(dict.fromkeys(name for row in drawing.rows for name in row))
     cells = [[_cell(row.get(name)) for name in heads] for row in drawing.rows[:200]]
@@ -116,7 +116,7 @@ def _cell(value: object) -> str:
     return "" if value is None else f"{value:,.4g}" if isinstance(value, float) else harmless(str(value))
 
 
-def _spec(drawing: Drawing) -> dict[str, Any]:
+def _spec(drawing: Plotted) -> dict[str, Any]:
     spec: dict[str, Any] = drawing.chart.to_dict()
     spec.pop("$schema", None)
     return spec

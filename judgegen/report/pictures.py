@@ -19,7 +19,7 @@ CARD = ("flow", "p_chosen", "margin", "wins", "position", "length")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class DrawnFigure:
     """A picture: its name, what it shows, and the SVG."""
 
     name: str
@@ -27,14 +27,14 @@ class Figure:
     svg: str
 
 
-def figures(folder: Path, names: Sequence[str] = CARD) -> list[Figure]:
+def figures(folder: Path, names: Sequence[str] = CARD) -> list[DrawnFigure]:
     """Those of a run's charts that have something to show; none where the extra `report` is not installed."""
     try:
         converter = importlib.import_module("vl_convert")
         found = [drawing for drawing in drawings(Tables(folder)) if drawing.name in names]
     except (ImportError, SpecError):
         return []
-    return [Figure(one.name, f"{one.title}. {one.caption}", _svg(converter, one.chart)) for one in found]
+    return [DrawnFigure(one.name, f"{one.title}. {one.caption}", _svg(converter, one.chart)) for one in found]
 
 
 def _svg(converter: object, chart: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from judgegen.review.queue import Item, a_on_the_left
+from judgegen.review.queue import Queued, a_on_the_left
 from judgegen.show.words import said
 from judgegen.textual import clean
 
@@ -19,7 +19,7 @@ class Tool(Enum):
     argilla = "argilla"
 
 
-def handed(queue: Sequence[Item], to: Tool, *, annotator: str, seed: int) -> str:
+def handed(queue: Sequence[Queued], to: Tool, *, annotator: str, seed: int) -> str:
     """The file: Label Studio's list of tasks, or a JSON record a line as Argilla's `dataset.records.log` takes them.
 
     The sides are shuffled as here; `left_is` says which answer stands left, and nothing says what the judge chose.
@@ -31,7 +31,7 @@ def handed(queue: Sequence[Item], to: Tool, *, annotator: str, seed: int) -> str
     return clean("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def _row(item: Item, *, left: bool) -> dict[str, Any]:
+def _row(item: Queued, *, left: bool) -> dict[str, Any]:
     answers = (item.a, item.b) if left else (item.b, item.a)
     prompt = "\n\n".join(f"{m.get('role', '')}: {said([m])}" for m in item.messages)
     named = {"id": item.id, "prompt": prompt, "response_1": answers[0], "response_2": answers[1]}

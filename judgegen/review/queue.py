@@ -24,7 +24,7 @@ By = Literal["uncertain", "random", "disagreement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Queued:
     """A comparison to be labelled.
 
     Attributes:
@@ -53,7 +53,7 @@ class Item:
         }
 
 
-def items(source: Path, warn: Callable[[str], None]) -> list[Item]:
+def items(source: Path, warn: Callable[[str], None]) -> list[Queued]:
     """Every comparison of a run folder or a labelled file.
 
     Raises:
@@ -68,11 +68,11 @@ def items(source: Path, warn: Callable[[str], None]) -> list[Item]:
     return list({item.id: item for item in found}.values())
 
 
-def _of_file(row: Any) -> Item:
-    return Item(id=row.id, prompt_id=row.id, messages=row.messages, a=row.response_a, b=row.response_b)
+def _of_file(row: Any) -> Queued:
+    return Queued(id=row.id, prompt_id=row.id, messages=row.messages, a=row.response_a, b=row.response_b)
 
 
-def _of_run(found: Iterable[Entry]) -> Iterator[Item]:
+def _of_run(found: Iterable[Entry]) -> Iterator[Queued]:
     for entry in found:
         chosen, rejected = entry.chosen, entry.rejected
         if chosen is None or rejected is None or chosen.refused or rejected.refused:
@@ -83,7 +83,7 @@ def _of_run(found: Iterable[Entry]) -> Iterator[Item]:
         a_first = (int(lot, 16) % 2 == 0) == (chosen.text <= rejected.text)
         a, b = (chosen, rejected) if a_first else (rejected, chosen)
         p = _p(entry, a.key)
-        yield Item(
+        yield Queued(
             id=f"c-{lot}",
             prompt_id=entry.prompt_id,
             messages=entry.messages,
@@ -105,7 +105,7 @@ def _p(entry: Entry, a: str) -> float | None:
     return 0.5 + sum(leans) / len(leans) if leans else None
 
 
-def queue(found: Sequence[Item], count: int, by: By, seed: int) -> list[Item]:
+def queue(found: Sequence[Queued], count: int, by: By, seed: int) -> list[Queued]:
     """`count` of them: those the judge is least sure of, those its verdicts differ on first, or by lot."""
     lots = sorted(found, key=lambda item: hashlib.blake2b(f"{seed}\n{item.id}".encode(), digest_size=8).digest())
     if by == "uncertain":
@@ -115,7 +115,7 @@ def queue(found: Sequence[Item], count: int, by: By, seed: int) -> list[Item]:
     return lots[:count]
 
 
-def a_on_the_left(item: Item, annotator: str, seed: int) -> bool:
+def a_on_the_left(item: Queued, annotator: str, seed: int) -> bool:
     """Which side stands left, by a lot of (seed, annotator, comparison)."""
     lot = hashlib.blake2b(f"{seed}\n{annotator}\n{item.id}".encode("utf-8", "surrogatepass"), digest_size=1)
     return lot.digest()[0] % 2 == 0

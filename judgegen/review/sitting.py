@@ -12,7 +12,7 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.review.labels import Labels
-from judgegen.review.queue import Item, a_on_the_left
+from judgegen.review.queue import Queued, a_on_the_left
 from judgegen.show.words import said
 from judgegen.sources.annotated import standing
 from judgegen.trust import Judged, Vote, lower_bound, report
@@ -37,7 +37,7 @@ class Sitting:
         done: comparisons voted on in this sitting, the last one last: what undo goes by.
     """
 
-    queue: Sequence[Item]
+    queue: Sequence[Queued]
     labels: Labels
     annotator: str
     seed: int = 0
@@ -53,7 +53,7 @@ class Sitting:
         lines = standing(self.labels.lines)
         return {i: line["winner"] for (i, who), line in lines.items() if who == self.annotator and i in self._items}
 
-    def next(self) -> Item | None:
+    def next(self) -> Queued | None:
         """The first that is neither labelled nor skipped."""
         gone = self.mine().keys() | self.skipped
         return next((item for item in self.queue if item.id not in gone), None)
@@ -93,7 +93,7 @@ class Sitting:
             "figures": figures(self.queue, self.labels.lines, self.annotator),
         }
 
-    def _shown(self, item: Item) -> dict[str, Any]:
+    def _shown(self, item: Queued) -> dict[str, Any]:
         left, right = (item.a, item.b) if a_on_the_left(item, self.annotator, self.seed) else (item.b, item.a)
         prompt = [[str(m.get("role", "")), said([m])] for m in item.messages]
         return {"id": item.id, "prompt": prompt, "left": left, "right": right}
@@ -112,7 +112,7 @@ class Sitting:
         }
 
 
-def judged(queue: Iterable[Item], lines: Iterable[Any], annotator: str | None = None) -> list[Judged]:
+def judged(queue: Iterable[Queued], lines: Iterable[Any], annotator: str | None = None) -> list[Judged]:
     """Rows for the figures: every comparison of the queue that somebody labelled (or this one) and the judge read."""
     votes: dict[str, list[Vote]] = {}
     for (name, who), line in standing(lines).items():
@@ -125,7 +125,7 @@ def judged(queue: Iterable[Item], lines: Iterable[Any], annotator: str | None = 
     ]
 
 
-def figures(queue: Sequence[Item], lines: Sequence[Any], annotator: str) -> list[list[str]]:
+def figures(queue: Sequence[Queued], lines: Sequence[Any], annotator: str) -> list[list[str]]:
     """Agreement and κ with their intervals, and how many labels are still wanted: names and words."""
     mine = [row for row in judged(queue, lines, annotator) if row.p is not None]
     if len(mine) < 2:

@@ -21,13 +21,13 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import assumed
-from judgegen.run.expected import BOUNDS, Estimate, Pairs, Portion
+from judgegen.run.expected import BOUNDS, Estimate, ExpectedPairs, Portion
 from judgegen.spec import Endpoint, Spec
 
 Through = Coroutine[Any, Any, Any]
 
 
-class Item(Protocol):
+class Countable(Protocol):
     """A prompt, or whatever else is counted: its id is its lot."""
 
     @property
@@ -36,7 +36,7 @@ class Item(Protocol):
         ...
 
 
-T = TypeVar("T", bound=Item)
+T = TypeVar("T", bound=Countable)
 EVERY = 20_000
 """Up to this many prompts every one is counted."""
 SAMPLE = 2_000
@@ -79,7 +79,7 @@ class Kept:
         self.found += len(result.pairs)
         self.squares += len(result.pairs) ** 2
 
-    def pairs(self, total: int, usual: Mapping[Bound, float] | None) -> Pairs | None:
+    def pairs(self, total: int, usual: Mapping[Bound, float] | None) -> ExpectedPairs | None:
         """Of `total` prompts, by those that are answered, or where they are few by what is `usual`; None: unknown."""
         rate = self._rate() if self.prompts >= FEW else usual
         if rate is None:
@@ -87,7 +87,7 @@ class Kept:
         rest = max(0, total - self.prompts)
         found = {bound: self.found + rate[bound] * rest for bound in BOUNDS}
         basis = f"{self.prompts:,} prompts in the journal" if self.prompts >= FEW else USUALLY
-        return Pairs(found=found, to_come=rate["expected"] * rest, basis=basis)
+        return ExpectedPairs(found=found, to_come=rate["expected"] * rest, basis=basis)
 
     def _rate(self) -> dict[Bound, float]:
         """Pairs of a prompt: the mean with two standard errors, and what one prompt more could make of it."""

@@ -40,7 +40,7 @@ class Portion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
+class ExpectedPairs:
     """Pairs of the whole job with their ends; of them, those `to_come` that are still to be paid for."""
 
     found: Mapping[Bound, float]
@@ -60,7 +60,7 @@ class Estimate:
     hours: float
     rows: tuple[Portion, ...]
     assumptions: tuple[str, ...]
-    pairs: Pairs | None = None
+    pairs: ExpectedPairs | None = None
 
     def usd_per_pair(self, *, batch: bool = False) -> Decimal | None:
         """What a pair to come is expected to cost; None where that is not known."""

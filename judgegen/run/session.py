@@ -24,19 +24,19 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
-from judgegen.run.estimate import Item, count
+from judgegen.run.estimate import Countable, count
 from judgegen.run.expected import Estimate
 from judgegen.run.log import logged
 from judgegen.run.mends import mend
 from judgegen.run.rounds import POLL_S
 from judgegen.spec import Spec, parse, read
-from judgegen.spec.short import Written, written
+from judgegen.spec.short import ShortFile, written
 from judgegen.watch import Watch
 
-T = TypeVar("T", bound=Item)
+T = TypeVar("T", bound=Countable)
 R = TypeVar("R")
 S = TypeVar("S")
-Given = str | Path | Spec | Written | Mapping[str, Any]
+Given = str | Path | Spec | ShortFile | Mapping[str, Any]
 """A run file's path, its table, a Spec, or a run file as the command line changed it."""
 Warn = Callable[[str], None]
 Takes = Callable[[Mapping[str, Any]], bool]
@@ -227,7 +227,7 @@ def resolve(given: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     if isinstance(given, str | Path):
         path = Path(given)
         return read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
-    if isinstance(given, Written):
+    if isinstance(given, ShortFile):
         path = given.path
         return given.spec, path.resolve().parent, Path(out) if out is not None else default_out(path)
     resolved = given if isinstance(given, Spec) else parse(given)
@@ -257,12 +257,12 @@ def said(
     if prompts is None or sampler is None or judge is None:
         raise SpecError("prompts, sampler and judge go together; or give a run file")
     table = written(prompts=str(file.name if file else "rows"), sampler=sampler, judge=judge, variants=tuple(variants))
-    return (Written(parse(table), file) if file else table), rows
+    return (ShortFile(parse(table), file) if file else table), rows
 
 
 def source_of(given: Given) -> Path | None:
     """The file that a run was told by, whole; None where Python told it."""
-    path = given.path if isinstance(given, Written) else given
+    path = given.path if isinstance(given, ShortFile) else given
     return Path(path).resolve() if isinstance(path, str | Path) else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import overload
 
-from judgegen.report.entries import PAIR, Entry, Opinion, Side
+from judgegen.report.entries import PAIR, Entry, Side, Utterance
 from judgegen.show.words import said, shortened
 from judgegen.textual import harmless
 from judgegen.writer.money import plain
@@ -55,7 +55,7 @@ def _about(side: Side) -> str:
     return f"({'; '.join(part for part in parts if part)})"
 
 
-def heard(opinion: Opinion, names: Mapping[str, str] | None = None, *, words: bool = False) -> str:
+def heard(opinion: Utterance, names: Mapping[str, str] | None = None, *, words: bool = False) -> str:
     """Who said what of whom, in words; `names`: letters for the candidates, in brackets that no text has for them."""
     first, second = (f"⟨{names[key]}⟩" if names and key in names else key for key in (opinion.first, opinion.second))
     judge = f"{opinion.judge}, " if opinion.judge else ""

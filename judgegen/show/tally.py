@@ -15,7 +15,7 @@ from decimal import Decimal
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
 from judgegen.textual import harmless
-from judgegen.watch import Gate, Watch
+from judgegen.watch import EndpointView, Watch
 
 RATE_OVER_S = 10.0
 """Calls per second are the mean over the last this many seconds; what holds a run up is what did most of these."""
@@ -71,7 +71,7 @@ class Tally(Watch):
         self._known: Counter[Lane] = Counter()
         self._flying: dict[str, tuple[str, float]] = {}
         self._rate: deque[tuple[float, int]] = deque([(self.began, 0)])
-        self._gates: Mapping[str, Gate] = {}
+        self._gates: Mapping[str, EndpointView] = {}
         self._held: deque[tuple[float, Mapping[Lane, float]]] = deque()
 
     def started(self, *, prompts: int, folder: str) -> None:  # noqa: ARG002 - the hook's signature
@@ -84,7 +84,7 @@ class Tally(Watch):
         """Keep it."""
         self.cap = usd
 
-    def gated(self, gates: Mapping[str, Gate]) -> None:
+    def gated(self, gates: Mapping[str, EndpointView]) -> None:
         """Look at these when asked what holds the run up."""
         self._gates = gates
         self._held = deque([(self.clock(), self._seconds_held())])

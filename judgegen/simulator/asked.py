@@ -20,7 +20,7 @@ from typing import Any, Literal
 from judgegen.simulator import instruction
 from judgegen.simulator.bodies import text_of
 from judgegen.simulator.quoted import Quoted, Shown, compared, quoted
-from judgegen.simulator.verdicts import Level, Piece, Slot, of_schema
+from judgegen.simulator.verdicts import LabelPlace, Level, Piece, of_schema
 
 Kind = Literal["answer", "note", "verdict", "scores"]
 NEEDED: Mapping[Kind, int] = {"verdict": 2, "scores": 1}
@@ -70,7 +70,7 @@ def asked(body: Mapping[str, Any]) -> Asked:
 
 def _formal(found: Quoted, pieces: Sequence[Piece]) -> Asked:
     """What a form asks for: a comparison where it has a slot, else scores; without either nothing can be said."""
-    slots = [piece for piece in pieces if isinstance(piece, Slot)]
+    slots = [piece for piece in pieces if isinstance(piece, LabelPlace)]
     scores = not slots and any(isinstance(piece, Level) for piece in pieces)
     if scores:
         return Asked(kind="scores", shown=found.answers[-1:], pieces=tuple(pieces))
@@ -93,4 +93,4 @@ def _in_words(found: Quoted, told: str, *, as_json: bool) -> Asked:
 
 
 def _is_verdict(form: Sequence[Piece]) -> bool:
-    return any(isinstance(piece, Slot) for piece in form)
+    return any(isinstance(piece, LabelPlace) for piece in form)

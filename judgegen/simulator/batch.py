@@ -21,7 +21,7 @@ from judgegen.simulator.faults import Strikes
 from judgegen.simulator.files import Files, Stored
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
-from judgegen.simulator.tally import Tally
+from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, is_metadata, page, refused
 from judgegen.simulator.work import BatchSettings, Work
 
@@ -33,7 +33,7 @@ class Batches:
         self,
         speaker: Speaker,
         files: Files,
-        tally: Tally,
+        tally: ServerTally,
         settings: BatchSettings,
         strikes: Strikes | None = None,
     ) -> None:

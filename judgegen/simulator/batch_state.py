@@ -92,7 +92,7 @@ class Batch:
         }
 
 
-class Reading:
+class InputFile:
     """An input file, line by line: where its rows begin, their model and tokens, what is wrong with them."""
 
     def __init__(self, most_requests: int) -> None:

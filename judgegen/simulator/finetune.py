@@ -24,7 +24,7 @@ from aiohttp import web
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.files import Files, Stored
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.tally import Tally
+from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.training import FEWEST, Checked, check, hyperparameters, method_of, refusal
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, page, refused
 
@@ -167,7 +167,7 @@ class Tuning:
 class Tunings:
     """The jobs by id."""
 
-    def __init__(self, files: Files, tally: Tally, settings: FinetuneSettings, seed: int) -> None:
+    def __init__(self, files: Files, tally: ServerTally, settings: FinetuneSettings, seed: int) -> None:
         self._files, self._tally, self._settings = files, tally, settings
         self._jobs: dict[str, Tuning] = {}
         self._lots = Lots("tunings", seed)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from judgegen.simulator.quoted import Quoted
-from judgegen.simulator.verdicts import REASON, Level, Piece, Slot, of_schema
+from judgegen.simulator.verdicts import REASON, LabelPlace, Level, Piece, of_schema
 
 VERDICT, RATIONALE = "verdict", "rationale"
-LETTERS = Slot(first="A", second="B", tie="tie")
+LETTERS = LabelPlace(first="A", second="B", tie="tie")
 """What a verdict is where nothing says what it is called."""
 USUAL = (1, 2, 3, 4, 5)
 """The scores there are where nothing says it."""
@@ -56,12 +56,12 @@ def _schema(words: str) -> tuple[Piece, ...] | None:
     return None
 
 
-def _labels(words: str) -> Slot | None:
+def _labels(words: str) -> LabelPlace | None:
     """The labels that are listed for a verdict."""
     labels = list(dict.fromkeys(label for run in _RUN.findall(words) for label in _QUOTED.findall(run)))
     if len(labels) < 2:
         return None
-    return Slot(first=labels[0], second=labels[1], tie=labels[2] if len(labels) > 2 else None)
+    return LabelPlace(first=labels[0], second=labels[1], tie=labels[2] if len(labels) > 2 else None)
 
 
 def _names(words: str) -> tuple[str, ...]:
@@ -72,12 +72,12 @@ def _names(words: str) -> tuple[str, ...]:
     return ()
 
 
-def _called(asked: Quoted) -> Slot:
+def _called(asked: Quoted) -> LabelPlace:
     """The labels as the answers are headed by them."""
     names = [one.name for one in asked.answers[-2:]]
     if len(set(names)) < 2 or not all(names):
         return LETTERS
-    return Slot(first=names[0], second=names[1], tie=LETTERS.tie)
+    return LabelPlace(first=names[0], second=names[1], tie=LETTERS.tie)
 
 
 def _scores(names: Sequence[str], words: str) -> tuple[Piece, ...]:

@@ -60,14 +60,14 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Spoken:
     """One choice's text, its tokens where logprobs are asked for, and whether it came to its end."""
 
     text: str
     tokens: Sequence[Token] = ()
     whole: bool = True
 
-    def within(self, length: int) -> Said:
+    def within(self, length: int) -> Spoken:
         """What fits into `length` characters."""
         if len(self.text) <= length:
             return self
@@ -76,7 +76,7 @@ class Said:
         for token, chances in self.tokens:
             kept.extend([(token, chances)] if len(token) <= room else verdicts.plain(token[:room]))
             room = max(0, room - len(token))
-        return Said(text=self.text[:length], tokens=kept, whole=False)
+        return Spoken(text=self.text[:length], tokens=kept, whole=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class World:
         key = body_digest(body)
         return _completion(body, key, [self._said(what, body, f"{key}/{i}") for i in range(body.get("n") or 1)])
 
-    def _said(self, what: Asked, body: Mapping[str, Any], key: str) -> Said:
+    def _said(self, what: Asked, body: Mapping[str, Any], key: str) -> Spoken:
         if what.kind == "answer":
             return self._sample(body, key)
         if what.kind == "note":
@@ -142,7 +142,7 @@ class World:
         height = _logistic(_logit(shown.quality) + self.settings.length_bias * longer)
         return (self.settings.accuracy, height), (1 - self.settings.accuracy, 1 - height)
 
-    def _sample(self, body: Mapping[str, Any], key: str) -> Said:
+    def _sample(self, body: Mapping[str, Any], key: str) -> Spoken:
         lots = Lots("sampler", self.settings.seed, key)
         noise = 0.06 * (1 + _number(body, "temperature")) * lots.bell()
         quality = min(1.0, max(0.0, self.expected_quality(body) + noise))
@@ -152,7 +152,7 @@ class World:
         if (right := self._right(asked)) is not None and lots.unit() < quality:
             text = f"{text}\n{right}"
         text = prose.broken_off(text, lots) if truncated else text
-        return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else (), whole=not truncated)
+        return Spoken(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else (), whole=not truncated)
 
     def _right(self, asked: str) -> str | None:
         """What is right to say, of the question or of what it ends with: a system message may stand before it."""
@@ -162,7 +162,7 @@ class World:
             _, _, asked = asked.partition("\n\n")
         return None
 
-    def _judge(self, what: Asked, key: str) -> Said:
+    def _judge(self, what: Asked, key: str) -> Spoken:
         lots = Lots("judge", self.settings.seed, key)
         if lots.unit() < self.settings.unreadable_rate:
             tokens = verdicts.plain(lots.one(verdicts.GARBAGE))
@@ -170,13 +170,13 @@ class World:
             tokens = verdicts.verdict(what.pieces, self.odds(*what.shown), lots.unit())
         else:
             tokens = verdicts.scores(what.pieces, self.heights(*what.shown), lots.unit)
-        return Said(text="".join(token for token, _ in tokens), tokens=tokens)
+        return Spoken(text="".join(token for token, _ in tokens), tokens=tokens)
 
-    def _note(self, what: Asked, body: Mapping[str, Any], key: str) -> Said:
+    def _note(self, what: Asked, body: Mapping[str, Any], key: str) -> Spoken:
         """A reference or a checklist; it has no quality, so that no judge takes it for one of the answers."""
         lots = Lots("note", self.settings.seed, key)
         text = (prose.checklist if what.lists else prose.reference)(what.request, lots)
-        return Said(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else ())
+        return Spoken(text=text, tokens=verdicts.plain(text) if body.get("logprobs") else ())
 
 
 def body_digest(body: Mapping[str, Any]) -> str:
@@ -218,7 +218,7 @@ def _logistic(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
-def _completion(body: Mapping[str, Any], key: str, said: Sequence[Said]) -> dict[str, Any]:
+def _completion(body: Mapping[str, Any], key: str, said: Sequence[Spoken]) -> dict[str, Any]:
     choices = [_choice(body, i, one) for i, one in enumerate(said)]
     asked = prompt_tokens(body)
     answered = sum(_tokens(choice["message"]["content"]) for choice in choices)
@@ -233,7 +233,7 @@ def _completion(body: Mapping[str, Any], key: str, said: Sequence[Said]) -> dict
     return {**head, "choices": choices, "usage": usage, "system_fingerprint": "scripted"}
 
 
-def _choice(body: Mapping[str, Any], index: int, said: Said) -> dict[str, Any]:
+def _choice(body: Mapping[str, Any], index: int, said: Spoken) -> dict[str, Any]:
     limit = bodies.limit(body)
     kept = said if limit is None else said.within(limit * CHARACTERS_PER_TOKEN)
     listed = verdicts.logprobs(kept.tokens, body.get("top_logprobs") or 0) if body.get("logprobs") else None

@@ -40,7 +40,7 @@ from judgegen.simulator.faults import Fault, FaultPlan, Strikes, Where
 from judgegen.simulator.files import Files
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
 from judgegen.simulator.scripted import Response, ScriptedProvider
-from judgegen.simulator.tally import Tally
+from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import Handler, body_of, dropped, in_json, nowhere, patient
 from judgegen.simulator.work import BatchSettings
 from judgegen.spec import Scripted
@@ -61,7 +61,7 @@ class Simulator:
         tuning = tuning or FinetuneSettings()
         self.provider = ScriptedProvider(settings)
         self.strikes = None if faults is None else Strikes(faults)
-        self.tally = Tally()
+        self.tally = ServerTally()
         self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
         self.batches = Batches(self.provider.speaker, self.files, self.tally, batches, self.strikes)
@@ -178,7 +178,7 @@ class Served:
     """A running simulator: its base URL (ending in /v1) and what it served."""
 
     url: str
-    tally: Tally
+    tally: ServerTally
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ class Remembered:
         return before > 0
 
 
-class Tally:
+class ServerTally:
     """Counts until they are reset. `paid` holds what each batch row (by custom_id) and each body was answered."""
 
     def __init__(self) -> None:

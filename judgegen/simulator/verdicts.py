@@ -35,7 +35,7 @@ _TOKEN = re.compile(r'"|\s*[^"\s]+|\s+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class LabelPlace:
     """Where a verdict's label goes; `tie` is None where a tie is not on offer."""
 
     first: str
@@ -90,7 +90,7 @@ class Level:
         return found
 
 
-Piece = str | Slot | Level
+Piece = str | LabelPlace | Level
 Token = tuple[str, Mapping[str, float]]
 """A token and the probability of each token that could have stood there."""
 
@@ -139,7 +139,7 @@ def _label(values: Any) -> Iterator[Piece]:
         return
     first, second, *rest = (json.dumps(value)[1:-1] for value in values)
     yield '"'
-    yield Slot(first=first, second=second, tie=rest[-1] if rest else None)
+    yield LabelPlace(first=first, second=second, tie=rest[-1] if rest else None)
     yield '"'
 
 
@@ -180,7 +180,7 @@ def _between(schema: Mapping[str, Any], *, whole: bool) -> Piece:
 
 def verdict(pieces: Sequence[Piece], odds: Odds, unit: float) -> list[Token]:
     """The reply that compares, with one verdict drawn by `unit` in every slot and the middle in every level."""
-    slots = [piece for piece in pieces if isinstance(piece, Slot)]
+    slots = [piece for piece in pieces if isinstance(piece, LabelPlace)]
     fair = odds if all(slot.tie is not None for slot in slots) else odds.without_tie()
     drawn = fair.drawn(unit)
     return _spoken(pieces, lambda slot: (getattr(slot, drawn), _chances(slot, fair)), lambda level: plain(level.middle))
@@ -199,18 +199,18 @@ def scores(pieces: Sequence[Piece], mixture: Sequence[tuple[float, float]], unit
 
 
 def _spoken(
-    pieces: Sequence[Piece], said: Callable[[Slot], Token], scored: Callable[[Level], list[Token]]
+    pieces: Sequence[Piece], said: Callable[[LabelPlace], Token], scored: Callable[[Level], list[Token]]
 ) -> list[Token]:
     found: list[Token] = []
     for piece in pieces:
-        if isinstance(piece, Slot):
+        if isinstance(piece, LabelPlace):
             found.append(said(piece))
         else:
             found.extend(scored(piece) if isinstance(piece, Level) else plain(piece))
     return found
 
 
-def _chances(slot: Slot, odds: Odds) -> dict[str, float]:
+def _chances(slot: LabelPlace, odds: Odds) -> dict[str, float]:
     chances = {slot.first: odds.first, slot.second: odds.second}
     return chances if slot.tie is None else {**chances, slot.tie: odds.tie}
 

@@ -16,7 +16,7 @@ from judgegen.spec import Scripted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Mishap:
     """One way for a request to fail. `error` is None where the connection is dropped."""
 
     error: Problem | None
@@ -39,20 +39,20 @@ class Fault:
         return self.error.payload()
 
 
-def _server(status: int, message: str, code: str | None = None) -> Fault:
-    return Fault(error=Problem(message=message, status=status, type="server_error", code=code))
+def _server(status: int, message: str, code: str | None = None) -> Mishap:
+    return Mishap(error=Problem(message=message, status=status, type="server_error", code=code))
 
 
-def _busy(message: str, code: str, headers: Mapping[str, str]) -> Fault:
+def _busy(message: str, code: str, headers: Mapping[str, str]) -> Mishap:
     error = Problem(message=message, status=429, type="rate_limit_error", code=code)
-    return Fault(error=error, headers=headers, at_once=True)
+    return Mishap(error=error, headers=headers, at_once=True)
 
 
 FAULTS = (
     _server(500, "The server had an error while processing your request."),
     _server(503, "The engine is currently overloaded.", "server_is_overloaded"),
     _busy("Slow down.", "slow_down", {"retry-after-ms": "50"}),
-    Fault(error=None),
+    Mishap(error=None),
 )
 """Each as likely as the others."""
 
@@ -74,12 +74,12 @@ class Weather:
         mean = self._settings.latency_s
         return mean * (0.5 + self._lots.unit()) if mean else 0.0
 
-    def fault(self) -> Fault | None:
+    def fault(self) -> Mishap | None:
         """What this request fails with; None when it does not."""
         rate = self._settings.fault_rate
         return self._lots.one(FAULTS) if rate and self._lots.unit() < rate else None
 
-    def throttle(self, now: float) -> Fault | None:
+    def throttle(self, now: float) -> Mishap | None:
         """A 429 when there is no room under `rpm`; None, and the room taken, when there is."""
         rpm = self._settings.rpm
         if rpm is None:

@@ -17,13 +17,13 @@ from typing import IO, Any
 
 from judgegen.llm.calls import digest
 from judgegen.simulator.altered import altered, refused
-from judgegen.simulator.batch_state import Batch, Reading, Status
+from judgegen.simulator.batch_state import Batch, InputFile, Status
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Fault, Strikes
 from judgegen.simulator.files import MOST_BATCH_BYTES, Files
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
-from judgegen.simulator.tally import Tally
+from judgegen.simulator.tally import ServerTally
 
 SLICE = 20
 """Rows that are answered before other requests have their turn."""
@@ -66,7 +66,7 @@ class Work:
         settings: BatchSettings,
         speaker: Speaker,
         files: Files,
-        tally: Tally,
+        tally: ServerTally,
         enqueued: Callable[[str | None], int],
         strikes: Strikes | None = None,
     ) -> None:
@@ -101,8 +101,8 @@ class Work:
             batch.files[name] = self._files.keep_results(path, f"{batch.id}_{name}.jsonl")
         batch.enter("cancelled" if batch.cancelled.is_set() else end)
 
-    async def _read(self) -> Reading:
-        reading, offset = Reading(self._settings.most_requests), 0
+    async def _read(self) -> InputFile:
+        reading, offset = InputFile(self._settings.most_requests), 0
         with self._input() as lines:
             for number, line in enumerate(lines, start=1):
                 reading.take(number, offset, line)
@@ -113,7 +113,7 @@ class Work:
         self._admit(reading)
         return reading
 
-    def _admit(self, reading: Reading) -> None:
+    def _admit(self, reading: InputFile) -> None:
         """Take up the model's enqueued tokens, or fail for want of room."""
         most = self._settings.enqueued_tokens
         if most is not None and self._enqueued(reading.model) + reading.tokens > most:

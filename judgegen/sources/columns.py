@@ -113,7 +113,7 @@ class Several:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class ColumnNames:
     """What the columns of a row may say.
 
     Attributes:
@@ -146,7 +146,7 @@ def plain_name(name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def known(names: tuple[str, ...], mapped: Mapped = ()) -> Known:
+def known(names: tuple[str, ...], mapped: Mapped = ()) -> ColumnNames:
     """What the columns `names` may say."""
     own = dict(mapped)
     values = {value: key for key, value in own.items() if key in _VALUES}
@@ -159,7 +159,7 @@ def known(names: tuple[str, ...], mapped: Mapped = ()) -> Known:
         several = Several(columns=(own["response_a"], own["response_b"]), tokens=("a", "b"), stem="response")
     tokens = several.tokens if several else ("chosen", "rejected")
     stem = several.stem if several else "response"
-    return Known(
+    return ColumnNames(
         by={meaning: columns for meaning, columns in by.items() if columns},
         plain=plain,
         several=several,

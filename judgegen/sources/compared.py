@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import STRENGTHS, Known, Several, plain_name
+from judgegen.sources.columns import STRENGTHS, ColumnNames, Several, plain_name
 from judgegen.sources.questions import parted as system_and_turns
 from judgegen.sources.questions import question
 from judgegen.sources.readings import Answer, Names, Reading, models, parted, rated, side, side_columns
@@ -22,7 +22,7 @@ _ONE_HOT = (
 _ANNOTATORS = 9
 
 
-def compared(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | None:
+def compared(cells: Mapping[str, Any], table: ColumnNames, names: Names) -> Reading | None:
     """The comparison in a row, None where it is of another kind.
 
     Raises:
@@ -47,7 +47,7 @@ def compared(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | 
     return Reading(kind="comparison", asked=asked, answers=answers, votes=votes, strength=strength, used=used)
 
 
-def _chats(cells: Mapping[str, Any], table: Known, several: Several) -> tuple[list[Chat], Mapping[str, Any]]:
+def _chats(cells: Mapping[str, Any], table: ColumnNames, several: Several) -> tuple[list[Chat], Mapping[str, Any]]:
     """The two answers or chats. Where prompt and answers are lists of texts, one a turn, they are whole chats."""
     prompt = next((name for name in table.of("prompt") if name in cells), None)
     chats = turned(cells, prompt, several) if prompt is not None else None
@@ -81,7 +81,7 @@ def _turn(asked: str | None, answer: str | None) -> Chat:
     return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
 
 
-def _to_turn(chats: list[Chat], cells: Mapping[str, Any], table: Known) -> list[Chat]:
+def _to_turn(chats: list[Chat], cells: Mapping[str, Any], table: ColumnNames) -> list[Chat]:
     """The chats up to the turn that was judged, where a column says which that is."""
     name = next((name for name in table.of("turn") if isinstance(cells.get(name), int)), None)
     if name is None:
@@ -97,7 +97,7 @@ def _until(chat: Chat, turn: int) -> Chat:
 
 
 def _votes(
-    cells: Mapping[str, Any], table: Known, names: Names, several: Several, scores: list[tuple[float, ...]]
+    cells: Mapping[str, Any], table: ColumnNames, names: Names, several: Several, scores: list[tuple[float, ...]]
 ) -> tuple[tuple[Vote, ...], float | None, frozenset[str]]:
     """The votes, their strength, and the columns they stood in.
 
@@ -118,7 +118,7 @@ def _votes(
 
 
 def _stated(
-    cells: Mapping[str, Any], table: Known, names: Names, several: Several
+    cells: Mapping[str, Any], table: ColumnNames, names: Names, several: Several
 ) -> Iterator[tuple[str, tuple[Vote, ...], float | None]]:
     values = {**names.values, **table.values}
     named = tuple(models(cells, table))
@@ -163,7 +163,7 @@ def _strong(value: Any, name: str, most: float) -> tuple[tuple[Vote, ...], float
     return (("tie",) if number == 0 else ("A",) if number < 0 else ("B",)), round(abs(number) / most, 6)
 
 
-def _by_score(cells: Mapping[str, Any], table: Known, several: Several, scores: list[tuple[float, ...]]) -> Vote:
+def _by_score(cells: Mapping[str, Any], table: ColumnNames, several: Several, scores: list[tuple[float, ...]]) -> Vote:
     told = [(name, cells[name]) for name in table.of("winner") if name in cells and name not in several.columns]
     if told:
         name, value = told[0]

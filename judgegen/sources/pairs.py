@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import Known
+from judgegen.sources.columns import ColumnNames
 from judgegen.sources.questions import folded, question
 from judgegen.sources.readings import (
     Answer,
@@ -26,7 +26,7 @@ LABELLED = ("status", "winner", "label", "preference", "is_tie", "tie")
 """Columns beside a pair that may say that it is none."""
 
 
-def pair(cells: Mapping[str, Any], table: Known) -> Reading | None:
+def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     """The pair in a row, None where it is of another kind.
 
     Raises:
@@ -59,7 +59,7 @@ def pair(cells: Mapping[str, Any], table: Known) -> Reading | None:
     return Reading(kind="pair", asked=asked, answers=tuple(answers), better=len(chosen), used=used)
 
 
-def _ended(cells: Mapping[str, Any], table: Known) -> str | None:
+def _ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:
     """The column of a chat that ends with an answer."""
     for name in table.of("chat"):
         value = spellings.unwrapped(cells.get(name), name)
@@ -75,7 +75,7 @@ def _sides(value: Any, name: str) -> list[Chat]:
     return [side(value, name)]
 
 
-def _after_mark(cells: Mapping[str, Any], table: Known) -> bool:
+def _after_mark(cells: Mapping[str, Any], table: ColumnNames) -> bool:
     """Whether the prompt is a transcript, behind whose last mark answers begin with a blank."""
     name = first(cells, table, "prompt")
     return name is not None and isinstance(cells[name], str) and spellings.is_transcript(cells[name])
@@ -85,7 +85,7 @@ def _stripped(chat: Chat) -> Chat:
     return [{**m, "content": m["content"].strip()} if isinstance(m.get("content"), str) else m for m in chat]
 
 
-def _without_copies(cells: Mapping[str, Any], table: Known, good: str, chosen: list[Chat]) -> Mapping[str, Any]:
+def _without_copies(cells: Mapping[str, Any], table: ColumnNames, good: str, chosen: list[Chat]) -> Mapping[str, Any]:
     """The row without a chat that only repeats the chosen side."""
     kept = dict(cells)
     for name in table.of("chat"):
@@ -103,7 +103,7 @@ def _without_copies(cells: Mapping[str, Any], table: Known, good: str, chosen: l
     return kept
 
 
-def _scored(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -> list[Answer]:
+def _scored(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> list[Answer]:
     """The two sides with their ratings and models.
 
     Raises:
@@ -126,7 +126,7 @@ def _scored(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -> list[A
     ]
 
 
-def _of_generations(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -> list[tuple[float, float]]:
+def _of_generations(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> list[tuple[float, float]]:
     """The ratings of the sides in a list of all answers that stands beside a list of their ratings."""
     texts, numbers = (next((cells[n] for n in table.of(m) if n in cells), None) for m in ("answers", "scores"))
     if not isinstance(texts, list) or not isinstance(numbers, list) or len(texts) != len(numbers):
@@ -136,7 +136,7 @@ def _of_generations(cells: Mapping[str, Any], table: Known, chats: list[Chat]) -
     return [] if chosen is None or rejected is None else [(chosen, rejected)]
 
 
-def _check_labels(cells: Mapping[str, Any], table: Known, sides: set[str]) -> None:
+def _check_labels(cells: Mapping[str, Any], table: ColumnNames, sides: set[str]) -> None:
     """Refuse a row whose label says that its pair is none.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.sources import spellings
-from judgegen.sources.columns import Known
+from judgegen.sources.columns import ColumnNames
 from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
 
@@ -79,7 +79,7 @@ def _one(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[st
     return second if first is None else first
 
 
-def question(cells: Mapping[str, Any], table: Known, sides: frozenset[str] = frozenset()) -> Question:
+def question(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str] = frozenset()) -> Question:
     """What a row asks, in the columns that are no `sides`; without turns where none of them says it.
 
     Raises:
@@ -102,7 +102,7 @@ def question(cells: Mapping[str, Any], table: Known, sides: frozenset[str] = fro
     )
 
 
-def _asked(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> tuple[Chat, frozenset[str]]:
+def _asked(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]) -> tuple[Chat, frozenset[str]]:
     written, used = _written(cells, table, sides)
     for name in table.of("chat"):
         if name in sides or name in used or name not in cells:
@@ -119,7 +119,7 @@ def _asked(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> tup
     return written, used
 
 
-def _written(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> tuple[Chat, frozenset[str]]:
+def _written(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]) -> tuple[Chat, frozenset[str]]:
     """The chat in a prompt's column."""
     mapped = table.of("prompt")
     if len(mapped) == 1 and "+" in mapped[0] and mapped[0] not in cells:
@@ -170,7 +170,7 @@ def _user(words: str) -> Chat:
 
 
 def _with_input(
-    chat: Chat, used: frozenset[str], name: str, cells: Mapping[str, Any], table: Known, sides: frozenset[str]
+    chat: Chat, used: frozenset[str], name: str, cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]
 ) -> tuple[Chat, frozenset[str]]:
     """Alpaca's `input` under its instruction. Beside any other prompt that does not hold it, there is no telling.
 
@@ -201,7 +201,7 @@ def _before(history: list[Any]) -> Chat:
     return turns
 
 
-def _system(cells: Mapping[str, Any], table: Known) -> tuple[str, str] | None:
+def _system(cells: Mapping[str, Any], table: ColumnNames) -> tuple[str, str] | None:
     for name in table.of("system"):
         value = cells.get(name)
         if isinstance(value, list) and len(value) == 1:
@@ -218,7 +218,7 @@ def _system(cells: Mapping[str, Any], table: Known) -> tuple[str, str] | None:
     return None
 
 
-def _tools(cells: Mapping[str, Any], table: Known) -> list[Any] | None:
+def _tools(cells: Mapping[str, Any], table: ColumnNames) -> list[Any] | None:
     """Tool definitions as a list, from a list or from JSON text; None where there is no such column."""
     for name in table.of("tools"):
         value = cells.get(name)
@@ -235,7 +235,7 @@ def _tools(cells: Mapping[str, Any], table: Known) -> list[Any] | None:
     return None
 
 
-def _reference(cells: Mapping[str, Any], table: Known, sides: frozenset[str]) -> tuple[str, str] | None:
+def _reference(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]) -> tuple[str, str] | None:
     found = ((name, cells.get(name)) for name in table.of("reference") if name not in sides)
     texts = ((name, str(value) if type(value) is int else value) for name, value in found)
     return next(((name, value) for name, value in texts if isinstance(value, str) and optional(value)), None)

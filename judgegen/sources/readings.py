@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import Known
+from judgegen.sources.columns import ColumnNames
 from judgegen.sources.questions import Question
 from judgegen.sources.rows import NoPreference, RowError, kind
 from judgegen.sources.spellings import Chat
@@ -73,7 +73,7 @@ class Names:
     mapped: tuple[tuple[str, str], ...] = ()
 
 
-def first(cells: Mapping[str, Any], table: Known, *meanings: str) -> str | None:
+def first(cells: Mapping[str, Any], table: ColumnNames, *meanings: str) -> str | None:
     """The likeliest column that says something of the first of these meanings that any column has."""
     return next((name for meaning in meanings for name in table.of(meaning) if name in cells), None)
 
@@ -156,7 +156,7 @@ def _check(chat: Chat) -> None:
         raise RowError("a side does not begin and end with the assistant")
 
 
-def rated(cells: Mapping[str, Any], table: Known) -> list[tuple[float, ...]]:
+def rated(cells: Mapping[str, Any], table: ColumnNames) -> list[tuple[float, ...]]:
     """Every set of ratings that stands in columns of its own, one number for each side."""
     found = []
     for columns in table.side_scores:
@@ -166,12 +166,12 @@ def rated(cells: Mapping[str, Any], table: Known) -> list[tuple[float, ...]]:
     return found
 
 
-def models(cells: Mapping[str, Any], table: Known) -> list[str | None]:
+def models(cells: Mapping[str, Any], table: ColumnNames) -> list[str | None]:
     """The models' names for each side, None where a row has none."""
     found = [cells.get(name) if name else None for name in table.side_models]
     return [model if isinstance(model, str) else None for model in found]
 
 
-def side_columns(table: Known) -> frozenset[str]:
+def side_columns(table: ColumnNames) -> frozenset[str]:
     """The columns that say something of one side."""
     return frozenset(name for row in (*table.side_scores[:1], table.side_models) for name in row if name)

@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from judgegen.sources import spellings
-from judgegen.sources.columns import Known, known
+from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.compared import compared, turned
 from judgegen.sources.pairs import pair
 from judgegen.sources.questions import Question, question
@@ -39,7 +39,7 @@ def read(row: Mapping[str, Any], names: Names) -> tuple[Reading, dict[str, Any]]
     return found, cells
 
 
-def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], Known]:
+def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], ColumnNames]:
     """A row's cells that say something, out of their wrapping, and what their columns may say."""
     row = unpacked(row)
     for column in (part for _, columns in names.mapped for part in columns.split("+")):
@@ -80,7 +80,7 @@ def answered(cells: Mapping[str, Any], names: Names) -> str | None:
 
 
 def _whole(
-    sides: frozenset[str], cells: Mapping[str, Any], table: Known, end: str | None
+    sides: frozenset[str], cells: Mapping[str, Any], table: ColumnNames, end: str | None
 ) -> tuple[Mapping[str, Any], list[spellings.Chat]]:
     """The row without a prompt that is one text a turn, and the whole chats among its sides and in `end`."""
     prompt = first(cells, table, "prompt")
@@ -163,7 +163,7 @@ def _nothing_asked(cells: Mapping[str, Any], names: Names) -> str:
     return f"no prompt: the columns are {quoted(list(cells))}; name it under [columns], like prompt = 'q'"
 
 
-def _nothing(cells: Mapping[str, Any], table: Known) -> str:
+def _nothing(cells: Mapping[str, Any], table: ColumnNames) -> str:
     asks = first(cells, table, "prompt", "chat") is not None
     lacks = "no answer beside its prompt" if asks else "no prompt and no answer known by its name"
     return f"{lacks}: the columns are {quoted(list(cells))}; name them, like --map prompt=q,chosen=good"

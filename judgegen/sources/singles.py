@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import Known, Several
+from judgegen.sources.columns import ColumnNames, Several
 from judgegen.sources.questions import question
 from judgegen.sources.readings import Answer, Names, Reading, first, parted, rated, side
 from judgegen.sources.rows import NoPreference, RowError, quoted
@@ -16,7 +16,7 @@ _RANKS = ("rank",)
 _SCORES = ("fine-grained_score", "score", "rating", "overall_score", "reward")
 
 
-def ranked(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | None:
+def ranked(cells: Mapping[str, Any], table: ColumnNames, names: Names) -> Reading | None:
     """Several answers with their ratings or ranks, None where a row is of another kind.
 
     Raises:
@@ -40,7 +40,7 @@ def ranked(cells: Mapping[str, Any], table: Known, names: Names) -> Reading | No
 
 def _several(
     cells: Mapping[str, Any],
-    table: Known,
+    table: ColumnNames,
     used: frozenset[str],
     given: list[Any],
     scores: list[float],
@@ -67,7 +67,7 @@ def _model(one: Any) -> str | None:
 
 
 def _rates(
-    cells: Mapping[str, Any], table: Known, given: list[Any]
+    cells: Mapping[str, Any], table: ColumnNames, given: list[Any]
 ) -> tuple[list[float] | None, bool, frozenset[str], frozenset[tuple[int, int]]]:
     """The ratings of listed answers, whether they are ranks, their columns, and what another rating contradicts."""
     for meaning, is_rank in (("ranks", True), ("scores", False)):
@@ -103,7 +103,9 @@ def _doubts(sets: list[list[float]]) -> frozenset[tuple[int, int]]:
     )
 
 
-def _chosen(cells: Mapping[str, Any], table: Known, names: Names, name: str, given: list[Any], chosen: str) -> Reading:
+def _chosen(
+    cells: Mapping[str, Any], table: ColumnNames, names: Names, name: str, given: list[Any], chosen: str
+) -> Reading:
     """Two listed answers and which of them was chosen, counted from 0."""
     two = Several(columns=(f"{name} 0", f"{name} 1"), tokens=("0", "1"), stem=name)
     vote = verdicts.vote(cells[chosen], two, {**names.values, **table.values})
@@ -116,7 +118,7 @@ def _chosen(cells: Mapping[str, Any], table: Known, names: Names, name: str, giv
     return Reading(kind="comparison", asked=asked, answers=answers, votes=(vote,), used=used)
 
 
-def _numbered(cells: Mapping[str, Any], table: Known, several: Several) -> Reading:
+def _numbered(cells: Mapping[str, Any], table: ColumnNames, several: Several) -> Reading:
     """More than two answers in numbered columns, with a rating or rank in numbered columns of their own."""
     scores = rated(cells, table)
     if not scores or any(name not in cells for name in several.columns):
@@ -125,7 +127,7 @@ def _numbered(cells: Mapping[str, Any], table: Known, several: Several) -> Readi
     return _several(cells, table, frozenset(several.columns), given, list(scores[0]), ranks=False)
 
 
-def single(cells: Mapping[str, Any], table: Known) -> Reading | None:
+def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     """One answer, None where there is none.
 
     Raises:
@@ -149,7 +151,7 @@ def single(cells: Mapping[str, Any], table: Known) -> Reading | None:
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
 
 
-def ended(cells: Mapping[str, Any], table: Known) -> str | None:
+def ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:
     """The column of a chat that ends with an answer, among chats' and prompts' columns."""
     for name in (*table.of("chat"), *table.of("prompt")):
         value = spellings.unwrapped(cells.get(name), name)
@@ -160,7 +162,7 @@ def ended(cells: Mapping[str, Any], table: Known) -> str | None:
     return None
 
 
-def _wanted(cells: Mapping[str, Any], table: Known, answer: str) -> tuple[bool | None, str | None]:
+def _wanted(cells: Mapping[str, Any], table: ColumnNames, answer: str) -> tuple[bool | None, str | None]:
     """Whether a row says that its answer is wanted, and the column that says so."""
     labels = [name for name in table.of("label") if name in cells and name != answer]
     status = table.plain.get("status")

@@ -30,7 +30,7 @@ USUAL, WITHOUT_TEMPERATURE = ("focused", "loose"), ("terse", "thorough")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ShortFile:
     """A run file as it holds here: read from `path` and changed, or written for the prompts that lie there."""
 
     spec: Spec

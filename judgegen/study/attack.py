@@ -51,7 +51,7 @@ TOLERATED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Attacked:
     """One attack before one judge.
 
     Attributes:
@@ -102,7 +102,7 @@ class Attack:
         folder: where the journal is.
     """
 
-    rows: tuple[Trial, ...]
+    rows: tuple[Attacked, ...]
     prompts: int
     unanswered: int
     incomplete: int
@@ -351,8 +351,8 @@ def _scored(match: Match) -> str:
     return "tie" if match.p == 0.5 else "won" if match.p < 0.5 else "lost"
 
 
-def _row(name: str, judge: str, counts: Counter[str]) -> Trial:
-    return Trial(
+def _row(name: str, judge: str, counts: Counter[str]) -> Attacked:
+    return Attacked(
         attack=name,
         judge=judge,
         **{key: counts[key] for key in ("n", "screened", "wins", "lost_both", "ties", "unreadable")},

@@ -10,13 +10,13 @@ from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map
 from judgegen.trust.figures import Figure, lower_bound, wilson
 from judgegen.trust.gate import Gate, Over, evidence, gate, promised, threshold
 from judgegen.trust.judged import Judged, Order, Side, Vote, judged, majority, mean_p
-from judgegen.trust.report import Accuracy, Bin, Cut, Report, report
+from judgegen.trust.report import Accuracy, Bin, CurvePoint, Report, report
 
 __all__ = [
     "Accuracy",
     "Bin",
     "CalibrationMap",
-    "Cut",
+    "CurvePoint",
     "Figure",
     "Gate",
     "Judged",

@@ -40,7 +40,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class CurvePoint:
     """One point of the risk-coverage curve: pairs whose chosen side has at least this probability.
 
     Coverage is of the pairs that humans decided; accuracy is of the kept ones; the risk is 1 - accuracy.
@@ -99,7 +99,7 @@ class Report:
     usd_per_1000: Figure
     seconds_per_1000: Figure
     reliability: tuple[Bin, ...]
-    risk_coverage: tuple[Cut, ...]
+    risk_coverage: tuple[CurvePoint, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able: figures as {value, low, high}, tables as lists of objects."""
@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
         return value.to_dict()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Accuracy | Bin | Cut):
+    if isinstance(value, Accuracy | Bin | CurvePoint):
         return {name: _plain(getattr(value, name)) for name in value.__slots__}
     return value
 
@@ -144,7 +144,7 @@ def report(rows: Sequence[Judged], *, seed: int = 0, resamples: int = 1000, conf
         if (said := found[f"said{i}"].value) is not None
     )
     curve = tuple(
-        Cut(threshold=float(cut), coverage=found[f"coverage{i}"], accuracy=found[f"accuracy{i}"])
+        CurvePoint(threshold=float(cut), coverage=found[f"coverage{i}"], accuracy=found[f"accuracy{i}"])
         for i, cut in enumerate(cuts)
     )
     return _report(len(rows), len(set(groups)), found, position, bins, curve)
@@ -156,7 +156,7 @@ def _report(
     found: dict[str, Figure],
     position: tuple[Figure, Figure],
     bins: tuple[Bin, ...],
-    curve: tuple[Cut, ...],
+    curve: tuple[CurvePoint, ...],
 ) -> Report:
     def get(name: str) -> Figure:
         return found.get(name, Figure())

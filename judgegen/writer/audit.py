@@ -32,7 +32,7 @@ ROWS_PER_GROUP, CHARACTERS_PER_GROUP = 5_000, 16_000_000
 Row = dict[str, Any]
 
 
-class Table:
+class AuditTable:
     """One Parquet file being written beside its place."""
 
     def __init__(self, path: Path, schema: pa.Schema, stamp: Mapping[str, str]) -> None:
@@ -78,10 +78,10 @@ class Audit:
 
     def __init__(self, folder: Path, stamp: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, AuditTable] = {}
         try:
             for name, schema in TABLES.items():
-                self._tables[name] = Table(folder / f"{name}.parquet", schema, stamp)
+                self._tables[name] = AuditTable(folder / f"{name}.parquet", schema, stamp)
         except BaseException:
             self.abandon()
             raise

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from judgegen.errors import ProviderRefused, SpecError
 from judgegen.finetune import tuner as tuners
 from judgegen.finetune.book import Book, Entry, book_of, entry_named
-from judgegen.finetune.order import Order
-from judgegen.finetune.plan import Files, cost_of, order_of
+from judgegen.finetune.order import JobOrder
+from judgegen.finetune.plan import JobFiles, cost_of, order_of
 from judgegen.finetune.submit import Submitted, standing, submit
-from judgegen.finetune.tuner import Event, Job, Tuner
+from judgegen.finetune.tuner import Job, JobEvent, Tuner
 from judgegen.finetune.watch import follow
 from judgegen.simulator.wire import dropped, in_json
 
@@ -39,8 +39,8 @@ def order(
     validation: Path | None = None,
     grader: Path | None = None,
     **named: Any,
-) -> Order:
-    files = Files(train=file, validation=validation, grader=grader)
+) -> JobOrder:
+    files = JobFiles(train=file, validation=validation, grader=grader)
     return order_of(files, service, model, method, today=today, settings=settings or {}, **named)
 
 
@@ -52,7 +52,7 @@ def at(url: str, then: Callable[[Tuner], Awaitable[T]], service: Any = "openai")
     return asyncio.run(main())
 
 
-async def once(asked: Order, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted:
+async def once(asked: JobOrder, tuner: Tuner, book: Book, *, again: bool = False) -> Submitted:
     """What the command does once it may spend."""
     return await standing(asked, tuner, book, again=again) or await submit(asked, tuner, book)
 
@@ -187,7 +187,7 @@ def test_every_request_may_fail(provider: Start, write: Write, monkeypatch: pyte
     monkeypatch.setattr("judgegen.llm.retry.FIRST_WAIT_S", 0.002)
     monkeypatch.setattr("judgegen.llm.retry.LONGEST_WAIT_S", 0.01)
     server, file = provider(fault_rate=0.3), write()
-    told: list[Event] = []
+    told: list[JobEvent] = []
 
     async def then(tuner: Tuner) -> Job:
         done = await once(order(file), tuner, book_of(file))
@@ -380,7 +380,7 @@ def test_a_grader_is_for_reinforcement(write: Write, tmp_path: Path) -> None:
         order(write(), grader=tmp_path / "g.json")
 
 
-BASE = Order(service="openai", model="m", method="dpo", file=Path("a"), file_digest="0")
+BASE = JobOrder(service="openai", model="m", method="dpo", file=Path("a"), file_digest="0")
 CHANGES: list[dict[str, Any]] = [
     {"file_digest": "1"},
     {"validation_digest": "1"},

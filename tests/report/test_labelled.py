@@ -10,10 +10,10 @@ from judgegen.report import page
 from judgegen.report.labelled import agreement
 from judgegen.report.tables import Tables
 from judgegen.review.labels import Labels
-from judgegen.review.queue import Item, items
+from judgegen.review.queue import Queued, items
 from judgegen.review.sitting import Sitting
 
-Votes = Callable[[Item], str]
+Votes = Callable[[Queued], str]
 
 
 @pytest.fixture

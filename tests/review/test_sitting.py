@@ -13,14 +13,14 @@ from shown import hostile, many, written
 from judgegen.errors import SpecError
 from judgegen.review.handover import Tool, handed
 from judgegen.review.labels import Labels
-from judgegen.review.queue import Item, a_on_the_left, items, queue
+from judgegen.review.queue import Queued, a_on_the_left, items, queue
 from judgegen.review.sitting import Sitting, judged, wanted
 from judgegen.sources import annotated
 from judgegen.study.comparisons import labelled
 from judgegen.trust import Judged
 
 QUEUE = [
-    Item(
+    Queued(
         id=f"c{i}",
         prompt_id=f"p{i}",
         messages=({"role": "user", "content": f"q{i}"},),

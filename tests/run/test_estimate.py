@@ -13,7 +13,7 @@ import pytest
 import judgegen
 from judgegen.llm.calls import Call, Reply, Tag
 from judgegen.llm.guess import Bound, Guess, Length
-from judgegen.run.expected import Estimate, Pairs, Portion
+from judgegen.run.expected import Estimate, ExpectedPairs, Portion
 from judgegen.sources import prompts_from_rows
 
 PROMPTS = [f"What is {number}?" for number in range(8)]
@@ -114,7 +114,7 @@ def expected(low: str, middle: str, high: str, prompts: int = 400) -> Estimate:
         role="judge", endpoint="e", model="m", calls=9, from_journal=0, input=tokens, cached=tokens, output=tokens,
         usd=ends, usd_batch=None, basis="",
     )  # fmt: skip
-    pairs = Pairs(found={"low": 160.4, "expected": 280, "high": 400}, to_come=280, basis="")
+    pairs = ExpectedPairs(found={"low": 160.4, "expected": 280, "high": 400}, to_come=280, basis="")
     return Estimate(prompts=prompts, counted=prompts, hours=1, rows=(row,), assumptions=(), pairs=pairs)
 
 
