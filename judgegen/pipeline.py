@@ -132,7 +132,7 @@ async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = No
     with recording() as asked:
         try:
             drawn = await sample(prompt, plan, send)
-            judging = partial(judge, prompt, competing(drawn), plan, send)
+            judging = partial(_ruled, prompt, competing(drawn), plan, send)
             judged = await (judging() if lead is None else lead.judged(judging))
         except Unanswered as lack:
             return Result(prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=tuple(asked))
@@ -141,7 +141,14 @@ async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = No
     among = _among(competing(candidates), judged.matches) if plan.constants else judged.matches
     if plan.judging is not None and plan.habits is not None and plan.meaning != "stated":
         among = believed(among, judged.scores, plan.judging, plan.habits)
-    result = Result(prompt=prompt, candidates=candidates, matches=among, scores=judged.scores, calls=tuple(asked))
+    result = Result(
+        prompt=prompt,
+        candidates=candidates,
+        matches=among,
+        scores=judged.scores,
+        breaches=judged.breaches,
+        calls=tuple(asked),
+    )
     if judged.unasked:
         return replace(result, drop="unreadable", detail=judged.unasked)
     return replace(settle(result, competing(candidates), plan), matches=judged.matches)
@@ -188,6 +195,15 @@ async def judge(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) 
     return await METHODS[plan.judging.method].ask(Bench(prompt, plan.judging, send, partial(lot, prompt, plan)), among)
 
 
+async def _ruled(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Judged:
+    """What judges and graders say of the candidates, and which of them break a rule."""
+    judged = await judge(prompt, among, plan, send)
+    if plan.judging is None or not plan.judging.constraints or len(among) < 2 or judged.unasked:
+        return judged
+    bench = Bench(prompt, plan.judging, send, partial(lot, prompt, plan))
+    return replace(judged, breaches=await bench.breaches(among))
+
+
 def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     """What the candidates and the matches come to: pairs, or why there are none."""
     if len(among) < 2:
@@ -206,7 +222,9 @@ def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     rules = plan.rules if plan.calibration is None else replace(plan.rules, min_p_chosen=0.5)
     values = {key: None if one is None else one.value for key, one in scores.items()}
     grades = graded(result.scores)
-    pairs, drop, detail = select(ranking, result.matches, rules, tiebreak=tiebreak, absolute=values, grades=grades)
+    pairs, drop, detail = select(
+        ranking, result.matches, rules, tiebreak=tiebreak, absolute=values, grades=grades, breaches=result.breaches
+    )
     counts = method.saved(among, result.matches, plan.judging)
     found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
     return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)

@@ -134,6 +134,18 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A rule that an answer breaks; `unknown` says why nobody could tell whether it does, "" where somebody could."""
+
+    name: str
+    unknown: str = ""
+
+    def __str__(self) -> str:
+        """As the sentence behind a drop has it."""
+        return f"breaks {self.name}" if not self.unknown else f"may break {self.name} ({self.unknown})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What one judge or grader gives one candidate by itself.
 
@@ -268,7 +280,8 @@ class Result:
 
     `calls` holds what was asked for this prompt with its answer, in the order of asking; `detail` is the sentence
     behind a drop that needs one; `judging` counts what a schedule, an early stop, a third opinion or an escalation did;
-    `scores` holds what each judge and grader gave each candidate by itself.
+    `scores` holds what each judge and grader gave each candidate by itself; `breaches`, by a candidate's key, the rules
+    that it breaks and so may not be chosen.
     """
 
     prompt: Prompt
@@ -281,3 +294,4 @@ class Result:
     calls: tuple[tuple[Call, Outcome], ...] = ()
     judging: Mapping[str, int] = field(default_factory=dict)
     scores: Mapping[str, tuple[Score | Unreadable, ...]] = field(default_factory=dict)
+    breaches: Mapping[str, tuple[Breach, ...]] = field(default_factory=dict)

@@ -79,7 +79,16 @@ CHECKLIST = Kind(
     returns="text",
     variant="checklist",
 )
-SHIPPED: Mapping[str, Kind] = {kind.name: kind for kind in (PAIRWISE, DECISION, RUBRIC, REFERENCE, CHECKLIST)}
+CONSTRAINTS = Kind(
+    name="constraints",
+    must=frozenset({"request", "answer", "rules"}),
+    may=NOTES,
+    returns="scores",
+    variant="constraints",
+)
+SHIPPED: Mapping[str, Kind] = {
+    kind.name: kind for kind in (PAIRWISE, DECISION, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS)
+}
 """The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
 WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}
 """What a judge may be asked to write before it is asked for a verdict, by the key of [judge] that wants it."""
@@ -230,7 +239,8 @@ def _try(template: Template) -> None:
     Raises:
         SpecError: neither does.
     """
-    lists = {"aspects": template.aspects, "answers": ({"label": "made up", "text": "made up"},)}
+    rule = Aspect(name="made_up", question="made up", anchors=("made up", "made up"))
+    lists = {"aspects": template.aspects, "answers": ({"label": "made up", "text": "made up"},), "rules": (rule,)}
     made_up: dict[str, Any] = dict.fromkeys(template.kind.must, "made up") | lists
     full = {**made_up, **dict.fromkeys(template.kind.may, "made up")}
     bare = {**made_up, **dict.fromkeys(template.kind.may), "fence": "made up", "tie_label": "made up"}

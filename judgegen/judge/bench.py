@@ -12,14 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judgegen.judge import belief, build, decide, read, schedule, score, sheets
+from judgegen.judge import belief, build, constraints, decide, read, schedule, score, sheets
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
-from judgegen.records import Candidate, Comparison, Habit, Match, Prompt, Score, Unreadable, Verdict, met
+from judgegen.records import Breach, Candidate, Comparison, Habit, Match, Prompt, Score, Unreadable, Verdict, met
 
 Scores = Mapping[str, tuple[Score | Unreadable, ...]]
 Display = tuple[str, str, str]
@@ -31,11 +31,12 @@ GRADER = "grader"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What was said of one prompt's candidates. `unasked` says why nobody could be asked."""
+    """What was said of one prompt's candidates: `breaches` has the rules broken, `unasked` why nobody was asked."""
 
     matches: tuple[Match, ...] = ()
     scores: Scores = field(default_factory=dict)
     unasked: str = ""
+    breaches: Mapping[str, tuple[Breach, ...]] = field(default_factory=dict)
 
     @property
     def readable(self) -> bool:
@@ -202,6 +203,16 @@ class Bench:
             found[candidate.key].append(one)
         grades = self.grades(competing)
         return {key: (*scores, *grades[key]) for key, scores in found.items()}
+
+    async def breaches(self, competing: Sequence[Candidate]) -> dict[str, tuple[Breach, ...]]:
+        """By a candidate's key the rules that it breaks; without those that break none."""
+        asking, notes = self.plan.obeys, Notes(criteria=None, reference=None)
+        said: list[Score | Unreadable | None] = [None] * len(competing)
+        if asking is not None:
+            said = [*await together(self._score(candidate, asking, notes) for candidate in competing)]
+        every = zip(competing, said, strict=True)
+        found = {c.key: constraints.breaches(self.prompt, c, self.plan.constraints, one) for c, one in every}
+        return {key: broken for key, broken in found.items() if broken}
 
     def grades(self, competing: Sequence[Candidate]) -> Scores:
         """What the grader gives each candidate; nothing where there is none."""

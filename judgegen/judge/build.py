@@ -99,6 +99,7 @@ def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, 
     values = {
         "answer": text,
         "aspects": asking.template.aspects,
+        "rules": asking.template.aspects,
         "fence": frame(quoted, seed, prompt.id, candidate.call_id, candidate.index, draw).fence,
     }
     wanted = scores_schema(asking.template.aspects, asking.rationale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from judgegen.judge.build import Asking
+from judgegen.judge.constraints import Constraint
 from judgegen.judge.graders import Grader
 
 
@@ -22,6 +23,8 @@ class Judging:
         grade_weight: how much it counts beside the judges; None where it only vetoes.
         given: whether a reference that a prompt brings is shown.
         reference, checklist: who writes one, None for nobody.
+        constraints: rules that a chosen answer must not break.
+        obeys: who is asked about those in words, None for nobody.
         length_correction: in logits. `length_scale` is in characters.
     """
 
@@ -41,13 +44,15 @@ class Judging:
     given: bool = True
     reference: Asking | None = None
     checklist: Asking | None = None
+    constraints: tuple[Constraint, ...] = ()
+    obeys: Asking | None = None
     length_correction: float = 0.0
     length_scale: float = 1.0
 
     @property
     def judges(self) -> tuple[Asking, ...]:
         """Everybody who may be asked for something."""
-        single = (self.third, self.reference, self.checklist)
+        single = (self.third, self.reference, self.checklist, self.obeys)
         later = (asking for asking, _ in self.escalate)
         return (*self.panel, *self.scorers, *later, *(asking for asking in single if asking is not None))
 
@@ -72,5 +77,7 @@ class Judging:
             early_stop=None,
             grader=None,
             grade_weight=None,
+            constraints=(),
+            obeys=None,
             length_correction=0.0,
         )

@@ -15,11 +15,13 @@ from judgegen import templates
 from judgegen.errors import SpecError
 from judgegen.judge import graders
 from judgegen.judge.build import WISHES, Asking
+from judgegen.judge.constraints import Constraint, aspects
 from judgegen.judge.judging import Judging
 from judgegen.llm import models
 from judgegen.spec import Spec
 from judgegen.spec.judge import Judge
-from judgegen.templates import WRITTEN, Kind
+from judgegen.spec.pairs import Constraint as Rule
+from judgegen.templates import CONSTRAINTS, RUBRIC, WRITTEN, Kind
 from judgegen.writer.select import Rules
 
 JUDGE_TOP_LOGPROBS = 20
@@ -40,6 +42,7 @@ def template_names(spec: Spec) -> list[tuple[str, Kind]]:
     if judge.way.scores is not None:
         found += [(one.scored_by, judge.way.scores) for one, _ in judge.panelists()]
     found += [(name, kind) for name, kind in WRITTEN.items() if getattr(judge, name) == "judge"]
+    found += [_ruled_by(spec)] if _worded(spec) else []
     return list(dict.fromkeys(found))
 
 
@@ -58,6 +61,7 @@ def judging(spec: Spec, kept: Mapping[str, str], base: Path | None) -> Judging |
         max_attempts=judge.max_attempts,
         length_correction=pairs.length_correction,
         length_scale=pairs.length_scale,
+        constraints=tuple(_constraint(one, base) for one in pairs.constraints),
     )
     if judge.grader is not None:
         return replace(common, grader=graders.load(judge.grader, judge.options, base=base))
@@ -94,7 +98,32 @@ def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
         given=judge.reference != "off",
         reference=writes.get("reference"),
         checklist=writes.get("checklist"),
+        obeys=_obeys(spec, kept, common) if _worded(spec) else None,
     )
+
+
+def _constraint(one: Rule, base: Path | None) -> Constraint:
+    grader = None if one.grader is None else graders.load(one.grader, one.options, base=base)
+    return Constraint(name=one.name, rule=one.rule or "", grader=grader, least=one.least)
+
+
+def _worded(spec: Spec) -> bool:
+    return any(one.rule is not None for one in spec.pairs.constraints)
+
+
+def _ruled_by(spec: Spec) -> tuple[str, Kind]:
+    """The template by which the first judge is asked about rules in words."""
+    first, _ = spec.judge.panelists()[0]
+    return ("constraints", CONSTRAINTS) if first.api == "chat" else ("decision-rubric", RUBRIC)
+
+
+def _obeys(spec: Spec, kept: Mapping[str, str], common: Judging) -> Asking:
+    """The first judge as it is asked about them: once per answer, all rules in one call."""
+    name, kind = _ruled_by(spec)
+    first, _ = spec.judge.panelists()[0]
+    asking = _asking(spec, kept, first.model_copy(update={"rationale": "none", "samples": 1}))
+    template = replace(_template(name, kept, kind), aspects=aspects(common.constraints))
+    return replace(asking, template=template, votes=1)
 
 
 def _names(judge: Judge) -> list[str]:

@@ -2,12 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from judgegen.records import Meaning
 from judgegen.spec.tables import Chance, Characters, Frozen, Logits, Number, Share
+
+
+class Constraint(Frozen):
+    """A rule that a chosen answer must not break: in words, which the judge is asked about, or a grader's."""
+
+    name: str = Field(
+        description="What it is called in reasons and counts: a-z, 0-9 and _, a letter first.",
+        examples=["no_promises"],
+    )
+    rule: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The rule in words. The first judge is asked about each answer, all rules in one call.",
+        examples=["The answer promises nothing on anybody's behalf."],
+    )
+    grader: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Or who scores it without a model: exact, numeric, contains, regex, json-schema, length, or a "
+        'function of yours as "module:function".',
+        examples=["length", "mine:polite"],
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="What that grader is told.", examples=[{"max_words": 120}]
+    )
+    least: Share = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="The least of the grader's scores that keeps the rule.",
+        examples=[0.5],
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _a_word(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "rationale":
+            raise ValueError("a name is a word of a-z, 0-9 and _, a letter first, other than rationale")
+        return name
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Constraint:
+        if (self.rule is None) == (self.grader is None):
+            raise ValueError("write rule (words for the judge) or grader, one of the two")
+        if self.grader is None and (self.options or self.least != 1.0):
+            raise ValueError("options and least are told to a grader, and a rule in words has none; remove them")
+        return self
 
 
 class Pairs(Frozen):
@@ -73,6 +121,21 @@ class Pairs(Frozen):
     weaker: str | None = Field(
         default=None, description='With select = "delta": the variant of the rejected.', examples=["small"]
     )
+
+    constraints: tuple[Constraint, ...] = Field(
+        default=(),
+        description="Rules that a chosen answer must not break, one table each; one that does may only be rejected.",
+        examples=[[{"name": "short", "grader": "length", "options": {"max_words": 120}}]],
+    )
+
+    @model_validator(mode="after")
+    def _constraints_differ(self) -> Pairs:
+        names = [one.name for one in self.constraints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"constraints: the name {twice[0]!r} stands twice; names must differ")
+        if names and self.select == "delta":
+            raise ValueError('constraints are looked at where answers are judged, and select = "delta" judges none')
+        return self
 
     @model_validator(mode="after")
     def _delta_names_both(self) -> Pairs:

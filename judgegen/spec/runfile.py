@@ -130,7 +130,13 @@ class Spec(Frozen):
         for name, endpoint in self.endpoints.items():
             if endpoint.listing.url is None and not endpoint.base_url:
                 raise ValueError(f"endpoints.{name} has no base_url")
-        for problem in (*self._refused(), *self._unknown_variants(), *self._meaningless(), *self._rehearsed()):
+        for problem in (
+            *self._refused(),
+            *self._unknown_variants(),
+            *self._meaningless(),
+            *self._unasked(),
+            *self._rehearsed(),
+        ):
             raise ValueError(problem)
         return self
 
@@ -158,6 +164,15 @@ class Spec(Frozen):
             yield (
                 f'pairs.p_chosen = "direct" needs every two to meet, and with schedule = "{judge.schedule}" the best '
                 f'and the worst may not; use "pooled", or the schedule "round-robin"'
+            )
+
+    def _unasked(self) -> Iterator[str]:
+        """Rules in words where nobody is there who could be asked about them."""
+        worded = [one.name for one in self.pairs.constraints if one.rule is not None]
+        if worded and self.judge_less:
+            yield (
+                f'pairs.constraints: {worded[0]} is a rule in words, and method = "{self.judge.method}" asks no model; '
+                f"write a grader for it, or use a method with a judge"
             )
 
     @property
@@ -222,8 +237,8 @@ class Spec(Frozen):
         third = [] if row["judge"]["third"] is None else [row["judge"]["third"]]
         judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
         newer = [*((one, "schema") for one in judges), *((one, "api") for one in (*judges, *third))]
-        for table, key in (*newer, (row["pairs"], "p_chosen")):
-            if table[key] in (None, "stated", "chat"):  # a newer key means nothing where it says what always was
+        for table, key in (*newer, (row["pairs"], "p_chosen"), (row["pairs"], "constraints")):
+            if table[key] in (None, "stated", "chat", []):  # a newer key means nothing where it says what always was
                 del table[key]
         return row
 

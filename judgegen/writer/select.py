@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from judgegen.llm.calls import canonical_json
-from judgegen.records import Candidate, Couple, Match, Met, Pair, Ranking, met
+from judgegen.records import Breach, Candidate, Couple, Match, Met, Pair, Ranking, met
 from judgegen.textual import normal
 
 Select = Literal["best-worst", "best-mu-2sigma", "best-random", "all-above-margin", "delta"]
@@ -59,6 +59,7 @@ class Evidence:
     met: Met
     absolute: Mapping[str, float | None]
     grades: Mapping[str, float | None]
+    breaches: Mapping[str, tuple[Breach, ...]]
     tiebreak: Tiebreak
 
 
@@ -70,12 +71,14 @@ def select(
     tiebreak: Tiebreak,
     absolute: Mapping[str, float | None] | None = None,
     grades: Mapping[str, float | None] | None = None,
+    breaches: Mapping[str, tuple[Breach, ...]] | None = None,
 ) -> Selected:
     """The pairs that the rules propose and the evidence bears.
 
     Drop reasons: `unreadable` (no evidence), `unconnected` (no comparisons join the two), `tie` (of the two, or of all
     scores), `flip` (the orders prefer different candidates), `low-p`, `veto`, `low-margin`, `low-score`,
-    `length-ratio`, `identical`. Of several proposals that fail, the first says why.
+    `length-ratio`, `identical`, `constraint` (every answer that another falls short of breaks a rule). Of several
+    proposals that fail, the first says why.
 
     Args:
         ranking: candidates with their scores.
@@ -85,13 +88,23 @@ def select(
             never does.
         absolute: scores in 0..1 by candidate, None for one that could not be read.
         grades: a grader's, likewise.
+        breaches: by candidate the rules that it breaks; it may be rejected, and never chosen.
     """
-    known = Evidence(ranking=ranking, met=met(matches), absolute=absolute or {}, grades=grades or {}, tiebreak=tiebreak)
+    known = Evidence(
+        ranking=ranking,
+        met=met(matches),
+        absolute=absolute or {},
+        grades=grades or {},
+        breaches=breaches or {},
+        tiebreak=tiebreak,
+    )
     scores = _scores(ranking)
     if len(scores) < 2:
         return (), "unreadable", "no two candidates have a readable verdict"
     if len(set(scores.values())) == 1:
         return (), "tie", _all_equal(next(iter(scores.values())), matches)
+    if not _eligible(scores, known):
+        return (), "constraint", _all_broken(scores, known)
     settled = [_settled(*couple, scores, known, rules) for couple in _proposed(scores, known, rules)]
     pairs = tuple(pair for kept, _, _ in settled for pair in kept)
     return (pairs, None, "") if pairs else settled[0]
@@ -130,14 +143,29 @@ def _all_equal(score: float, matches: Sequence[Match]) -> str:
     return f"every score is {score:.3g}; in {flips} of {len(matches)} matches the orders prefer different candidates"
 
 
+def _eligible(scores: Mapping[str, float], known: Evidence) -> list[str]:
+    """The keys of those that may be chosen: they break no rule, and another has a lower score."""
+    low = min(scores.values())
+    return [key for key, score in scores.items() if score > low and not known.breaches.get(key)]
+
+
+def _all_broken(scores: Mapping[str, float], known: Evidence) -> str:
+    """Says of each that might have been chosen what it breaks, the best first."""
+    low = min(scores.values())
+    above = sorted((key for key in scores if scores[key] > low), key=lambda key: (-scores[key], key))
+    return "; ".join(f"{key} {', '.join(map(str, known.breaches[key]))}" for key in above)
+
+
 def _proposed(scores: Mapping[str, float], known: Evidence, rules: Rules) -> list[Couple]:
     """(chosen, rejected) by the rules; never empty, since not all scores are equal."""
     scored = sorted((c for c in known.ranking.order if c.key in scores), key=known.tiebreak)
     if rules.select == "all-above-margin":
-        couples = [(a, b) for a, b in itertools.permutations(scored, 2) if scores[a.key] > scores[b.key]]
+        several = itertools.permutations(scored, 2)
+        couples = [(a, b) for a, b in several if scores[a.key] > scores[b.key] and not known.breaches.get(a.key)]
         return sorted(couples, key=lambda two: scores[two[1].key] - scores[two[0].key])
-    high = max(scores.values())
-    best = [c for c in scored if scores[c.key] == high]
+    eligible = set(_eligible(scores, known))
+    high = max(scores[key] for key in eligible)
+    best = [c for c in scored if scores[c.key] == high and c.key in eligible]
     level = scores[_rejected([c for c in scored if scores[c.key] < high], scores, known, rules).key]
     rest = [c for c in scored if scores[c.key] == level]
     return [min(itertools.product(best, rest), key=lambda two: _preferred(two[0], two[1], known))]

@@ -65,6 +65,7 @@ class Summary:
     judging: Counter[str] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    rules: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, result: Result, fresh: Iterable[Asked]) -> None:
         """Count one prompt; `fresh` are those of its calls that no earlier one asked, and so are to be paid for."""
@@ -83,9 +84,22 @@ class Summary:
             self.variants[pair.rejected.variant]["losses"] += 1
             self.counts["longer"] += len(pair.chosen.text) > len(pair.rejected.text)
             self.counts["unequal"] += len(pair.chosen.text) != len(pair.rejected.text)
+        self._breaches(result)
         self.asked.update(call.tag.role for call, _ in result.calls)
         for call, outcome in fresh:
             self.spend[call.tag.role, call.model, call.tag.variant, outcome.day].add(outcome.usage, outcome.cost)
+
+    def _breaches(self, result: Result) -> None:
+        """Count the rules broken, and those that kept a best answer from being chosen."""
+        scores = {} if result.ranking is None else result.ranking.scores
+        high = max((score for score in scores.values() if score is not None), default=None)
+        best = {key for key, score in scores.items() if score is not None and score == high}
+        vetoed = {breach.name for key in best for breach in result.breaches.get(key, ())}
+        for breach in (breach for broken in result.breaches.values() for breach in broken):
+            self.rules[breach.name]["unknown" if breach.unknown else "broken"] += 1
+        for name in vetoed:
+            self.rules[name]["vetoed"] += 1
+            self.rules[name]["dropped"] += result.drop == "constraint"
 
     def _candidate(self, candidate: Candidate) -> None:
         self.candidates += 1
@@ -142,9 +156,13 @@ class Summary:
             "spend": [self._spent(*group) for group in sorted(self.spend)],
             "by_variant": {name: self._variant(name) for name in sorted(self.variants)},
             "diagnostics": self.diagnostics(),
+            **({"constraints": {name: self._rule(name) for name in sorted(self.rules)}} if self.rules else {}),
             **({"lacking": self._lacking()} if +self.lacking else {}),
             **({"judging": dict(sorted(self.judging.items()))} if self.judging else {}),
         }
+
+    def _rule(self, name: str) -> dict[str, int]:
+        return {key: self.rules[name][key] for key in ("broken", "unknown", "vetoed", "dropped")}
 
     def _lacking(self) -> list[dict[str, Any]]:
         """Why prompts lack answers, the commonest reason first; "" of those not asked for yet."""

@@ -20,6 +20,7 @@ from judgegen.errors import SpecError
 from judgegen.judge.methods import METHODS
 from judgegen.spec.gates import Gates
 from judgegen.spec.members import Escalation, Grade, Panelist, Third
+from judgegen.spec.pairs import Constraint
 from judgegen.spec.runfile import Columns
 from judgegen.spec.schema import schema
 
@@ -40,6 +41,7 @@ TABLES: dict[str, type[spec.Frozen]] = {
     "[[judge.escalate]]": Escalation,
     "[judge.grade]": Grade,
     "[pairs]": spec.Pairs,
+    "[[pairs.constraints]]": Constraint,
     "[budget]": spec.Budget,
     "[output]": spec.Output,
     "[gates]": Gates,

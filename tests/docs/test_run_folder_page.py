@@ -110,6 +110,7 @@ def summaries() -> list[dict[str, Any]]:
         lost = Result(prompt=Prompt(id="p", messages=()), drop=reason)
         made.add(lost, lost.calls)
     made.suspicions["verdict"] += 1
+    made.rules["short"]["broken"] += 1
     extra = {
         "rehearsal": True,
         "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
