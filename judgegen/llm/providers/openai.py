@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Transient
 from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
-from judgegen.llm.wire import catalogue, decisions, reading, refusals
+from judgegen.llm.wire import catalogue, decisions, reading, refusals, streamed
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.delay import asked_s
@@ -47,6 +48,9 @@ _REFUSED = 300
 _NOT_IMPLEMENTED = 501
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
+_FAILED = 500
+MOST_FAILED = 3
+"""After so many 500s in a row to what a model has never answered, it is asked in a barer manner as well."""
 
 
 class ChatProvider:
@@ -67,6 +71,7 @@ class ChatProvider:
     def learns(self, learned: Learned) -> None:
         """Know and keep from now on what `learned` holds."""
         self._learned, self._meanings = learned, Meanings(learned)
+        self._failed: Counter[tuple[str, str]] = Counter()
 
     def settled(self, call: Call) -> bool:
         """Whether the manner of such a call is known to be taken, and a judge's answer to come to its end."""
@@ -89,7 +94,7 @@ class ChatProvider:
             manner = dict(trial.manner)
             chat = call.api == "chat"
             status, headers, content = await self._post((body if chat else decisions.body)(call, manner))
-            answer: Any = _json(content) if status == 200 else None
+            answer: Any = self._read(call, content) if status == 200 else None
             refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
             if refusal is None:
                 return self._answered(call, trial, manner, (reading if chat else decisions).reply(call, answer))
@@ -104,10 +109,20 @@ class ChatProvider:
                     raise found
                 return found
 
+    def _read(self, call: Call, content: bytes) -> Any:
+        try:
+            return streamed.read(content)
+        except streamed.Page as page:
+            if self._learned.of(call).answered:
+                raise
+            where = f"check base_url of endpoint {call.tag.route!r} (most end in /v1)"
+            raise ProviderRefused(f"{call.endpoint} sends {page.why}; {where}") from None
+
     def _answered(self, call: Call, trial: Trial, manner: Manner, reply: Reply | Failure) -> Outcome:
         """The reply, after what it tells of the model is kept; what cannot be read tells nothing."""
         if isinstance(reply, Failure):
             return reply
+        self._failed.pop((call.endpoint, call.model), None)
         for wish, way in trial.answered():
             self._learned.tell(call, wish, way)
         self._learned.heard(call, reply, manner)
@@ -118,12 +133,20 @@ class ChatProvider:
         if what == "too_long":
             self._learned.of(call).context = signs.context(refusal.said)
             return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
-        if what not in ("unclear", "request"):
+        if what not in ("unclear", "request") and not self._fails(call, refusal):
             return False
         spoken_of = spoken(refusal, trial)
         if not spoken_of and (ends := users_own(call, refusal)):
             raise ends
         return trial.refused(spoken_of, refusal.said)
+
+    def _fails(self, call: Call, refusal: Refusal) -> bool:
+        """Whether it may be a wish that a server falls over, as over a schema that it cannot compile."""
+        place = (call.endpoint, call.model)
+        if refusal.status != _FAILED or self._learned.of(call).settled(self._ways(call)):
+            return False
+        self._failed[place] += 1
+        return self._failed[place] >= MOST_FAILED
 
     async def _post(self, row: Mapping[str, Any]) -> Answer:
         try:
@@ -150,13 +173,6 @@ def _without_decisions(call: Call, refusal: Refusal) -> ProviderRefused:
 
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
     return refusals.read(status, content, asked_s(status, headers, content))
-
-
-def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise Transient("an answer that is not JSON", billed=None) from None
 
 
 def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounded: bool = False) -> AsyncOpenAI:

@@ -1,0 +1,135 @@
+"""The JSON of an answer: as it stands, or put together of the events of a stream that nobody asked for. Pure.
+
+Some gateways stream whatever is asked of them (server-sent events: WHATWG HTML, section 9.2, as OpenAI's chunks use
+them). A stream that breaks off is no answer. Knows the shape of chunks, nothing of what an answer is for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from judgegen.llm.retry import Transient
+
+_DONE = "[DONE]"
+_SHORT = 80
+_NAMES = frozenset({"role", "name", "id", "type"})
+
+
+class Page(Transient):
+    """A web page stands where an answer should."""
+
+
+def read(content: bytes) -> Any:
+    """The JSON value that a response of status 200 holds.
+
+    Raises:
+        Page: it is a web page.
+        Transient: it holds none, or a stream that broke off; what it is stands in `why`.
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        text = content.decode("utf-8-sig", "replace").strip()
+    events = list(_events(text))
+    if not events:
+        return _spoken(text)
+    chunks = [chunk for chunk in map(_value, events) if isinstance(chunk, Mapping)]
+    wrong = next((chunk for chunk in chunks if not chunk.get("choices") and "usage" not in chunk), None)
+    if wrong is not None and len(chunks) == 1:
+        return wrong
+    whole = _together(chunks)
+    ends = [choice["finish_reason"] for choice in whole["choices"]]
+    if _DONE not in events and not (ends and all(ends)):
+        raise Transient("a stream of events that broke off", billed=None)
+    return whole
+
+
+def _spoken(text: str) -> Any:
+    """What has a mark of its encoding before it; else why it is no answer."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    if re.match(r"<(!doctype\s+)?html", text, re.IGNORECASE):
+        title = re.search(r"<title[^>]*>([^<]*)", text[:20_000], re.IGNORECASE)
+        called = f" ({' '.join(title[1].split())[:_SHORT]!r})" if title else ""
+        raise Page(f"a web page{called} where an answer should be", billed=None)
+    raise Transient(
+        f"an answer that is not JSON; it begins {text[:_SHORT]!r}" if text else "an empty answer", billed=None
+    )
+
+
+def _events(text: str) -> Iterator[str]:
+    """The data of each event of a stream."""
+    if not re.match(r"(data|event|id|retry)?:", text):
+        return
+    for block in re.split(r"\r\n\r\n|\n\n|\r\r", text):
+        data = [line[5:].removeprefix(" ") for line in block.splitlines() if line.startswith("data:")]
+        if data:
+            yield "\n".join(data).strip()
+
+
+def _value(event: str) -> Any:
+    try:
+        return json.loads(event)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _together(chunks: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Chunks as the completion that they are parts of."""
+    whole: dict[str, Any] = {}
+    choices: dict[Any, dict[str, Any]] = {}
+    for chunk in chunks:
+        whole |= {name: value for name, value in chunk.items() if name != "choices" and value is not None}
+        listed = chunk.get("choices")
+        for row in listed if isinstance(listed, list) else []:
+            if isinstance(row, Mapping):
+                _add(choices.setdefault(row.get("index"), _EMPTY | {"index": row.get("index"), "message": {}}), row)
+    return {**whole, "choices": list(choices.values())}
+
+
+_EMPTY = {"finish_reason": None, "logprobs": None}
+
+
+def _add(choice: dict[str, Any], row: Mapping[str, Any]) -> None:
+    """One chunk's part of a choice."""
+    message = choice["message"]
+    part = row.get("delta") or row.get("message") or {"content": row.get("text")}
+    for name, value in part.items() if isinstance(part, Mapping) else ():
+        before = message.get(name)
+        message[name] = _called(before, value) if name == "tool_calls" else _joined(name, before, value)
+    choice["finish_reason"] = row.get("finish_reason") or choice["finish_reason"]
+    if isinstance(logprobs := row.get("logprobs"), Mapping):
+        before = choice["logprobs"] or {}
+        choice["logprobs"] = {name: _joined(name, before.get(name), value) for name, value in logprobs.items()}
+
+
+def _joined(name: str, before: Any, value: Any) -> Any:
+    """Texts and lists grow, a name does not; of anything else the last that is not null stands."""
+    if value is None:
+        return before
+    both = (isinstance(before, kind) and isinstance(value, kind) for kind in (str, list))
+    return before + value if name not in _NAMES and any(both) else value
+
+
+def _called(before: Any, pieces: Any) -> Any:
+    """Tool calls, whose arguments come piece by piece, each with its index."""
+    calls: list[Any] = list(before or [])
+    for piece in pieces if isinstance(pieces, list) else []:
+        at = piece.get("index", len(calls)) if isinstance(piece, Mapping) else len(calls)
+        if isinstance(at, int) and 0 <= at < len(calls) and isinstance(calls[at], dict):
+            calls[at] = _grown(calls[at], piece)
+        else:
+            calls.append({k: v for k, v in piece.items() if k != "index"} if isinstance(piece, Mapping) else piece)
+    return calls
+
+
+def _grown(call: dict[str, Any], piece: Mapping[str, Any]) -> dict[str, Any]:
+    before, more = call.get("function"), piece.get("function")
+    if not isinstance(before, Mapping) or not isinstance(more, Mapping):
+        return call
+    return {**call, "function": {**before, **{name: _joined(name, before.get(name), more[name]) for name in more}}}
