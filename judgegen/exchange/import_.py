@@ -327,10 +327,23 @@ def _folder(folder: Path, split: str | None, encoding: str) -> Iterator[Found | 
 def _file(path: Path, encoding: str) -> Iterator[Found | Bad]:
     plain = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
     if plain or not files.is_text(path):
-        yield from files.rows(path, check=_any_columns)
+        yield from _with_mend(files.rows(path, check=_any_columns))
         return
     with _as_utf8(path, encoding) as written:
         yield from files.rows(written, check=_any_columns)
+
+
+def _with_mend(rows: Iterator[Found | Bad]) -> Iterator[Found | Bad]:
+    """The rows; what is not UTF-8 is told with the option that names another encoding."""
+    try:
+        for row in rows:
+            yield replace(row, why=_mended(row.why)) if isinstance(row, Bad) else row
+    except ReadError as error:
+        raise ReadError(error.line, _mended(str(error))) from None
+
+
+def _mended(why: str) -> str:
+    return why.replace("; save the file as UTF-8", "; name its encoding, like --encoding cp1252, or save it as UTF-8")
 
 
 @contextmanager

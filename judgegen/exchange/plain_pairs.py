@@ -20,7 +20,7 @@ from judgegen.sources import wrappings
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.readings import EMPTIED, side_columns
-from judgegen.sources.spellings import given, is_plain
+from judgegen.sources.spellings import given, is_plain, optional
 from judgegen.sources.verdicts import number
 
 _BESIDE = ("input", "context", "history")
@@ -81,7 +81,9 @@ def plan(columns: tuple[str, ...], name: str | None) -> Plan | None:
 
 def _odd(table: ColumnNames) -> bool:
     listed = table.of("answers") and table.of("scores")
-    return bool(table.several or listed) or any(name in table.plain for name in (*_BESIDE, *LABELLED))
+    return bool(table.several or listed or table.side_ranks or table.twins) or any(
+        name in table.plain for name in (*_BESIDE, *LABELLED)
+    )
 
 
 def preference(row: Mapping[str, Any], how: Plan) -> Row | None:
@@ -90,7 +92,7 @@ def preference(row: Mapping[str, Any], how: Plan) -> Row | None:
         if given(row[column]):
             return None
     chosen, rejected = row[how.chosen], row[how.rejected]
-    asked = next((column for column in how.prompts if given(row[column])), None)
+    asked = next((column for column in how.prompts if optional(row[column])), None)
     words = None if asked is None else row[asked]
     if words is not None and not (type(words) is str and is_plain(words)):
         return None
@@ -148,8 +150,10 @@ def _two(prompt: list[Any], chosen: list[Any], rejected: list[Any]) -> Row | Non
 def _scored(made: Row, row: Mapping[str, Any], how: Plan) -> bool:
     """Give a preference its ratings and models; False where a rating is no higher than the other."""
     for columns in how.scores:
-        good, bad = (number(row[column]) for column in columns)
+        good, bad = number(row[columns[0]]), number(row[columns[1]])
         if good is None or bad is None:
+            if given(row[columns[0]]) and given(row[columns[1]]):
+                return False
             continue
         if good <= bad:
             return False

@@ -120,7 +120,9 @@ class ColumnNames:
         by: meaning to columns, the likeliest first.
         plain: the column of each plain name ("rejected_response").
         several: answers in lettered or numbered columns, None where there are none.
+        twins: columns whose plain name another has, with that one.
         side_scores: columns with a score of the chosen and one of the rejected side, or of each of `several`.
+        side_ranks: the same for ranks, of which 1 is best.
         side_models: the same for the names of models.
         own: the columns that a mapping names.
         values: what a value of the winner's or the label's column means, where a mapping says so.
@@ -129,7 +131,9 @@ class ColumnNames:
     by: Mapping[str, tuple[str, ...]]
     plain: Mapping[str, str]
     several: Several | None
+    twins: tuple[tuple[str, str], ...] = ()
     side_scores: tuple[tuple[str, ...], ...] = ()
+    side_ranks: tuple[tuple[str, ...], ...] = ()
     side_models: tuple[str | None, ...] = ()
     own: frozenset[str] = frozenset()
     values: Mapping[str, str] = field(default_factory=dict)
@@ -163,7 +167,9 @@ def known(names: tuple[str, ...], mapped: Mapped = ()) -> ColumnNames:
         by={meaning: columns for meaning, columns in by.items() if columns},
         plain=plain,
         several=several,
+        twins=tuple((name, plain[plain_name(name)]) for name in names if plain.get(plain_name(name), name) != name),
         side_scores=tuple(_attributes(plain, SCORES, tokens, stem)),
+        side_ranks=tuple(_attributes(plain, ("rank", "ranking"), tokens, stem)),
         side_models=next(iter(_attributes(plain, ("model", "model_name"), tokens, stem, most=True)), ()),
         own=frozenset(taken),
         values=values,

@@ -9,7 +9,7 @@ from judgegen.sources import spellings, verdicts
 from judgegen.sources.columns import STRENGTHS, ColumnNames, Several, plain_name
 from judgegen.sources.questions import parted as system_and_turns
 from judgegen.sources.questions import question
-from judgegen.sources.readings import Answer, Names, Reading, models, parted, rated, side, side_columns
+from judgegen.sources.readings import Answer, Names, Reading, models, outranked, parted, rated, side, side_columns
 from judgegen.sources.rows import RowError, quoted
 from judgegen.sources.spellings import Chat, given
 from judgegen.sources.verdicts import Vote
@@ -40,10 +40,11 @@ def compared(cells: Mapping[str, Any], table: ColumnNames, names: Names) -> Read
     asked = question(cells, table, frozenset(several.columns))
     chats, asked = parted(chats, asked)
     scores = rated(cells, table)
-    votes, strength, used = _votes(cells, table, names, several, scores)
+    ordered = [*outranked(cells, table), *scores]
+    votes, strength, used = _votes(cells, table, names, several, ordered)
     sides = zip(chats, scores[0] if scores else (None, None), models(cells, table) or (None, None), strict=True)
     answers = tuple(Answer(messages=chat, score=score, model=model) for chat, score, model in sides)
-    used |= asked.columns | frozenset(several.columns) | side_columns(table)
+    used |= asked.columns | frozenset(several.columns) | side_columns(table) | _named_worse(cells, table)
     return Reading(kind="comparison", asked=asked, answers=answers, votes=votes, strength=strength, used=used)
 
 
@@ -79,6 +80,11 @@ def _turn(asked: str | None, answer: str | None) -> Chat:
     if not given(asked) or not given(answer):
         raise RowError("a turn is empty")
     return [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+
+
+def _named_worse(cells: Mapping[str, Any], table: ColumnNames) -> frozenset[str]:
+    """The column that names the worse side where `chosen` names the better one."""
+    return frozenset(name for name in table.of("rejected") if isinstance(cells.get(name), str | int))
 
 
 def _to_turn(chats: list[Chat], cells: Mapping[str, Any], table: ColumnNames) -> list[Chat]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.sources.lines import lines
-from judgegen.sources.rows import Bad, CheckColumns, ReadError, Row, RowError, Rows, distinct
+from judgegen.sources.rows import Bad, Cell, CheckColumns, ReadError, Row, RowError, Rows, distinct
 
+_OPENING = ("[", "{")
 _LONGEST = 2**31 - 1  # characters in a cell; the module's own limit of 131,072 is shorter than some prompts
 
 
@@ -34,7 +35,11 @@ def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
             why = f"has {len(cells)} cells where the header has {len(header)}; quote a text with commas or line ends"
             yield Bad(line=line, why=why)
         else:
-            yield Row(line=line, value=dict(zip(names, (cell or None for cell in cells), strict=True)))
+            yield Row(line=line, value=dict(zip(names, map(_cell, cells), strict=True)))
+
+
+def _cell(text: str) -> str | None:
+    return Cell(text) if text[:1] in _OPENING else text or None
 
 
 def _names(line: int, names: list[str], delimiter: str, check: CheckColumns) -> list[str]:

@@ -10,7 +10,8 @@ from judgegen.sources.rows import ReadError, quoted
 
 _SIDE = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"})
 _PART = re.compile(r"-\d+-of-\d+(?:-[0-9a-f]+)?$")
-_SPLIT = re.compile(r"(?:.*[._-])?((?:train|test|validation|valid|val|dev|eval|heldout)(?:_\w+)?)")
+_SPLITS = "training|train|testing|test|validation|valid|val|dev|evaluation|eval|holdout|heldout|held_out"
+_SPLIT = re.compile(rf"(?:.*[._-])?((?:{_SPLITS})(?:_\w+)?)(?:-.*)?")
 
 
 def split_and_folder(source: str) -> tuple[Path, str | None]:

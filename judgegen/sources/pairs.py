@@ -7,19 +7,20 @@ from itertools import zip_longest
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import ColumnNames
+from judgegen.sources.columns import SCORES, ColumnNames
 from judgegen.sources.questions import folded, question
 from judgegen.sources.readings import (
     Answer,
     Reading,
     first,
     models,
+    outranked,
     parted,
     rated,
     side,
     side_columns,
 )
-from judgegen.sources.rows import NoPreference, RowError
+from judgegen.sources.rows import NoPreference, RowError, quoted
 from judgegen.sources.spellings import Chat
 
 LABELLED = ("status", "winner", "label", "preference", "is_tie", "tie")
@@ -41,7 +42,10 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         if table.several is not None:
             return None
         raise RowError(f"{bad} has no better answer beside it")
-    _check_labels(cells, table, {good, bad})
+    told = cells if {good, bad} <= table.own else _told(cells, table, good, bad)
+    if told is None:
+        return None
+    cells = told
     chosen, rejected = _sides(cells[good], good), _sides(cells[bad], bad)
     if good in table.of("chat") and rejected[0][0].get("role") == "assistant":
         rejected = [[*chosen[0][:-1], *one] for one in rejected]
@@ -53,10 +57,60 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         raise RowError("chosen and rejected are the same")
     answers = [Answer(messages=chat) for chat in chats]
     if len(answers) == 2:
-        answers = _scored(cells, table, chats)
+        answers = _scored(cells, table, chats, (cells[good], cells[bad]))
     copies = {name for name in table.of("chat") if spellings.is_chat(cells.get(name)) and name not in asked.columns}
     used = asked.columns | {good, bad} | side_columns(table) | copies
     return Reading(kind="pair", asked=asked, answers=tuple(answers), better=len(chosen), used=used)
+
+
+def _told(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> Mapping[str, Any] | None:
+    """The row with the two answers that its columns mean; None where they name the sides of a comparison.
+
+    Raises:
+        NoPreference, RowError: a label says that the pair is none, or what the columns mean cannot be told.
+    """
+    _check_labels(cells, table, good, bad)
+    return None if _names_sides(cells, table, good, bad) else _pointed(cells, table, good, bad)
+
+
+def _names_sides(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> bool:
+    """Whether `chosen` and `rejected` are no answers but say which of two others is which.
+
+    Raises:
+        RowError: the chosen one is neither of the two answers beside it.
+    """
+    several = table.several
+    if several is None or len(several.columns) != 2 or {good, bad} & set(several.columns):
+        return False
+    answers = [cells.get(name) for name in several.columns]
+    if None in answers or not all(isinstance(cells[name], str | int) for name in (good, bad)):
+        return False
+    if any(str(answer).strip() in str(cells[good]) for answer in answers):
+        return False
+    votes = [verdicts.vote(cells[name], several, table.values, tuple(models(cells, table))) for name in (good, bad)]
+    if sorted(str(vote) for vote in votes) == ["A", "B"]:
+        return True
+    raise RowError(
+        f"{good} is neither of {quoted(several.columns)}, nor says which of them it is; if it is an answer of its own: "
+        f"--map chosen={good},rejected={bad}"
+    )
+
+
+def _pointed(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> Mapping[str, Any]:
+    """The row with answers where `chosen` and `rejected` are places in a list of them.
+
+    Raises:
+        RowError: nothing shows whether the places are counted from 0 or from 1.
+    """
+    name = first(cells, table, "answers")
+    listed = None if name is None else spellings.listed(cells[name])
+    places = [cells[good], cells[bad]]
+    if not listed or not all(type(place) is int and 0 <= place <= len(listed) for place in places):
+        return cells
+    start = 0 if 0 in places else 1 if len(listed) in places else None
+    if start is None or (start == 0 and len(listed) in places):
+        raise RowError(f"{good} and {bad} are places in {name}, and whether they count from 0 or 1 cannot be told")
+    return {**cells, good: listed[places[0] - start], bad: listed[places[1] - start]}
 
 
 def _ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:
@@ -103,7 +157,7 @@ def _without_copies(cells: Mapping[str, Any], table: ColumnNames, good: str, cho
     return kept
 
 
-def _scored(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> list[Answer]:
+def _scored(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat], sides: tuple[Any, Any]) -> list[Answer]:
     """The two sides with their ratings and models.
 
     Raises:
@@ -111,8 +165,8 @@ def _scored(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> 
         RowError: the chosen side has the lower one.
     """
     ratings = [(a, b) for a, b in rated(cells, table)] if table.several is None else []
-    ratings = ratings or _of_generations(cells, table, chats)
-    for chosen, rejected in ratings:
+    ratings = ratings or _inside(sides) or _of_generations(cells, table, chats)
+    for chosen, rejected in (*ratings, *_ranks(cells, table)):
         if chosen == rejected:
             raise NoPreference("both sides have the same score: a tie, not a preference")
         if chosen < rejected:
@@ -126,6 +180,18 @@ def _scored(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> 
     ]
 
 
+def _ranks(cells: Mapping[str, Any], table: ColumnNames) -> list[tuple[float, ...]]:
+    return outranked(cells, table) if table.several is None else []
+
+
+def _inside(sides: tuple[Any, ...]) -> list[tuple[float, float]]:
+    """The ratings that stand inside two sides that are objects, beside their texts."""
+    if not all(isinstance(one, Mapping) for one in sides):
+        return []
+    both = [[verdicts.number(one.get(key)) for one in sides] for key in SCORES]
+    return [(good, bad) for good, bad in both if good is not None and bad is not None]
+
+
 def _of_generations(cells: Mapping[str, Any], table: ColumnNames, chats: list[Chat]) -> list[tuple[float, float]]:
     """The ratings of the sides in a list of all answers that stands beside a list of their ratings."""
     texts, numbers = (next((cells[n] for n in table.of(m) if n in cells), None) for m in ("answers", "scores"))
@@ -136,7 +202,7 @@ def _of_generations(cells: Mapping[str, Any], table: ColumnNames, chats: list[Ch
     return [] if chosen is None or rejected is None else [(chosen, rejected)]
 
 
-def _check_labels(cells: Mapping[str, Any], table: ColumnNames, sides: set[str]) -> None:
+def _check_labels(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> None:
     """Refuse a row whose label says that its pair is none.
 
     Raises:
@@ -145,10 +211,12 @@ def _check_labels(cells: Mapping[str, Any], table: ColumnNames, sides: set[str])
     """
     for known in LABELLED:
         name = table.plain.get(known)
-        value = None if name is None or name in sides else cells.get(name)
+        value = None if name is None or name in (good, bad) else cells.get(name)
         if verdicts.is_tie(value) or (known in ("is_tie", "tie") and value is True):
             raise NoPreference(f"{name} says that it is a tie, not a preference")
-        if value is False and known == "label":
-            raise RowError(f"{name} is false beside a chosen and a rejected answer: it contradicts them")
-        if isinstance(value, str) and verdicts.word(value) in ("rejected", "discarded"):
-            raise RowError(f"{name} is {value!r} beside a chosen and a rejected answer: it contradicts them")
+        said = verdicts.wanted(value, {}) if known == "label" else None
+        if said is False or (isinstance(value, str) and verdicts.word(value) in ("rejected", "discarded")):
+            raise RowError(
+                f"{name} is {value!r} beside a chosen and a rejected answer, which it contradicts; where it says "
+                f"something else of them: --map chosen={good},rejected={bad}"
+            )

@@ -142,7 +142,7 @@ def _written(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]
 
 def _asks(value: Any) -> bool:
     """Whether a cell may hold a prompt: a text, an object, or a list that is no list of past turns."""
-    return given(value) and not (isinstance(value, list) and isinstance(value[0], list))
+    return optional(value) and not (isinstance(value, list) and isinstance(value[0], list))
 
 
 def _chat(value: Any, name: str) -> Chat:
@@ -154,7 +154,9 @@ def _chat(value: Any, name: str) -> Chat:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str):
-        return spellings.transcript(value, asks=True) if spellings.is_transcript(value) else _user(value)
+        if spellings.is_transcript(value):
+            return spellings.transcript(value, asks=True)
+        return _user(spellings.untemplated(value, name))
     if spellings.is_message(value):
         value = [value]
     if not isinstance(value, list):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from judgegen.sources import spellings, verdicts
 from judgegen.sources.columns import ColumnNames
 from judgegen.sources.questions import Question
-from judgegen.sources.rows import NoPreference, RowError, kind
+from judgegen.sources.rows import NoPreference, RowError, kind, quoted
 from judgegen.sources.spellings import Chat
 from judgegen.sources.verdicts import Vote
 
@@ -95,6 +95,8 @@ def side(value: Any, name: str) -> Chat:
         value = [value]
     elif isinstance(value, Mapping):
         words = next((value[key] for key in _TEXTS if value.get(key) is not None), None)
+        if words is None:
+            raise RowError(f"{name} is an object with {quoted(list(value))}, of which none is known to hold the answer")
         return side(words, name)
     if not isinstance(value, list) or not value:
         raise RowError(f"{name} is {kind(value)}, neither a text nor messages")
@@ -157,13 +159,35 @@ def _check(chat: Chat) -> None:
 
 
 def rated(cells: Mapping[str, Any], table: ColumnNames) -> list[tuple[float, ...]]:
-    """Every set of ratings that stands in columns of its own, one number for each side."""
-    found = []
-    for columns in table.side_scores:
-        numbers = [verdicts.number(cells.get(name)) for name in columns]
-        if all(number is not None for number in numbers):
-            found.append(tuple(number for number in numbers if number is not None))
-    return found
+    """Every set of ratings that stands in columns of its own, one number for each side.
+
+    Raises:
+        RowError: every side has one, and they are no numbers or are counted in different things.
+    """
+    return [numbers for columns in table.side_scores if (numbers := _numbers(cells, columns)) is not None]
+
+
+def outranked(cells: Mapping[str, Any], table: ColumnNames) -> list[tuple[float, ...]]:
+    """The ranks of the sides, turned around: the better one has the higher number.
+
+    Raises:
+        RowError: as `rated`.
+    """
+    found = [numbers for columns in table.side_ranks if (numbers := _numbers(cells, columns)) is not None]
+    return [tuple(-number for number in numbers) for numbers in found]
+
+
+def _numbers(cells: Mapping[str, Any], columns: tuple[str, ...]) -> tuple[float, ...] | None:
+    if any(name not in cells for name in columns):
+        return None
+    ratings = [verdicts.rating(cells[name]) for name in columns]
+    known = [rating for rating in ratings if rating is not None]
+    if len(known) < len(ratings):
+        name = columns[ratings.index(None)]
+        raise RowError(f"{name} is {str(cells[name])[:20]!r}, which is no number; rename it if it rates nothing")
+    if len({unit for _, unit in known}) > 1:
+        raise RowError(f"{quoted(columns)} are not counted in the same thing")
+    return tuple(value for value, _ in known)
 
 
 def models(cells: Mapping[str, Any], table: ColumnNames) -> list[str | None]:

@@ -31,6 +31,12 @@ CheckColumns = Callable[[Sequence[str]], None]
 """Called with a table's column names before its first row; raises RowError when they cannot do."""
 
 
+class Cell(str):
+    """A cell of a table that knows nothing but texts: what begins like a list or an object may have been one."""
+
+    __slots__ = ()
+
+
 class RowError(Exception):
     """What is wrong with one row, as a phrase without its place; the rows after it can still be read."""
 

@@ -18,9 +18,9 @@ from judgegen.sources.compared import compared, turned
 from judgegen.sources.pairs import pair
 from judgegen.sources.questions import Question, question
 from judgegen.sources.readings import Names, Reading, first, shared
-from judgegen.sources.rows import Bad, ReadError, Row, RowError, Rows, quoted
-from judgegen.sources.singles import ended, ranked, single
-from judgegen.sources.spellings import given
+from judgegen.sources.rows import Bad, Cell, ReadError, Row, RowError, Rows, quoted
+from judgegen.sources.singles import ended, flagged, ranked, single
+from judgegen.sources.spellings import given, may_be_more
 from judgegen.sources.verdicts import number
 from judgegen.sources.wrappings import unpacked
 
@@ -33,10 +33,37 @@ def read(row: Mapping[str, Any], names: Names) -> tuple[Reading, dict[str, Any]]
         RowError: nothing that can be learned from, a contradiction, or what cannot be told; with the mend.
     """
     cells, table = _opened(row, names)
-    found = pair(cells, table) or compared(cells, table, names) or ranked(cells, table, names) or single(cells, table)
+    _check_cells(cells, table)
+    found = (
+        flagged(cells, table)
+        or pair(cells, table)
+        or compared(cells, table, names)
+        or ranked(cells, table, names)
+        or single(cells, table)
+    )
     if found is None:
         raise RowError(_nothing(cells, table))
     return found, cells
+
+
+def _check_cells(cells: Mapping[str, Any], table: ColumnNames) -> None:
+    """Refuse what a table's cell spells where that is either an answer in JSON or a list that holds the answer.
+
+    Raises:
+        RowError: which cell.
+    """
+    names = [name for meaning in ("chosen", "rejected", "answer", "prompt") for name in table.of(meaning)]
+    names += table.several.columns if table.several else ()
+    if not any(isinstance(cells.get(name), Cell) for name in names):
+        return
+    prompt = first(cells, table, "prompt")
+    if prompt is not None and table.several is not None and turned(cells, prompt, table.several) is not None:
+        return
+    if doubtful := [name for name in names if name not in table.own and may_be_more(cells.get(name))]:
+        raise RowError(
+            f"{doubtful[0]} is a list or an object in a table's cell: whether it is a text or what it holds, cannot be "
+            "told; save the table as JSONL or Parquet, or say that it is a text by --map"
+        )
 
 
 def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], ColumnNames]:
@@ -47,6 +74,9 @@ def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], Colum
             row = {**row, column: _inner(row, column)}
     cells = {name: cell for name, cell in row.items() if given(cell)}
     table = known(tuple(row), names.mapped)
+    for name, twin in table.twins:
+        if name in cells and twin in cells and cells[name] != cells[twin] and name not in table.own:
+            raise RowError(f"{twin!r} and {name!r} are one name and say different things; rename one")
     # An answer that says nothing is one of two all the same, and an id may be any text.
     blank = (*(table.several.columns if table.several else ()), *table.of("id"))
     return cells | {name: row[name] for name in blank if isinstance(row.get(name), str)}, table
@@ -132,6 +162,8 @@ def _ending(head: list[Row | Bad], error: ReadError) -> Rows:
 def unsure(rows: Iterable[Row | Bad]) -> frozenset[str]:
     """The columns of labels of two answers with numbers that are not the answers' own: -1, or a 3 beside 1 and 2.
 
+    Answers in a list count from 0.
+
     A 1 of such a column is not the first answer's either, and is not believed.
     """
     found = set()
@@ -139,7 +171,7 @@ def unsure(rows: Iterable[Row | Bad]) -> frozenset[str]:
         if not isinstance(row, Row) or not isinstance(row.value, Mapping):
             continue
         table = known(tuple(row.value))
-        start = table.several.numbered_from if table.several is not None else None
+        start = table.several.numbered_from if table.several is not None else 0 if table.of("answers") else None
         if start is None:
             continue
         for name in table.of("winner"):

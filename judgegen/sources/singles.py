@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.columns import ColumnNames, Several
+from judgegen.sources.columns import ColumnNames, Several, plain_name
 from judgegen.sources.questions import question
-from judgegen.sources.readings import Answer, Names, Reading, first, parted, rated, side
+from judgegen.sources.readings import Answer, Names, Reading, first, outranked, parted, rated, side
 from judgegen.sources.rows import NoPreference, RowError, quoted
 
 _TEXTS = ("response", "answer", "completion", "text", "output", "content", "messages")
+_PRAISE = frozenset(
+    "is_safe safe is_harmless is_helpful helpful is_valid valid is_factual is_true factual correctness verified "
+    "approved accepted passed is_accurate accurate is_high_quality liked upvoted acceptable is_acceptable".split()
+)
+"""Columns that, where they are false, say of an answer that it is a bad one."""
+_ANSWERS = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
+_FLAGS = frozenset(
+    "chosen preferred accepted good better positive rejected worse bad wrong negative dispreferred unpreferred".split()
+)
 _RANKS = ("rank",)
 _SCORES = ("fine-grained_score", "score", "rating", "overall_score", "reward")
 
@@ -70,18 +79,42 @@ def _rates(
     cells: Mapping[str, Any], table: ColumnNames, given: list[Any]
 ) -> tuple[list[float] | None, bool, frozenset[str], frozenset[tuple[int, int]]]:
     """The ratings of listed answers, whether they are ranks, their columns, and what another rating contradicts."""
+    beside: list[tuple[str, list[float], bool]] = []
     for meaning, is_rank in (("ranks", True), ("scores", False)):
         name = first(cells, table, meaning)
         numbers = _numbers(spellings.listed(cells[name])) if name is not None else None
-        if name is not None and numbers is not None:
-            if len(numbers) != len(given):
-                raise RowError(f"{name} has {len(numbers)} entries for {len(given)} answers")
-            return numbers, is_rank, frozenset({name}), frozenset()
+        if name is None or numbers is None or any(name == other for other, _, _ in beside):
+            continue
+        if len(numbers) != len(given):
+            raise RowError(f"{name} has {len(numbers)} entries for {len(given)} answers")
+        if is_rank and name not in table.own:
+            _check_ranks(name, numbers)
+        beside.append((name, numbers, is_rank))
+    if beside:
+        doubts = _doubts([[-one for one in numbers] if ranks else numbers for _, numbers, ranks in beside])
+        return beside[0][1], beside[0][2], frozenset(name for name, _, _ in beside), doubts
     for keys, is_rank in ((_RANKS, True), (_SCORES, False)):
         sets = [numbers for key in keys if (numbers := _inside(given, key)) is not None]
         if sets:
             return sets[0], is_rank, frozenset(), _doubts(sets)
     return None, False, frozenset(), frozenset()
+
+
+def _check_ranks(name: str, numbers: list[float]) -> None:
+    """Refuse a ranking that may as well be the answers' places, the best first.
+
+    Raises:
+        RowError: read either way it ranks them, and not the same.
+    """
+    start, places = min(numbers), range(len(numbers))
+    if plain_name(name) not in ("ranking", "rankings") or sorted(numbers) != [start + place for place in places]:
+        return
+    order = [int(number - start) for number in numbers]
+    if start in (0, 1) and any(order[order[place]] != place for place in places):
+        raise RowError(
+            f"{name} may be each answer's rank, or the answers' places from best to worst; if it is ranks: "
+            f"--map ranks={name}"
+        )
 
 
 def _inside(given: list[Any], key: str) -> list[float] | None:
@@ -107,6 +140,11 @@ def _chosen(
     cells: Mapping[str, Any], table: ColumnNames, names: Names, name: str, given: list[Any], chosen: str
 ) -> Reading:
     """Two listed answers and which of them was chosen, counted from 0."""
+    if chosen in names.unsure and not {**names.values, **table.values}:
+        raise RowError(
+            f"{chosen} is {cells[chosen]}, and elsewhere a number that is neither 0 nor 1: which of the two answers in "
+            f"{name} that is, cannot be told; say it: --map winner={chosen},A=1,B=2"
+        )
     two = Several(columns=(f"{name} 0", f"{name} 1"), tokens=("0", "1"), stem=name)
     vote = verdicts.vote(cells[chosen], two, {**names.values, **table.values})
     if vote is None:
@@ -120,11 +158,50 @@ def _chosen(
 
 def _numbered(cells: Mapping[str, Any], table: ColumnNames, several: Several) -> Reading:
     """More than two answers in numbered columns, with a rating or rank in numbered columns of their own."""
-    scores = rated(cells, table)
+    scores, ranks = rated(cells, table), False
+    if not scores:
+        scores, ranks = [tuple(-one for one in each) for each in outranked(cells, table)], True
     if not scores or any(name not in cells for name in several.columns):
         raise RowError(f"{quoted(several.columns)} are answers, and nothing rates each of them")
     given = [cells[name] for name in several.columns]
-    return _several(cells, table, frozenset(several.columns), given, list(scores[0]), ranks=False)
+    return _several(cells, table, frozenset(several.columns), given, list(scores[0]), ranks)
+
+
+def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
+    """One answer beside a `chosen`, an `accepted`, a `rejected` that is no answer but says yes or no of it.
+
+    Raises:
+        RowError: two of them contradict each other, or one may be an answer.
+    """
+    answer = first(cells, table, "answer")
+    if answer is None or table.several is not None or table.of("answers"):
+        return None
+    sides = {name: good for good in (True, False) for name in table.of("chosen" if good else "rejected")}
+    beside = {name: _yes(cells[name]) for name in sides if name in cells and name not in {answer, *table.own}}
+    if not beside or None in beside.values():
+        return None
+    if words := [name for name in beside if isinstance(cells[name], str)]:
+        if len(words) > 1 or plain_name(words[0]) not in _FLAGS:
+            return None
+        raise RowError(
+            f"{words[0]} is {cells[words[0]]!r}: an answer, or what is said of {answer}, cannot be told; say it: "
+            f"--map chosen={words[0]}, or label={words[0]}"
+        )
+    said = {yes == sides[name] for name, yes in beside.items()}
+    if len(said) > 1:
+        raise RowError(
+            f"{quoted(list(beside))} contradict each other; say which counts: --map label={next(iter(beside))}"
+        )
+    asked = question({k: v for k, v in cells.items() if k not in beside}, table, frozenset({answer}))
+    (chat,), asked = parted([side(cells[answer], answer)], asked)
+    used = asked.columns | {answer, *beside}
+    return Reading(kind="labelled", asked=asked, answers=(Answer(messages=chat),), wanted=said.pop(), used=used)
+
+
+def _yes(value: Any) -> bool | None:
+    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
+        return bool(value)
+    return _ANSWERS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
@@ -145,10 +222,28 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         answer = (Answer(messages=chat),)
         return Reading(kind="labelled", asked=asked, answers=answer, wanted=wanted, used=used)
     if rating is None:
+        _check_unsaid(cells, table, {*asked.columns, name})
         plain = name in (*table.of("chosen"), *table.of("answer"))
         return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
     score = verdicts.number(cells[rating])
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
+
+
+def _check_unsaid(cells: Mapping[str, Any], table: ColumnNames, read: set[str]) -> None:
+    """Refuse an answer of which a column that is no label says that it is a bad one, or rates it in words.
+
+    Raises:
+        RowError: which, and how it is told what it means.
+    """
+    for name in (name for name in cells if name not in read and name not in table.own):
+        value = cells[name]
+        if isinstance(value, str) and verdicts.word(value) in verdicts.REFUSED:
+            raise RowError(f"{name} is {value!r}; if it is of the answer, say so: --map label={name},unwanted={value}")
+        if value is False and plain_name(name) in _PRAISE:
+            raise RowError(f"{name} is false; if such answers are not wanted, say so: --map label={name}")
+        if name in table.of("rating"):
+            told = str(value)[:20]
+            raise RowError(f"{name} is {told!r}, no number; say what it means: --map label={name},wanted={told}")
 
 
 def ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:

@@ -1,7 +1,8 @@
 r"""What is in a cell, however it is spelled: absent values, chats as lists, JSON, Python's repr or transcripts.
 
 Messages come out as the chat API has them, {role, content}. Read are also {from, value} with the roles of ShareGPT,
-Google's {role, parts}, and texts of "\n\nHuman: …\n\nAssistant: …". Knows nothing of columns.
+{speaker, text}, LangChain's {type, content}, Google's {role, parts}, and transcripts: "\n\nHuman: …\n\nAssistant: …".
+Knows nothing of columns.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from judgegen.sources.rows import RowError, kind
+from judgegen.sources.rows import Cell, RowError, kind
 
 Chat = list[dict[str, Any]]
 
@@ -23,12 +24,26 @@ _ROLES = {
     **dict.fromkeys(("gpt", "chatgpt", "bot", "model", "ai", "function_call", "chatbot"), "assistant"),
     **dict.fromkeys(("observation", "function_response", "tool_response", "ipython"), "tool"),
 }
+_SPEAKS = ("speaker", "author", "type", "from")
+"""Keys that tell who speaks where there is no `role`, once what they hold is one."""
+_WORDS = ("value", "text")
+"""Keys of what is said where there is no `content`."""
 EMPTY_WORDS = frozenset({"nan", "none", "null", "<na>", "nat", "n/a"})
 """What an empty cell becomes when a table is written by way of `str`."""
 
 _TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 _SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 _OPENED = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*['"]""")
+_NOTHING = EMPTY_WORDS | {""}
+_LONG = 16  # characters: no word for nothing has as many
+_TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
+_SIDE_BY_SIDE = re.compile(r"''\s*''")
+_TEMPLATED = re.compile(
+    r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*"
+    r"(?:<\|(?:im_start|start_header_id|system|user|assistant)\|>|<start_of_turn>|\[INST\]"
+    r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z))",
+    re.DOTALL,
+)
 _PRINTED = re.compile(r"""\s*(?:array\()?[\[{]\s*\{?\s*['"](?:role|from|content|value)['"]\s*:""")
 
 
@@ -41,12 +56,25 @@ def given(value: Any) -> bool:
 
 def optional(value: Any) -> bool:
     """Whether a cell that may be empty says anything; the words for nothing are none."""
-    return given(value) and not (isinstance(value, str) and value.strip().lower() in EMPTY_WORDS)
+    if isinstance(value, str) and len(value) < _LONG:
+        return value.strip().lower() not in _NOTHING
+    return given(value)
 
 
 def is_plain(words: str) -> bool:
     """Whether a text is surely neither a chat nor a transcript."""
-    return not (_OPENED.match(words) or is_transcript(words))
+    return not (_OPENED.match(words) or is_transcript(words) or _TEMPLATED.match(words))
+
+
+def untemplated(words: str, name: str) -> str:
+    """The text, once it is sure that it is not written out by a chat template.
+
+    Raises:
+        RowError: it is, and whoever trains on it would put marks around marks.
+    """
+    if hit := _TEMPLATED.match(words):
+        raise RowError(f"{name} is written out by a chat template ({hit[0].strip()} …); write its messages")
+    return words
 
 
 def unwrapped(value: Any, name: str) -> Any:
@@ -57,7 +85,7 @@ def unwrapped(value: Any, name: str) -> Any:
     """
     if not isinstance(value, str) or not _OPENED.match(value):
         return value
-    for read in (json.loads, ast.literal_eval):
+    for read in (json.loads, _literal):
         try:
             found = read(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -68,13 +96,30 @@ def unwrapped(value: Any, name: str) -> Any:
     raise RowError(f"{name} is printed like a chat and cannot be read back; save the table as JSONL or Parquet")
 
 
+def may_be_more(value: Any) -> bool:
+    """Whether it is a cell of a table of texts that spells a list or an object, and may be a text all the same."""
+    if not isinstance(value, Cell):
+        return False
+    for read in (json.loads, _literal):
+        try:
+            found = read(value)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        return isinstance(found, list | dict) and not (is_chat(found) or is_message(found))
+    return False
+
+
 def listed(value: Any) -> list[Any] | None:
-    """A list, or one that a text spells as JSON or as Python's repr; None for everything else."""
+    """A list, or one that a text spells as JSON or as Python's repr; None for everything else.
+
+    Raises:
+        RowError: NumPy printed it without commas, so that where an item ends cannot be told.
+    """
     if isinstance(value, list):
         return value
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return None
-    for read in (json.loads, ast.literal_eval):
+    for read in (json.loads, _literal):
         try:
             found = read(value)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -83,13 +128,41 @@ def listed(value: Any) -> list[Any] | None:
     return None
 
 
+def _literal(text: str) -> Any:
+    """What Python's repr spells.
+
+    Raises:
+        ValueError, SyntaxError: it is none.
+        RowError: texts stand side by side in it, which Python would join; NumPy prints the items of a list so.
+    """
+    found = ast.literal_eval(text)
+    if _SIDE_BY_SIDE.search(_TEXT.sub("''", text)):
+        raise RowError("a list is printed without commas, as NumPy does; save the table as JSONL or Parquet")
+    return found
+
+
 def is_message(value: Any) -> bool:
     """Whether it is a message in one of the known spellings."""
     if not isinstance(value, Mapping):
         return False
     if "role" in value:
-        return "content" in value or "parts" in value or "tool_calls" in value or "value" in value
-    return "from" in value and "value" in value
+        return any(key in value for key in ("content", "parts", "tool_calls", *_WORDS))
+    if "from" in value and "value" in value:
+        return True
+    return _speaker(value) is not None and any(key in value for key in ("content", *_WORDS))
+
+
+def _speaker(one: Mapping[str, Any]) -> str | None:
+    """The key that tells who speaks, in a message without a role."""
+    return next((key for key in _SPEAKS if isinstance(one.get(key), str) and _role(one[key]) in ROLES), None)
+
+
+def _role(said: Any) -> Any:
+    """A role by its one name; what is none comes back as it is."""
+    if not isinstance(said, str):
+        return said
+    plain = said.strip().lower()
+    return plain if plain in ROLES else _ROLES.get(plain, said)
 
 
 def is_chat(value: Any) -> bool:
@@ -115,16 +188,18 @@ def _message(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
     role, content = one.get("role"), one.get("content")
     if isinstance(role, str) and role in ROLES and isinstance(content, str) and len(one) == 2:
         return dict(one)
-    if "from" in one and role is None:
+    if role is None and "from" in one and "value" in one:
         return _tagged(one, before)
+    if role is None and (key := _speaker(one)) is not None:
+        one = {"role": one[key], **{name: value for name, value in one.items() if name not in ("role", key)}}
     plain = {key: value for key, value in one.items() if value is not None or key == "content"}
-    plain["role"] = _ROLES.get(role, role) if isinstance(role, str) else role
+    plain["role"] = _role(plain.get("role"))
     if "parts" in plain:
         plain["content"] = "".join(
             str(part.get("text", "")) for part in plain.pop("parts") if isinstance(part, Mapping)
         )
-    elif "content" not in plain and "value" in plain:
-        plain["content"] = plain.pop("value")
+    elif "content" not in plain and (words := next((key for key in _WORDS if key in plain), None)) is not None:
+        plain["content"] = plain.pop(words)
     if isinstance(plain.get("content"), list):
         plain["content"] = _parts(plain["content"])
     return plain
@@ -142,7 +217,7 @@ def _parts(parts: list[Any]) -> Any:
 def _tagged(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
     """A turn of {from, value}. A function call's value is JSON of name and arguments; its ids are counted."""
     tag, said = one["from"], one["value"]
-    role = _ROLES.get(tag, tag) if isinstance(tag, str) else tag
+    role = _role(tag)
     called = [call["id"] for message in before for call in message.get("tool_calls", ())]
     if tag == "function_call" and isinstance(said, str):
         return {"role": "assistant", "content": None, "tool_calls": _calls(said, len(called))}

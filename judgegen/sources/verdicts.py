@@ -17,27 +17,38 @@ Vote = Literal["A", "B", "tie"]
 
 _TIES = frozenset(
     "tie tied draw both equal equally_good same neither both_bad bothbad tie_bothbad tie_both_bad both_good a_b "
-    "no_preference undecided similar none_is_better".split()
+    "no_preference undecided similar none_is_better tievote bothbad_vote tie_vote".split()
 )
 _NOUN = (
     "(?:the_)?(?:model|response|assistant|answer|output|completion|conversation|candidate|option|system|summary"
     "|human_ref)"
 )
-_SIDE = re.compile(rf"(?:{_NOUN}_?)?(a|b|left|right|first|second|one|two|\d)(?:_(?:is_better|wins|win|won|better))?")
+_MUCH = "(?:slightly|somewhat|a_bit|a_little|marginally|moderately|much|far|clearly|significantly|strongly|definitely)"
+_SIDE = re.compile(
+    rf"(?:{_MUCH}_)?(?:better_|prefers?_)?(?:{_NOUN}_?)?(a|b|left|right|first|second|one|two|\d)"
+    rf"(?:_?vote)?(?:_(?:is_)?(?:{_MUCH}_)?(?:better|wins|win|won|preferred))?(?:_{_MUCH})?"
+)
 _ORDER = re.compile(r"(?:model_|response_)?(a|b|1|2)\s*(>+|<+|=+|≻|≺|~)\s*(?:model_|response_)?(a|b|1|2)")
+_RATING = re.compile(r"([-+]?\d+(?:[.,]\d{1,2})?)\s*(?:(/|out of|of)\s*(\d+)|(%|[a-z★]+))?", re.IGNORECASE)
 _FIRST = {"a": "A", "left": "A", "first": "A", "one": "A"}
 _SECOND = {"b": "B", "right": "B", "second": "B", "two": "B"}
 _YES = frozenset(
-    "true yes good correct desirable wanted chosen preferred accepted positive thumbs_up like right".split()
+    "true yes good correct desirable wanted chosen preferred accepted positive thumbs_up like right y pos 👍".split()
 )
 _NO = frozenset(
-    "false no bad incorrect wrong undesirable unwanted rejected dispreferred negative thumbs_down dislike".split()
+    "false no bad incorrect wrong undesirable unwanted rejected dispreferred negative neg thumbs_down dislike n".split()
 )
+
+REFUSED = frozenset(
+    "bad incorrect wrong undesirable unwanted rejected dispreferred thumbs_down thumbsdown dislike disliked discarded "
+    "harmful unsafe toxic unhelpful".split()
+) | {"👎"}
+"""Words that say of an answer that it is a bad one, whatever the column is called."""
 
 
 def word(value: Any) -> str:
-    """A label as one word: without brackets, in lower case, blanks as underscores."""
-    return re.sub(r"[\s\-_()/]+", "_", str(value).strip().strip("[]").lower()).strip("_")
+    """A label as one word: without brackets, stars or a full stop, in lower case, blanks as underscores."""
+    return re.sub(r"[\s\-_()/]+", "_", str(value).strip().strip("[]“”*.").lower()).strip("_")
 
 
 def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, ...] = ()) -> Vote | None:
@@ -110,7 +121,17 @@ def wanted(value: Any, values: Mapping[str, str]) -> bool | None:
     said = word(value)
     if said in _YES | {"1"}:
         return True
-    return False if said in _NO | {"0"} else None
+    return False if said in _NO | {"0", "👎"} else None
+
+
+def rating(value: Any) -> tuple[float, str] | None:
+    """A rating and what it is counted in: a number, or a text like 7/10, 85%, 4 stars or 4,5. None where it is none."""
+    if (plain := number(value)) is not None:
+        return plain, ""
+    hit = _RATING.fullmatch(value.strip()) if isinstance(value, str) else None
+    if hit is None:
+        return None
+    return float(hit[1].replace(",", ".")), f"/{hit[3]}" if hit[2] else (hit[4] or "").lower().rstrip("s")
 
 
 def number(value: Any) -> float | None:

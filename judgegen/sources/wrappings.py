@@ -31,6 +31,19 @@ def _openai(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**{key: value for key, value in row.items() if key != "input"}, **asked}
 
 
+def _served(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A row as the hub's server of rows gives it: {"row_idx", "row", "truncated_cells"}.
+
+    Raises:
+        RowError: it cut cells off.
+    """
+    if not isinstance(row["row"], Mapping) or "row_idx" not in row:
+        return None
+    if row.get("truncated_cells"):
+        raise RowError(f"the server cut off {row['truncated_cells']}; download the data set's files")
+    return unpacked(row["row"])
+
+
 def _tinker(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """{"comparison": {"prompt_conversation", "completion_A", "completion_B"}, "label"}."""
     if not isinstance(row["comparison"], Mapping):
@@ -202,6 +215,7 @@ def _submitted(one: Any) -> Any:
 
 
 _UNPACK: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any] | None]] = {
+    "row": _served,
     "input": _openai,
     "comparison": _tinker,
     "annotations": _label_studio,

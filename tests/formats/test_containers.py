@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import csv
+import gzip
+import io
 import json
 import lzma
 from collections.abc import Callable
@@ -11,6 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from published import BAD, EXTRA, GOOD, SHAPES, TIES, Q
 from pyarrow import ipc, parquet
 
 from judgegen.errors import SpecError
@@ -120,3 +126,88 @@ def test_a_look_tells_shape_columns_and_rows(tmp_path: Path) -> None:
     assert sum(found.refused.values()) == 2
     assert [row["prompt"][0]["content"] for row in found.shown] == [row["question"] for row in ROWS]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Cells as a table has them: texts, JSON for what is more, nothing for null."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({key: json.dumps(v) if isinstance(v, list | dict) else v for key, v in row.items()})
+    return out.getvalue()
+
+
+TEXTS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
+    "rows.jsonl": lambda rows: "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+    "rows.json": lambda rows: json.dumps(rows, ensure_ascii=False, indent=1),
+    "list.jsonl": lambda rows: json.dumps(rows, ensure_ascii=False),
+    "wrapped.json": lambda rows: json.dumps({"data": rows}, ensure_ascii=False),
+    "rows.csv": as_csv,
+}
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda data: bytes(pa.compress(data, codec="zstd", asbytes=True)),
+}
+
+
+def arrow_table(table: pa.Table, path: Path) -> None:
+    with pa.OSFile(str(path), "wb") as sink, ipc.new_file(sink, table.schema) as out:
+        out.write_table(table)
+
+
+TABLES = {"rows.parquet": parquet.write_table, "rows.arrow": arrow_table}
+
+
+@st.composite
+def files(draw: st.DrawFn) -> tuple[str, str, bytes | pa.Table, str]:
+    """A shape's name; a file's name and what is in it: its row and others' columns, in any order; its encoding."""
+    shape = draw(st.sampled_from([*SHAPES, *TIES]))
+    more = draw(st.lists(st.sampled_from([*EXTRA, "où"]), unique=True))
+    row = {**SHAPES, **TIES}[shape] | {key: (EXTRA | {"où": "Là-bas, à Zürich."})[key] for key in more}
+    row = {key: row[key] for key in draw(st.permutations(list(row)))}
+    name = draw(st.sampled_from([*TEXTS, *TABLES]))
+    if name in TABLES:
+        return shape, name, pa.Table.from_pylist([row]), "utf-8"
+    encoding = draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]))
+    ending = draw(st.sampled_from(list(PACKED)))
+    return shape, name + ending, PACKED[ending](TEXTS[name]([row]).encode(encoding)), encoding
+
+
+@given(files())
+def test_a_shape_is_read_right_in_every_wrapping_and_encoding(
+    tmp_path_factory: pytest.TempPathFactory, file: tuple[str, str, bytes | pa.Table, str]
+) -> None:
+    """Packed or not, with a mark or in another encoding that is named: right, or refused; never wrong."""
+    shape, name, content, encoding = file
+    path = tmp_path_factory.mktemp("rows") / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        TABLES[name](content, path)
+    (found,) = imported(path, encoding="cp1252" if encoding == "cp1252" else "utf-8")
+    if isinstance(found, Reject):
+        assert shape in TIES or (".csv" in name and not all(isinstance(v, str) for v in SHAPES[shape].values()))
+        return
+    assert shape in SHAPES
+    assert [(m["role"], m["content"]) for m in found["prompt"]] == [("user", Q)]
+    assert found.get("chosen", [{"content": GOOD}])[-1]["content"] == GOOD
+    assert found.get("rejected", [{"content": BAD}])[-1]["content"] == BAD
+
+
+@given(st.sampled_from(list(TEXTS)), st.sampled_from(list(PACKED)))
+def test_another_encoding_that_is_not_named_is_refused_with_the_mend(
+    tmp_path_factory: pytest.TempPathFactory, name: str, ending: str
+) -> None:
+    """Never letters that nobody wrote."""
+    path = tmp_path_factory.mktemp("rows") / f"{name}{ending}"
+    path.write_bytes(PACKED[ending](TEXTS[name](ROWS[:1]).encode("cp1252")))
+    try:
+        told = [row.reason if isinstance(row, Reject) else "read" for row in imported(path)]
+    except SpecError as error:
+        told = [str(error)]
+    assert len(told) == 1
+    assert "name its encoding, like --encoding cp1252" in told[0]

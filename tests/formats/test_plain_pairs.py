@@ -27,11 +27,13 @@ MESSAGE = st.fixed_dictionaries(
 )
 PREFIX = st.lists(MESSAGE, max_size=3) | WORDS.map(lambda words: [{"role": "user", "content": words}])
 ANSWER = WORDS.map(lambda words: {"role": "assistant", "content": words})
-NUMBERS = st.none() | st.integers(0, 3) | st.floats(0, 3) | st.sampled_from(["2.5", "", "x", True, float("nan")])
+NUMBERS = st.none() | st.integers(0, 3) | st.floats(0, 3) | st.sampled_from(["2.5", "", "x", "3/4", True, float("nan")])
 OTHERS = st.fixed_dictionaries(
     {},
     optional={
-        "prompt": WORDS | PREFIX | st.none(),
+        "prompt": WORDS | PREFIX | st.none() | st.sampled_from(["[INST] Why? [/INST]", "Human: Why?\nAssistant:"]),
+        "rejected_rank": NUMBERS,
+        "chosen_rank": NUMBERS,
         "question": WORDS,
         "prompt_id": WORDS | st.none() | st.just(3),
         "score_chosen": NUMBERS,

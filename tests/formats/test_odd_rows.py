@@ -1,0 +1,176 @@
+"""Rows as people really have them: spelled oddly and read right, or contradicting themselves and refused in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from judgegen.exchange.import_ import Reject, Wishes, imported
+
+Row = dict[str, Any]
+Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
+TWO = {"prompt": Q, "response_a": BAD, "response_b": GOOD}
+PAIR = {"prompt": Q, "chosen": GOOD, "rejected": BAD}
+
+
+def spoken(who: str, said: str, asks: str, answers: str) -> Row:
+    """A pair of chats whose messages have those keys and roles."""
+    turns = {"chosen": GOOD, "rejected": BAD}
+    return {side: [{who: asks, said: Q}, {who: answers, said: words}] for side, words in turns.items()}
+
+
+RIGHT: dict[str, Row] = {
+    "chosen and rejected name sides": TWO | {"chosen": "b", "rejected": "a"},
+    "chosen and rejected name columns": TWO | {"chosen": "response_b", "rejected": "response_a"},
+    "chosen and rejected name models": TWO | {"model_a": "x", "model_b": "y", "chosen": "y", "rejected": "x"},
+    "chosen and rejected count sides": {
+        "prompt": Q,
+        "response_0": BAD,
+        "response_1": GOOD,
+        "chosen": 1,
+        "rejected": 0,
+    },
+    "places in a list from 0": {"prompt": Q, "responses": [BAD, GOOD, "?"], "chosen": 1, "rejected": 0},
+    "places in a list from 1": {"prompt": Q, "responses": [GOOD, "?", BAD], "chosen": 1, "rejected": 3},
+    "sides that are objects": {
+        "prompt": Q,
+        "chosen": {"response": GOOD, "model": "m", "score": 5},
+        "rejected": {"response": BAD, "model": "n", "score": 3},
+    },
+    "ratings out of ten": PAIR | {"chosen_rating": "8/10", "rejected_rating": "3/10"},
+    "ratings with a comma": PAIR | {"score_chosen": "4,5", "score_rejected": "3,5"},
+    "ranks beside sides": PAIR | {"chosen_rank": 1, "rejected_rank": 2},
+    "ranks of numbered answers": {"prompt": Q, "response_1": BAD, "response_2": GOOD, "rank_1": 2, "rank_2": 1},
+    "roles in capitals": spoken("role", "content", "User", "ASSISTANT"),
+    "LangChain's messages": spoken("type", "content", "human", "ai"),
+    "speakers and texts": spoken("speaker", "text", "user", "assistant"),
+    "texts of roles": spoken("role", "text", "user", "assistant"),
+    "authors": spoken("author", "content", "user", "bot"),
+    "a server's row": {"row_idx": 4, "row": PAIR, "truncated_cells": []},
+    "yes and no as answers": {"question": Q, "answer": "91 = 7 * 13", "chosen": GOOD, "rejected": BAD},
+    "columns of one name that say one thing": PAIR | {"Prompt": Q},
+    "a label that agrees": PAIR | {"label": 1},
+}
+WINNERS = (
+    *("B", "b", " B ", "B.", "**B**", "[[B]]", "model_b", "Model B", "response-b", "Assistant B", "assistant_b wins"),
+    *("B is better", "B is slightly better", "much better B", "B (slightly)", "Output (b)", "right", "rightvote"),
+    *("b_wins", "B>A", "a < b", "second", "response_b"),
+)
+TIES = ("tie", "Tie", "both", "neither", "tie (bothbad)", "bothbad_vote", "tievote", "both good", "draw", "equal")
+UNKNOWN = ("C", "none", "invalid", "unsure", "0.8", "A or B", "not A", "gpt-4", "1")
+
+
+def sides(row: Any) -> tuple[Any, ...]:
+    assert isinstance(row, dict), row
+    return row["prompt"][-1]["content"], *(row[side][-1]["content"] for side in ("chosen", "rejected"))
+
+
+@pytest.mark.parametrize("name", list(RIGHT))
+def test_an_odd_row_is_read_as_what_it_says(name: str) -> None:
+    """The better answer is chosen, and what is asked is asked."""
+    (found,) = imported([RIGHT[name]])
+    assert sides(found) == (Q, GOOD, BAD)
+
+
+@pytest.mark.parametrize("winner", WINNERS)
+def test_a_winner_is_read_however_it_is_spelled(winner: str) -> None:
+    """Letters, names of columns, sentences."""
+    (found,) = imported([TWO | {"winner": winner}])
+    assert sides(found) == (Q, GOOD, BAD)
+
+
+@pytest.mark.parametrize(("winner", "told"), [*((w, "a tie") for w in TIES), *((w, "cannot be told") for w in UNKNOWN)])
+def test_a_tie_and_an_unknown_word_are_no_winner(winner: str, told: str) -> None:
+    """Neither becomes a pair, and each says why."""
+    (found,) = imported([TWO | {"winner": winner}])
+    assert isinstance(found, Reject)
+    assert told in found.reason
+
+
+REFUSED: dict[str, tuple[Row, str]] = {
+    "equal ratings out of ten": (PAIR | {"chosen_rating": "7/10", "rejected_rating": "7/10"}, "a tie"),
+    "reversed ratings in stars": (PAIR | {"score_chosen": "3 stars", "score_rejected": "4 stars"}, "the lower score"),
+    "ratings of two scales": (PAIR | {"score_chosen": "4/5", "score_rejected": "7/10"}, "not counted in the same"),
+    "ratings in words": (PAIR | {"score_chosen": "high", "score_rejected": "low"}, "which is no number"),
+    "reversed ranks": (PAIR | {"chosen_rank": 2, "rejected_rank": 1}, "the lower score"),
+    "reversed ratings inside": (
+        {"prompt": Q, "chosen": {"text": GOOD, "score": 3}, "rejected": {"text": BAD, "score": 5}},
+        "the lower score",
+    ),
+    "ranks against the winner": (TWO | {"winner": "B", "rank_a": 1, "rank_b": 2}, "lower score"),
+    "ranks against ratings": ({"prompt": Q, "responses": [BAD, GOOD], "ranks": [1, 2], "scores": [1, 5]}, "a tie"),
+    "a ranking of two meanings": ({"prompt": Q, "responses": [BAD, GOOD, "?"], "ranking": [2, 0, 1]}, "--map ranks="),
+    "places of two meanings": ({"prompt": Q, "responses": [BAD, GOOD, "?"], "chosen": 2, "rejected": 1}, "from 0 or 1"),
+    "a label of 0": (PAIR | {"label": 0}, "it contradicts"),
+    "a chosen that is neither": (TWO | {"chosen": "Perhaps.", "rejected": BAD}, "is neither of"),
+    "columns of one name": (PAIR | {"Chosen": BAD}, "are one name"),
+    "NumPy's list of turns": (
+        {"prompt": f"['{Q}' 'Sure?']", "response_a": "['Yes.' 'Yes.']", "response_b": "['No.' 'No.']", "winner": "b"},
+        "as NumPy does",
+    ),
+    "NumPy's list of answers": ({"prompt": Q, "responses": "['Yes.'\n 'No.']", "scores": "[1 2]"}, "as NumPy does"),
+    "a prompt in ChatML": (PAIR | {"prompt": f"<|im_start|>user\n{Q}<|im_end|>\n<|im_start|>assistant\n"}, "template"),
+    "a prompt of Llama's": (PAIR | {"prompt": f"<s>[INST] {Q} [/INST]"}, "template"),
+    "a prompt with an open turn": (PAIR | {"prompt": f"Human: {Q}\nAssistant:"}, "template"),
+    "an emptied prompt": (PAIR | {"prompt": "None"}, "no prompt"),
+    "thumbs down": ({"prompt": Q, "response": BAD, "feedback": "thumbs_down"}, "--map label=feedback"),
+    "a grade in words": ({"prompt": Q, "response": BAD, "quality": "low"}, "--map label=quality"),
+    "unsafe": ({"prompt": Q, "response": BAD, "is_safe": False}, "--map label=is_safe"),
+    "a word that is answer or label": ({"prompt": Q, "response": BAD, "chosen": "no"}, "--map chosen=chosen"),
+    "flags that contradict": ({"prompt": Q, "response": BAD, "chosen": True, "rejected": True}, "contradict"),
+    "a server's cut row": ({"row_idx": 4, "row": PAIR, "truncated_cells": ["chosen"]}, "cut off"),
+    "an answer under an unknown key": ({"prompt": Q, "chosen": {"a": GOOD}, "rejected": {"a": BAD}}, "object with 'a'"),
+}
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_what_contradicts_itself_or_cannot_be_told_is_refused(name: str) -> None:
+    """With what was found, and the mend where there is one."""
+    row, told = REFUSED[name]
+    (found,) = imported([row])
+    assert isinstance(found, Reject)
+    assert told in found.reason
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"chosen": True}, True),
+        ({"chosen": 0}, False),
+        ({"rejected": True}, False),
+        ({"wrong": False}, True),
+        ({"accepted": False}, False),
+        ({"chosen": False, "rejected": True}, False),
+    ],
+)
+def test_a_flag_beside_an_answer_is_a_label(flags: Row, wanted: bool) -> None:
+    """Chosen and rejected that are yes or no are no answers."""
+    (found,) = imported([{"prompt": Q, "completion": BAD} | flags])
+    assert isinstance(found, dict)
+    assert ("chosen" in found, "rejected" in found) == (wanted, not wanted)
+
+
+def test_numbers_of_a_list_are_not_believed_where_others_count_from_1() -> None:
+    """A 1 is the second of a list, but not in a column that says 2 elsewhere; a mapping says it."""
+    rows = [{"prompt": Q, "responses": [GOOD, BAD], "winner": place} for place in (1, 2)]
+    assert all(isinstance(row, Reject) for row in imported(rows))
+    first, second = imported(rows, wishes=Wishes(mapping=["winner=winner,A=1,B=2"]))
+    assert (sides(first)[1:], sides(second)[1:]) == ((GOOD, BAD), (BAD, GOOD))
+
+
+@pytest.mark.parametrize(
+    ("row", "mapping"),
+    [
+        (PAIR | {"label": 0}, "chosen=chosen,rejected=rejected"),
+        (TWO | {"chosen": "Perhaps.", "rejected": BAD}, "chosen=chosen,rejected=rejected"),
+        ({"prompt": Q, "responses": [BAD, "?", GOOD], "ranking": [2, 3, 1]}, "ranks=ranking"),
+    ],
+)
+def test_the_mend_that_is_told_mends(row: Row, mapping: str) -> None:
+    """What was refused is read as the mapping says."""
+    (refused,) = imported([row])
+    assert isinstance(refused, Reject)
+    assert f"--map {mapping}" in refused.reason
+    found = list(imported([row], wishes=Wishes(mapping=[mapping], pairs="best-worst")))
+    assert all(isinstance(one, dict) for one in found)
