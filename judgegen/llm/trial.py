@@ -33,6 +33,11 @@ class Trial:
         ways = self._ways.get(wish, ())
         return wish not in self._useless and bool(ways) and self.manner[wish] != ways[-1]
 
+    @property
+    def stripped(self) -> bool:
+        """Whether all that was never answered is left out by now."""
+        return bool(self._bare)
+
     def refused(self, spoken_of: Sequence[str], said: str) -> bool:
         """Change the manner after a refusal that speaks of some wishes; False where nothing is left to change.
 

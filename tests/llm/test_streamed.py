@@ -123,13 +123,14 @@ WHOLE = web.Response(body=json.dumps(completion("{}")).encode(), content_type="a
 BROKEN = web.Response(status=500, body=b"Internal Server Error")
 
 
-def test_a_web_page_is_told_from_an_answer_at_once() -> None:
-    """An address that leads to a site ends the run on the first request, with the key to look at."""
-    (found,), bodies = ask([PAGE])
-    assert isinstance(found, ProviderRefused)
-    assert "a web page ('Open chat')" in str(found)
-    assert "base_url" in str(found)
-    assert len(bodies) == 1
+def test_a_web_page_that_stays_is_no_hiccup() -> None:
+    """An address that leads to a site ends the run on the third request of a call, with the key to look at."""
+    found, bodies = ask([PAGE], times=3)
+    assert [isinstance(one, Transient) for one in found] == [True, True, False]
+    assert isinstance(found[-1], ProviderRefused)
+    assert "a web page ('Open chat')" in str(found[-1])
+    assert "base_url" in str(found[-1])
+    assert len(bodies) == 3
 
 
 def test_a_web_page_between_answers_passes() -> None:

@@ -51,6 +51,8 @@ MOST_CHANCES = 4
 _FAILED = 500
 MOST_FAILED = 3
 """After so many 500s in a row to what a model has never answered, it is asked in a barer manner as well."""
+MOST_PAGES = 3
+"""After so many web pages in place of one call's answer, and no answer to any, the address leads to a site."""
 
 
 class ChatProvider:
@@ -72,6 +74,7 @@ class ChatProvider:
         """Know and keep from now on what `learned` holds."""
         self._learned, self._meanings = learned, Meanings(learned)
         self._failed: Counter[tuple[str, str]] = Counter()
+        self._pages: Counter[str] = Counter()
 
     def settled(self, call: Call) -> bool:
         """Whether the manner of such a call is known to be taken, and a judge's answer to come to its end."""
@@ -113,7 +116,8 @@ class ChatProvider:
         try:
             return streamed.read(content)
         except streamed.Page as page:
-            if self._learned.of(call).answered:
+            self._pages[call.id] += 1
+            if self._learned.of(call).answered or self._pages[call.id] < MOST_PAGES:
                 raise
             where = f"check base_url of endpoint {call.tag.route!r} (most end in /v1)"
             raise ProviderRefused(f"{call.endpoint} sends {page.why}; {where}") from None
@@ -133,17 +137,17 @@ class ChatProvider:
         if what == "too_long":
             self._learned.of(call).context = signs.context(refusal.said)
             return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
-        if what not in ("unclear", "request") and not self._fails(call, refusal):
+        if what not in ("unclear", "request") and not self._fails(call, trial, refusal):
             return False
         spoken_of = spoken(refusal, trial)
         if not spoken_of and (ends := users_own(call, refusal)):
             raise ends
         return trial.refused(spoken_of, refusal.said)
 
-    def _fails(self, call: Call, refusal: Refusal) -> bool:
+    def _fails(self, call: Call, trial: Trial, refusal: Refusal) -> bool:
         """Whether it may be a wish that a server falls over, as over a schema that it cannot compile."""
         place = (call.endpoint, call.model)
-        if refusal.status != _FAILED or self._learned.of(call).settled(self._ways(call)):
+        if refusal.status != _FAILED or trial.stripped or self._learned.of(call).settled(self._ways(call)):
             return False
         self._failed[place] += 1
         return self._failed[place] >= MOST_FAILED
