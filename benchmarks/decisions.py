@@ -1,7 +1,8 @@
-"""Typed questions against chats on the known-truth world: labels, calls and tokens of a fully judged prompt.
+"""Typed questions and scores against chats on the known-truth world: labels, calls, tokens of a fully judged prompt.
 
-The library's own pipeline runs over the same candidates with the same judge, asked in a chat, by /v1/decisions and by
-/v1/systemone, at two lengths of request. Tokens are the simulator's own count of what it was sent.
+The library's own pipeline runs over the same candidates with the same judge, asked in a chat, by /v1/decisions, by
+/v1/systemone, and for the score of each answer by /v1/rerank and by /pooling, at two lengths of request. Tokens are the
+simulator's own count of what it was sent.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from judgegen import api
+from judgegen.llm.calls import REWARDS
 from judgegen.llm.journal import Journal
 
-APIS = ("chat", "decisions", "systemone")
+APIS = ("chat", "decisions", "systemone", "rerank", "pooling")
 
 
 def table(how: str, prompts: int, words: int) -> dict[str, Any]:
     """The run file: n = 4, a judge that is right nine times in ten and likes what stands first."""
+    method = "reward" if how in REWARDS else "pairwise"
     rows = [{"prompt": f"Question {i}: " + "what is there to know of it? " * words} for i in range(prompts)]
     return {
         "prompts": "-",
         "rows": rows,
         "endpoints": {"w": {"provider": "scripted", "scripted": {"accuracy": 1.0}}},
         "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 4}]},
-        "judge": {"endpoint": "w", "model": "j", "api": how},
+        "judge": {"endpoint": "w", "model": "j", "api": how, "method": method},
     }
 
 

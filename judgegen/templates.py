@@ -65,6 +65,13 @@ DECISION = Kind(
     returns="verdict",
     variant="decision",
 )
+REWARD = Kind(
+    name="reward",
+    must=frozenset({"request"}),
+    may=frozenset({"criteria", "reference"}),
+    returns="rewards",
+    variant="reward",
+)
 REFERENCE = Kind(
     name="reference",
     must=frozenset({"request"}),
@@ -87,7 +94,7 @@ CONSTRAINTS = Kind(
     variant="constraints",
 )
 SHIPPED: Mapping[str, Kind] = {
-    kind.name: kind for kind in (PAIRWISE, DECISION, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS)
+    kind.name: kind for kind in (PAIRWISE, DECISION, REWARD, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS)
 }
 """The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
 WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}

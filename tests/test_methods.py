@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from judgegen import pipeline, spec
 from judgegen.errors import SpecError
-from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage
+from judgegen.llm.calls import REWARDS, Call, Choice, Failure, Outcome, Reply, Usage
 from judgegen.pipeline import Plan
 from judgegen.plan import judge as judge_plan
 from judgegen.plan import run as plan
@@ -54,6 +54,9 @@ METHODS: list[dict[str, Any]] = [
     {"api": "systemone", "schedule": "min-max", "escalate": [{"model": "k", "below": 0.3}]},
     {"panel": [{"model": "k", "api": "decisions", "weight": 0.7}], "third": {"model": "l", "api": "systemone"}},
     {"api": "systemone", "method": "rubric"},
+    {"api": "rerank", "method": "reward", "escalate": [{"model": "k", "below": 0.3}]},
+    {"api": "pooling", "method": "reward", "grade": {**GRADER, "weight": 0.5}},
+    {"panel": [{"model": "k", "api": "rerank", "weight": 0.7}], "schedule": "min-max"},
     {"api": "decisions", "method": "hybrid", "grade": {**GRADER, "weight": 0.5}},
 ]
 
@@ -85,11 +88,19 @@ class Anything:
         if call.tag.role == "judge" and lot.random() < self.trouble:
             empty: Outcome = Reply(choices=(Choice(text=""),), usage=Usage())
             return empty if lot.random() < 0.5 else Failure(reason="content_filter")
+        if call.api in REWARDS:
+            scored = [one for one in call.messages if one["role"] == "assistant"]
+            return Reply(choices=tuple(self._scored(lot) for _ in scored), usage=Usage(input=1))
         if call.api != "chat":
             decided = tuple(self._decided(question, lot) for question in call.params["questions"])
             return Reply(choices=decided, usage=Usage(input=1))
         choices = [self._choice(call, lot) for _ in range(call.params.get("n", 1))]
         return Reply(choices=tuple(choices), usage=Usage(input=1, output=1))
+
+    def _scored(self, lot: random.Random) -> Choice:
+        if lot.random() < self.trouble / 2:
+            return Choice(text="", finish="malformed_response")
+        return Choice(text=str(lot.choice([lot.random(), 0.5])))
 
     def _decided(self, question: dict[str, Any], lot: random.Random) -> Choice:
         if lot.random() < self.trouble / 2:

@@ -72,7 +72,7 @@ def simulate(
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
     Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
     for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). Typed
-    questions are answered at /v1/decisions and /v1/systemone. --faults
+    questions are answered at /v1/decisions and /v1/systemone, answers scored at /v1/rerank and /pooling. --faults
     plays a plan of faults, in any dialect: which requests are met by which of statuses, silence, broken connections,
     answers that are cut, odd or billed wrong (docs/simulator.md).
     Ctrl-C ends it.

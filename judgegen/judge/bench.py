@@ -8,16 +8,15 @@ first. Knows nothing of how candidates came about or what becomes of the matches
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judgegen.judge import belief, build, constraints, decide, read, schedule, score, sheets
+from judgegen.judge import belief, build, constraints, decide, read, rewards, schedule, score, sheets
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
 from judgegen.llm import ends
-from judgegen.llm.calls import Call, Failure, Outcome, Send
+from judgegen.llm.calls import REWARDS, Call, Failure, Outcome, Send
 from judgegen.llm.recording import ask, together
 from judgegen.records import Breach, Candidate, Comparison, Habit, Match, Prompt, Score, Unreadable, Verdict, met
 
@@ -64,19 +63,58 @@ class Bench:
     ) -> list[Match]:
         """The matches of every round that is wanted, with the grader's opinion weighed in and length taken off."""
         plan, grades = self.plan, graded(scores)
+        scored = await self.scored(competing, notes)
         found: list[Match] = []
         while pairs := wanted(competing, found):
-            heard = await self._round(pairs, notes)
+            heard = {**scored, **await self._round(pairs, notes)}
             settled = await together(self.compare(pair, notes, heard) for pair in pairs)
-            found += [_weighed(match, plan, grades) for match in settled]
+            found += [weighed(match, plan, grades) for match in settled]
         return found
 
     async def _round(self, pairs: Sequence[Comparison], notes: Notes) -> Heard:
         """What those of the panel say who are asked about a whole round at once."""
-        at_once = [asking for asking in self.plan.panel if asking.api != "chat"]
+        at_once = [asking for asking in self.plan.panel if asking.api not in {"chat", *REWARDS}]
         displays = [shown for pair in pairs for shown in (pair, pair.swap())]
-        said = await together(self._decided(displays, asking, notes) for asking in at_once)
-        return {display: verdict for heard in said for display, verdict in heard.items()}
+        return _all(await together(self._decided(displays, asking, notes) for asking in at_once))
+
+    async def scored(self, competing: Sequence[Candidate], notes: Notes) -> Heard:
+        """What those of the panel say of every two who score each by itself: whoever meets, they were asked before."""
+        asked = [asking for asking in self.plan.panel if asking.api in REWARDS]
+        return _all(await together(self._rewarded(competing, asking, notes) for asking in asked))
+
+    async def _rewarded(self, among: Sequence[Candidate], asking: Asking, notes: Notes) -> Heard:
+        """What one model's scores say of every two, in both orders; each is asked for until it can be read."""
+        found: dict[str, rewards.Reward] = {}
+        left = sorted(among, key=self.lot)
+        for draw in range(self.plan.max_attempts):
+            groups = rewards.groups(left, asking)
+            said = await together(self._rewards(shown, asking, notes, draw) for shown in groups)
+            left = []
+            for candidate, one, over in itertools.chain.from_iterable(said):
+                before = found[candidate.key].call_ids if candidate.key in found else ()
+                found[candidate.key] = replace(one, call_ids=(*before, *one.call_ids))
+                left += [candidate] if one.value is None and not over else []
+            if not left:
+                break
+        pairs = itertools.permutations(among, 2)
+        displays = [Comparison(first=one, second=other) for one, other in pairs]
+        return {_display(asking, shown): rewards.verdict(shown, found, asking) for shown in displays}
+
+    async def _rewards(
+        self, shown: Sequence[Candidate], asking: Asking, notes: Notes, draw: int
+    ) -> list[tuple[Candidate, rewards.Reward, bool]]:
+        """The reward of each, and whether asking again would come to nothing else.
+
+        A final no to several answers is asked again for each alone.
+        """
+        call = rewards.call(self.prompt, shown, asking, draw=draw, notes=notes)
+        outcome = await ask(self.send, call)
+        if _final(outcome) and len(shown) > 1:
+            parts = await together(self._rewards((one,), asking, notes, draw) for one in shown)
+            every = itertools.chain.from_iterable(parts)
+            return [(one, replace(said, call_ids=(call.id, *said.call_ids)), over) for one, said, over in every]
+        found = rewards.heard(call, outcome, asking, len(shown))
+        return [(one, said, _final(outcome)) for one, said in zip(shown, found, strict=True)]
 
     async def compare(self, pair: Comparison, notes: Notes, heard: Heard | None = None) -> Match:
         """One match: by the panel, with a third opinion on conflict, and by further judges while it is in doubt.
@@ -88,8 +126,13 @@ class Bench:
         if found.consistent is False and self.plan.third is not None:
             (display,) = schedule.orders(pair, both=False, seed=self.plan.seed)
             found = decide.with_third(found, (display, await self._ask(display, self.plan.third, notes)))
+        return await self.escalated(found, notes)
+
+    async def escalated(self, found: Match, notes: Notes) -> Match:
+        """The match by further judges, each asked while it is in doubt by those before."""
         for asking, below in self.plan.escalate:
             if decide.doubtful(found, below):
+                pair = Comparison(first=found.a, second=found.b)
                 both = await self._displays((pair, pair.swap()), (asking,), notes)
                 every = [*found.shown, *both]
                 found = decide.match(pair.first, pair.second, every, since=len(found.shown))
@@ -101,10 +144,10 @@ class Bench:
             displays = schedule.orders(pair, both=plan.both_orders, seed=plan.seed)
             return await self._displays(displays, plan.panel, notes, heard)
         first = schedule.orders(pair, both=False, seed=plan.seed)
-        shown = await self._displays(first, plan.panel, notes)
+        shown = await self._displays(first, plan.panel, notes, heard)
         if decide.settles(shown, plan.early_stop):
             return shown
-        return [*shown, *await self._displays([first[0].swap()], plan.panel, notes)]
+        return [*shown, *await self._displays([first[0].swap()], plan.panel, notes, heard)]
 
     async def _displays(
         self, displays: Sequence[Comparison], askings: Sequence[Asking], notes: Notes, heard: Heard | None = None
@@ -280,7 +323,12 @@ def _display(asking: Asking, shown: Comparison) -> Display:
     return asking.name, shown.first.key, shown.second.key
 
 
-def _weighed(found: Match, plan: Judging, grades: Mapping[str, float | None]) -> Match:
+def _all(heard: Sequence[Heard]) -> Heard:
+    """What several judges said, as one."""
+    return {display: verdict for one in heard for display, verdict in one.items()}
+
+
+def weighed(found: Match, plan: Judging, grades: Mapping[str, float | None]) -> Match:
     """What the judges said of two, with a grader's opinion weighed in and length taken off."""
     if plan.grade_weight is not None:
         found = decide.weighed(found, sum(asking.weight for asking in plan.panel), grades, plan.grade_weight)
@@ -291,7 +339,7 @@ def believed(matches: Sequence[Match], scores: Scores, plan: Judging, habits: Ma
     """The matches with P as far as the judges are believed; those of scores alone as they are."""
     third, grades = None if plan.third is None else plan.third.name, graded(scores)
     return tuple(
-        _weighed(belief.believed(match, habits, third=third), plan, grades) if match.shown else match
+        weighed(belief.believed(match, habits, third=third), plan, grades) if match.shown else match
         for match in matches
     )
 
@@ -334,25 +382,3 @@ def filled(competing: Sequence[Candidate], found: Sequence[Match], scores: Mappi
         known.get(frozenset((a.key, b.key))) or decide.by_score(a, b, scores)
         for a, b in itertools.combinations(competing, 2)
     ]
-
-
-def verdicts_saved(competing: Sequence[Candidate], matches: Sequence[Match], plan: Judging) -> dict[str, int]:
-    """What was spared, against every two in the orders the run file asks for.
-
-    `verdicts_saved` are the panel's, `escalations_saved` those of the judges after it.
-    """
-    members = {asking.name for asking in plan.panel}
-    orders, every = 2 if plan.both_orders else 1, len(competing) * (len(competing) - 1) // 2
-    matches = [match for match in matches if match.shown]
-    counts = Counter(comparisons=len(matches), of_every_two=every)
-    for match in matches:
-        by = [verdict.judge for _, verdict in match.shown]
-        first = sum(judge in members for judge in by)
-        third = sum(plan.third is not None and judge == plan.third.name for judge in by)
-        counts["settled_by_one_order"] += plan.early_stop is not None and first == len(members)
-        counts["third_opinions"] += third
-        counts["escalated"] += match.since > 0
-        counts["escalations_saved"] += 2 * len(plan.escalate) - (len(by) - first - third)
-    unasked = orders * (every - len(matches)) + counts["settled_by_one_order"]
-    counts["verdicts_saved"] = unasked * len(members)
-    return dict(counts)

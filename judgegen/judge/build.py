@@ -17,6 +17,8 @@ from judgegen.records import Candidate, Comparison, Prompt
 from judgegen.templates import Aspect, Template
 
 Rationale = Literal["none", "before", "after"]
+Scale = Literal["logits", "probabilities"]
+"""Of a reward: any number, of which two differ by their log odds; or from 0 to 1."""
 
 WISHES = frozenset({"seed", "schema", "top_logprobs", "temperature", "max_tokens"})
 """What a judge is asked for where it can: it is left out for a model that refuses it, unless the run file wrote it.
@@ -30,7 +32,8 @@ class Asking:
     Attributes:
         samples: how many answers one call that scores asks for.
         votes: how many verdicts on one display are counted where one alone says nothing of how sure it is.
-        api: whether it is asked in a chat, or typed questions.
+        api: whether it is asked in a chat, or typed questions, or scores answers by themselves.
+        rewards: on which scale it scores them.
     """
 
     route: str
@@ -47,6 +50,7 @@ class Asking:
     samples: int = 1
     votes: int = 1
     api: Api = "chat"
+    rewards: Scale = "logits"
 
     def free(self) -> Asking:
         """This judge free to answer otherwise when it is asked again: at temperature 1 unless the run file says one."""

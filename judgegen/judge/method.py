@@ -5,6 +5,7 @@ Knows nothing of any particular method.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +14,12 @@ from judgegen.judge import decide
 from judgegen.judge.bench import Bench, Judged, Scores
 from judgegen.judge.judging import Judging
 from judgegen.judge.schedule import Lot
+from judgegen.llm.calls import Api
 from judgegen.records import Candidate, Match, Ranking, Score
 from judgegen.templates import Kind
 
+WORDED: frozenset[Api] = frozenset({"chat", "decisions", "systemone"})
+"""What is asked in words: a judge is told what better means."""
 Absolute = Mapping[str, Score | None]
 """By a candidate's key its score by itself, None where it has none."""
 Ranks = Callable[[Sequence[Candidate], Sequence[Match], Absolute, Lot], Ranking]
@@ -36,6 +40,28 @@ def nothing_saved(_: Sequence[Candidate], __: Sequence[Match], ___: Judging) -> 
     return {}
 
 
+def verdicts_saved(competing: Sequence[Candidate], matches: Sequence[Match], plan: Judging) -> dict[str, int]:
+    """What was spared, against every two in the orders the run file asks for.
+
+    `verdicts_saved` are the panel's, `escalations_saved` those of the judges after it.
+    """
+    members = {asking.name for asking in plan.panel}
+    orders, every = 2 if plan.both_orders else 1, len(competing) * (len(competing) - 1) // 2
+    matches = [match for match in matches if match.shown]
+    counts = Counter(comparisons=len(matches), of_every_two=every)
+    for match in matches:
+        by = [verdict.judge for _, verdict in match.shown]
+        first = sum(judge in members for judge in by)
+        third = sum(plan.third is not None and judge == plan.third.name for judge in by)
+        counts["settled_by_one_order"] += plan.early_stop is not None and first == len(members)
+        counts["third_opinions"] += third
+        counts["escalated"] += match.since > 0
+        counts["escalations_saved"] += 2 * len(plan.escalate) - (len(by) - first - third)
+    unasked = orders * (every - len(matches)) + counts["settled_by_one_order"]
+    counts["verdicts_saved"] = unasked * len(members)
+    return dict(counts)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A way of judging, as the run file names it.
@@ -51,6 +77,7 @@ class Method:
         ranks_by: the order of the candidates.
         saved: what was spared of the calls that every two in both orders would have taken.
         alone: the method by which one of its judges is asked alone; itself unless it is named.
+        apis: what the judges that are asked at first may be asked.
         pools: whether its order comes of comparisons alone, so that all of a prompt's may bear on each P.
     """
 
@@ -64,6 +91,7 @@ class Method:
     ranks_by: Ranks = by_matches
     saved: Callable[[Sequence[Candidate], Sequence[Match], Judging], dict[str, int]] = nothing_saved
     alone: str = ""
+    apis: frozenset[Api] = WORDED
     pools: bool = False
 
     @property

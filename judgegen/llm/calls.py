@@ -41,9 +41,12 @@ def digest(value: object, *, size: int = 16) -> str:
     return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=size).hexdigest()
 
 
-Api = Literal["chat", "decisions", "systemone"]
-"""A chat that is answered in words; or typed questions about one input, answered by the probability of each option:
-in OpenAI's words (/v1/decisions), or in TypeSafe's (/v1/systemone)."""
+Api = Literal["chat", "decisions", "systemone", "rerank", "pooling"]
+"""A chat that is answered in words; typed questions about one input, answered by the probability of each option, in
+OpenAI's words (/v1/decisions) or in TypeSafe's (/v1/systemone); or answers that a model scores: several texts to one
+query (/v1/rerank), or a whole conversation (/pooling)."""
+REWARDS: frozenset[Api] = frozenset({"rerank", "pooling"})
+"""Those by which a model scores an answer by itself."""
 Role = Literal["sampler", "judge"]
 """Whether an answer is a candidate, or says something of candidates: a verdict, scores, a note, what a guard sees."""
 
@@ -104,7 +107,13 @@ class Call:
 
     @property
     def said(self) -> tuple[Message, ...]:
-        """All that is billed as input: the messages, and what is asked about them where that stands apart."""
+        """All that is billed as input: the messages, and what is asked about them where that stands apart.
+
+        A query is read again with each text that is scored.
+        """
+        if self.api == "rerank":
+            query = tuple(one for one in self.messages if one["role"] != "assistant")
+            return tuple(part for one in self.messages if one["role"] == "assistant" for part in (*query, one))
         questions = self.params.get("questions")
         if not questions:
             return self.messages

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from judgegen.llm.calls import Call, Choice, Outcome, Reply, Usage
+from judgegen.llm.calls import REWARDS, Call, Choice, Outcome, Reply, Usage
 from judgegen.llm.ends import why_cut
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import count_messages
@@ -125,6 +125,9 @@ class Guess:
         tally.input += asked
         tally.cached += asked * length.cached
         tally.output += tokens * choices
+        if call.api in REWARDS:
+            scores = (Choice(text=f"{lot.random():.6f}") for one in call.messages if one["role"] == "assistant")
+            return Reply(choices=tuple(scores), usage=GUESSED)
         if call.api != "chat":
             return Reply(choices=tuple(_decided(call, lot)), usage=GUESSED)
         texts = [_text(call, lot, length, tokens, unreadable=self._unreadable(call, length)) for _ in range(choices)]

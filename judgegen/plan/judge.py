@@ -18,6 +18,7 @@ from judgegen.judge.build import WISHES, Asking
 from judgegen.judge.constraints import Constraint, aspects
 from judgegen.judge.judging import Judging
 from judgegen.llm import models
+from judgegen.llm.calls import REWARDS
 from judgegen.spec import Spec
 from judgegen.spec.judge import Judge
 from judgegen.spec.pairs import Constraint as Rule
@@ -112,15 +113,15 @@ def _worded(spec: Spec) -> bool:
 
 
 def _ruled_by(spec: Spec) -> tuple[str, Kind]:
-    """The template by which the first judge is asked about rules in words."""
-    first, _ = spec.judge.panelists()[0]
+    """The template by which the first judge that reads words is asked about rules in words."""
+    first = next(one for one in spec.judge.everybody() if one.api not in REWARDS)
     return ("constraints", CONSTRAINTS) if first.api == "chat" else ("decision-rubric", RUBRIC)
 
 
 def _obeys(spec: Spec, kept: Mapping[str, str], common: Judging) -> Asking:
-    """The first judge as it is asked about them: once per answer, all rules in one call."""
+    """That judge as it is asked about them: once per answer, all rules in one call."""
     name, kind = _ruled_by(spec)
-    first, _ = spec.judge.panelists()[0]
+    first = next(one for one in spec.judge.everybody() if one.api not in REWARDS)
     asking = _asking(spec, kept, first.model_copy(update={"rationale": "none", "samples": 1}))
     template = replace(_template(name, kept, kind), aspects=aspects(common.constraints))
     return replace(asking, template=template, votes=1)
@@ -167,7 +168,9 @@ def _check_notes(judge: Judge, found: Judging) -> None:
         "rationale": judge.rationale != "none",
     }
     later = [asking for asking, _ in found.escalate]
-    for asking in (*found.panel, *found.scorers, *later, *([found.third] if found.third else [])):
+    everybody = [*found.panel, *found.scorers, *later, *([found.third] if found.third else [])]
+    read = [asking for asking in everybody if asking.api not in REWARDS]  # a model that scores is told nothing else
+    for asking in read or everybody:
         places = asking.template.fields | ({"rationale"} if asking.api != "chat" else set())  # it is asked for none
         if lacking := [name for name, needed in wanted.items() if needed and name not in places]:
             raise SpecError(
@@ -250,6 +253,7 @@ def _asking(
         rationale=judge.rationale if judge.api == "chat" else "none",
         votes=judge.votes if judge.api == "chat" else 1,
         api=judge.api,
+        rewards=judge.scale,
     )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from judgegen.judge.rewards import number
 from judgegen.llm import counts
-from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply
+from judgegen.llm.calls import REWARDS, Call, Choice, Failure, Outcome, Reply
 from judgegen.llm.ends import end
 from judgegen.llm.learned import Known
 from judgegen.llm.manner import LIMITS, SystemRole, ways
@@ -102,7 +103,21 @@ def _doubted(one: Finding) -> Finding:
     return Finding(what=one.what, state="not known", seen=seen, then="a run's next calls try it by itself")
 
 
+def _scored(shown: Shown) -> Finding:
+    """Whether answers were scored, and on which scale."""
+    texts = [choice.text for _, reply in _replies(shown.every) for choice in reply.choices]
+    found = [value for text in texts if (value := number(text)) is not None]
+    if not found:
+        return Finding(what="rewards", state="none came", seen="no score to tell by")
+    seen = f"{len(found)} of {len(texts)} answers, from {min(found):.3g} to {max(found):.3g}"
+    beyond = any(not 0 <= value <= 1 for value in found)
+    then = "these are no probabilities" if beyond else "logits or probabilities: judge.rewards says which"
+    return Finding(what="rewards", state="honoured" if len(found) == len(texts) else "fewer", seen=seen, then=then)
+
+
 def _found(shown: Shown) -> tuple[Finding, ...]:
+    if all(call.api in REWARDS for call, _ in shown.every):
+        return (_scored(shown), _usage(shown), _context(shown))
     if all(call.api != "chat" for call, _ in shown.every):
         return (_decided(shown), _system(shown), _usage(shown), _context(shown))
     return (

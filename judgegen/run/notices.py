@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+from judgegen.judge.rewards import NO_PROBABILITY, number
+from judgegen.llm.calls import Reply
 from judgegen.records import Candidate, Result, Unreadable, Verdict
 from judgegen.spec import Spec
 from judgegen.spec.judge import surest
@@ -40,6 +42,8 @@ class Notices:
     flips: int = 0
     firsts: int = 0
     blind: int = 0
+    scores: int = 0
+    beyond: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     alike: Counter[tuple[str, str]] = field(default_factory=Counter)
     said: set[str] = field(default_factory=set)
@@ -54,6 +58,7 @@ class Notices:
             self.verdicts += 1
             if isinstance(opinion, Unreadable):
                 self.unreadable[opinion.reason] += 1
+        self._rewards(result)
         for match in result.matches:
             first = match.shown[0][1] if match.shown else None
             self.firsts += isinstance(first, Verdict)
@@ -78,6 +83,14 @@ class Notices:
     @property
     def _early_stop(self) -> float:
         return self.spec.judge.early_stop or 0.0
+
+    def _rewards(self, result: Result) -> None:
+        """How many scores are taken for logits, and how many of them are no probabilities."""
+        for call, outcome in result.calls:
+            if call.params.get("raw") and isinstance(outcome, Reply):
+                found = [value for one in outcome.choices if (value := number(one.text)) is not None]
+                self.scores += len(found)
+                self.beyond += sum(not 0 <= value <= 1 for value in found)
 
     def _variants(self, result: Result) -> None:
         """Which variants gave the same answer first."""
@@ -108,6 +121,11 @@ class Notices:
             came = f"{self.blind:,} of {self.firsts:,} verdicts came without logprobs"
             mend = "let each be asked several times (judge.samples), or remove early_stop"
             yield "blind", f"judge.early_stop settles nothing: {came} and say not how sure they are; {mend}"
+        if beyond := self.unreadable[NO_PROBABILITY]:
+            yield "beyond", f'{beyond:,} comparisons rest on scores beyond 0 and 1: set judge.rewards = "logits"'
+        if self.scores >= enough and not self.beyond:
+            taken = f"all of {self.scores:,} scores lie between 0 and 1, and are taken for logits"
+            yield "scale", f'{taken}: where they are probabilities, set judge.rewards = "probabilities"'
         for (one, other), met in self.met.items():
             if met >= enough and self.alike[one, other] >= ALIKE * met:
                 same = f"variants {one!r} and {other!r} gave one answer under {self.alike[one, other]:,} of {met:,}"

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from judgegen.simulator import instruction
 from judgegen.simulator.bodies import text_of
 from judgegen.simulator.quoted import Quoted, Shown, compared, quoted
+from judgegen.simulator.rewards import asks as scores
 from judgegen.simulator.verdicts import LabelPlace, Level, Piece, of_schema
 
 Kind = Literal["answer", "note", "verdict", "scores"]
@@ -55,7 +56,7 @@ def asked(body: Mapping[str, Any]) -> Asked:
     Raises:
         ValueError: its schema is none that a value can be made of.
     """
-    if "questions" in body:
+    if "questions" in body or scores(body):
         return Asked(kind="scores")
     users = [number for number, message in enumerate(body["messages"]) if message["role"] == "user"]
     if not users:

@@ -46,6 +46,8 @@ from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.prose import quality_of
 from judgegen.simulator.quoted import Shown, doublings
+from judgegen.simulator.rewards import asks as scores
+from judgegen.simulator.rewards import rewarded
 from judgegen.simulator.verdicts import Odds, Token
 from judgegen.simulator.weather import Weather
 from judgegen.spec import Scripted
@@ -288,12 +290,15 @@ class Speaker:
     def answer(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         """The response to a chat-completions body, or to typed questions, with `headers` on it."""
         headers = headers or {}
-        if self._accent is not None and "questions" not in body and bodies.problem(body) is None:
+        typed = "questions" in body or scores(body)
+        if self._accent is not None and not typed and bodies.problem(body) is None:
             if (refused := self._accent.refusal(body)) is not None:
                 return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
             body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
-        typed = "questions" in body
-        answer = decided(self.world, body) if typed else self.world.answer(body)
+        if scores(body):
+            answer = rewarded(self.world, body)
+        else:
+            answer = decided(self.world, body) if typed else self.world.answer(body)
         if isinstance(answer, Problem):
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
         said = answer if self._accent is None or typed else self._accent.said(answer)

@@ -3,6 +3,7 @@
     POST /v1/chat/completions   as in-process; a dropped connection is a socket closed without a response
     POST /v1/decisions, /v1/systemone
                                 typed questions about one input, in OpenAI's words and in TypeSafe's
+    POST /v1/rerank, /pooling   answers scored by themselves, as rerankers and reward models do
     GET  /v1/models             a few names; any name is served
     /v1/files, /v1/batches, /v1/fine_tuning/jobs
                                 OpenAI's Files, Batch and fine-tuning APIs, met by the same faults
@@ -73,6 +74,8 @@ class Simulator:
             web.post("/v1/chat/completions", self.chat),
             web.post("/v1/decisions", self.chat),
             web.post("/v1/systemone", self.chat),
+            web.post("/v1/rerank", self.chat),
+            web.post("/pooling", self.chat),
             web.get("/v1/models", self.models),
             web.get("/stats", self.stats),
             web.get("/stats/paid", self.paid),

@@ -9,13 +9,14 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from judgegen.judge.build import Scale
 from judgegen.judge.method import Method
 from judgegen.judge.methods import METHODS
 from judgegen.llm import models
-from judgegen.llm.calls import Api
-from judgegen.spec.members import API, Escalation, Grade, Member, Panelist, SchemaAs, Third
+from judgegen.llm.calls import REWARDS, Api
+from judgegen.spec.members import API, SCALE, Escalation, Grade, Member, Panelist, SchemaAs, Third
 from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
-from judgegen.templates import DECISION, PAIRWISE, Kind
+from judgegen.templates import DECISION, PAIRWISE, REWARD, Kind
 
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
@@ -49,6 +50,7 @@ class Judge(Frozen):
         examples=["gpt-6.1-sol"],
     )
     api: Api = Field(default="chat", description=API, examples=["decisions"])
+    rewards: Scale | None = Field(default=None, description=SCALE, examples=["logits"])
     template: str = Field(
         default="pairwise",
         description="The question by which answers are compared: a shipped one (pairwise, pairwise-reference, "
@@ -222,7 +224,8 @@ class Judge(Frozen):
     @model_validator(mode="after")
     def _decides(self) -> Judge:
         """A decision model writes nothing, and is shown both orders at once: keys about either are refused."""
-        everybody, first = self.everybody(), [judge for judge, _ in self.panelists()]
+        everybody = self.everybody()
+        shown = [one for one, _ in self.panelists() if one.api not in {"chat", *REWARDS}]
         deciding = [one for one in everybody if one.api != "chat"]
         if not deciding:
             return self
@@ -232,10 +235,10 @@ class Judge(Frozen):
             name = type(self).model_fields[key].alias or key
             raise ValueError(f'{name} is about words, and api = "{deciding[0].api}" asks for none; remove one of them')
         both = "shows both orders at once, since that is all it costs; remove one of them"
-        if any(one.api != "chat" for one in first) and self.early_stop is not None:
-            raise ValueError(f'early_stop spares a second order, and api = "{deciding[0].api}" {both}')
-        if any(one.api != "chat" for one in first) and self.orders == "one":
-            raise ValueError(f'orders = "one", and api = "{deciding[0].api}" {both}')
+        if shown and self.early_stop is not None:
+            raise ValueError(f'early_stop spares a second order, and api = "{shown[0].api}" {both}')
+        if shown and self.orders == "one":
+            raise ValueError(f'orders = "one", and api = "{shown[0].api}" {both}')
         if len(deciding) == len(everybody):
             self._nobody_writes(deciding[0].api)
         return self
@@ -253,6 +256,34 @@ class Judge(Frozen):
                 f'{key} asks a judge for words, and api = "{api}" gives probabilities alone; '
                 f"remove {key}, or add a judge that is asked in a chat"
             )
+
+    @model_validator(mode="after")
+    def _scores(self) -> Judge:
+        """A model that scores answers by themselves is asked at first, by a method that can make something of it."""
+        first = [one for one, _ in self.panelists()]
+        scoring = [one.api for one in first if one.api in REWARDS]
+        either = " or ".join(f'"{api}"' for api in sorted(REWARDS))
+        if late := [one.api for one in self.everybody()[len(first) :] if one.api in REWARDS]:
+            raise ValueError(
+                f'api = "{late[0]}" scores each answer by itself, and is asked at first: in [judge] or its panel'
+            )
+        if first and self.way.apis == REWARDS and len(scoring) < len(first):
+            raise ValueError(
+                f'method = "{self.method}" goes by models that score (api = {either}); name others in '
+                f'[[judge.escalate]], or let a panel of method = "pairwise" hold both'
+            )
+        if scoring and (not self.way.apis >= REWARDS or (self.way.apis != REWARDS and len(scoring) == len(first))):
+            raise ValueError(
+                f'api = "{scoring[0]}" is for method = "reward", or beside others in a panel of "pairwise"'
+            )
+        for one in self.everybody():
+            if one.rewards is not None and one.api not in REWARDS:
+                raise ValueError(f'rewards is for api = {either}, and api = "{one.api}"; remove one of them')
+            if one.api == "pooling" and one.written("template"):
+                raise ValueError(
+                    'template is about words, and api = "pooling" sends the conversation as it is; remove it'
+                )
+        return self
 
     @model_validator(mode="after")
     def _early_stop_settles_something(self) -> Judge:
@@ -286,7 +317,14 @@ class Judge(Frozen):
     @property
     def compared_in(self) -> Kind | None:
         """The kind of template by which it compares; None where its method compares nothing."""
-        return DECISION if self.api != "chat" and self.way.compares is not None else self.way.compares
+        if self.api == "chat" or self.way.compares is None:
+            return self.way.compares
+        return REWARD if self.api in REWARDS else DECISION
+
+    @property
+    def scale(self) -> Scale:
+        """On which scale it scores: of its route's usual one unless the run file says otherwise."""
+        return self.rewards or ("probabilities" if self.api == "rerank" else "logits")
 
     def everybody(self) -> list[Judge]:
         """Every judge that may be asked: those asked at first, the third, and those after them."""
@@ -307,7 +345,7 @@ class Judge(Frozen):
         kept = {name: own[name] or getattr(self, name) for name in ("endpoint", "template")}
         if own["template"] is None and own["api"] != self.api:  # a template of the other kind is none for it
             kept["template"] = type(self).model_fields["template"].default
-        fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs", "schema_as"))
+        fresh = dict.fromkeys(("max_tokens", "reasoning_effort", "temperature", "logprobs", "schema_as", "rewards"))
         return self.model_copy(update={**fresh, "extra_body": {}, **own, **kept})
 
     @property

@@ -9,14 +9,20 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from judgegen.judge.build import Scale
 from judgegen.llm.calls import Api
 from judgegen.spec.tables import Chance, Effort, Extra, Frozen, Number, Tokens, Weight
 
 SchemaAs = Literal["json_schema", "json_object", "off"]
 """How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
 API = (
-    "How it is asked: in a chat, or typed questions that a decision model answers by probabilities, as OpenAI puts "
-    "them (decisions) or as TypeSafe does (systemone)."
+    "How it is asked: in a chat; typed questions that a decision model answers by probabilities, as OpenAI puts "
+    "them (decisions) or as TypeSafe does (systemone); or for the score of each answer by itself, as rerankers give it "
+    "(rerank) or reward models of vLLM (pooling)."
+)
+SCALE = (
+    "With api = rerank or pooling: whether scores are any numbers (logits) or lie between 0 and 1 (probabilities). "
+    "Unless written: probabilities for rerank, logits for pooling."
 )
 
 
@@ -48,6 +54,7 @@ class Member(Frozen):
     endpoint: str | None = Field(default=None, description="A name of [endpoints].", examples=["openai"])
     model: str = Field(min_length=1, description="The model that judges.", examples=["gpt-6.1-sol"])
     api: Api = Field(default="chat", description=API, examples=["decisions"])
+    rewards: Scale | None = Field(default=None, description=SCALE, examples=["logits"])
     template: str | None = Field(default=None, description="Its template.", examples=["style"])
     max_tokens: Tokens | None = Field(
         default=None, description="The longest verdict, thought included.", examples=[512]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from judgegen.llm import models
+from judgegen.llm.calls import REWARDS
 from judgegen.records import Meaning
 from judgegen.spec.endpoint import OPENAI_URL, Endpoint
 from judgegen.spec.gates import Gates
@@ -174,6 +175,11 @@ class Spec(Frozen):
                 f'pairs.constraints: {worded[0]} is a rule in words, and method = "{self.judge.method}" asks no model; '
                 f"write a grader for it, or use a method with a judge"
             )
+        elif worded and all(one.api in REWARDS for one in self.judge.everybody()):
+            yield (
+                f"pairs.constraints: {worded[0]} is a rule in words, and models that score read none; "
+                f"write a grader for it, or add a judge in [[judge.escalate]]"
+            )
 
     @property
     def meaning_of_p(self) -> Meaning:
@@ -236,7 +242,8 @@ class Spec(Frozen):
         row["endpoints"] = {name: {"identity": e.address, "provider": e.provider} for name, e in used.items()}
         third = [] if row["judge"]["third"] is None else [row["judge"]["third"]]
         judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
-        newer = [*((one, "schema") for one in judges), *((one, "api") for one in (*judges, *third))]
+        newer = [(one, name) for one in judges for name in ("schema", "rewards")]
+        newer += [(one, "api") for one in (*judges, *third)]
         for table, key in (*newer, (row["pairs"], "p_chosen"), (row["pairs"], "constraints")):
             if table[key] in (None, "stated", "chat", []):  # a newer key means nothing where it says what always was
                 del table[key]

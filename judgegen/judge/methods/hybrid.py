@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgegen.judge import schedule
-from judgegen.judge.bench import Bench, Judged, filled, verdicts_saved
-from judgegen.judge.method import Method
+from judgegen.judge.bench import Bench, Judged, filled
+from judgegen.judge.method import Method, verdicts_saved
 from judgegen.judge.methods.rubric import absolute
 from judgegen.records import Candidate, Comparison, Match
 from judgegen.templates import PAIRWISE, RUBRIC

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgegen.judge import schedule
-from judgegen.judge.bench import Bench, Judged, Scores, grader_score, verdicts_saved
+from judgegen.judge.bench import Bench, Judged, Scores, grader_score
 from judgegen.judge.judging import Judging
-from judgegen.judge.method import Absolute, Method
+from judgegen.judge.method import WORDED, Absolute, Method, verdicts_saved
+from judgegen.llm.calls import REWARDS
 from judgegen.records import Candidate, Match
 from judgegen.templates import PAIRWISE
 
 KEYS = frozenset(
-    "api template orders schedule samples early_stop third escalate criteria checklist rationale panel grade".split()
+    "api rewards template orders schedule samples early_stop third escalate criteria checklist rationale panel "
+    "grade".split()
 )
 
 
@@ -39,4 +41,13 @@ def saved(competing: Sequence[Candidate], matches: Sequence[Match], plan: Judgin
     return verdicts_saved(competing, matches, plan)
 
 
-METHOD = Method(name="pairwise", keys=KEYS, compares=PAIRWISE, ask=ask, absolute=absolute, saved=saved, pools=True)
+METHOD = Method(
+    name="pairwise",
+    keys=KEYS,
+    compares=PAIRWISE,
+    ask=ask,
+    absolute=absolute,
+    saved=saved,
+    apis=WORDED | REWARDS,
+    pools=True,
+)

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from judgegen.errors import ProviderRefused
 from judgegen.llm import dialects, signs
 from judgegen.llm.batch import Desk
-from judgegen.llm.calls import Call, Failure, Outcome, Reply
+from judgegen.llm.calls import REWARDS, Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
@@ -25,7 +25,7 @@ from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Transient
 from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
-from judgegen.llm.wire import catalogue, decisions, reading, refusals, streamed
+from judgegen.llm.wire import catalogue, decisions, reading, refusals, rewards, streamed
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.delay import asked_s
@@ -96,14 +96,15 @@ class ChatProvider:
         while True:
             manner = dict(trial.manner)
             chat = call.api == "chat"
-            status, headers, content = await self._post((body if chat else decisions.body)(call, manner))
+            write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
+            status, headers, content = await self._post(write(call, manner))
             answer: Any = self._read(call, content) if status == 200 else None
             refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
             if refusal is None:
-                return self._answered(call, trial, manner, (reading if chat else decisions).reply(call, answer))
+                return self._answered(call, trial, manner, read(call, answer))
             what = refusals.kind(refusal)
             if not chat and (what == "path" or refusal.status == _NOT_IMPLEMENTED):
-                raise _without_decisions(call, refusal)
+                raise _without_route(call, refusal)
             if what == "again" and (chances := chances - 1):
                 continue
             if not self._tries(call, trial, refusal, what):
@@ -165,13 +166,25 @@ class ChatProvider:
             raise Transient(f"no connection: {error}", billed=None) from None
 
 
-def _without_decisions(call: Call, refusal: Refusal) -> ProviderRefused:
+_ROUTES: Mapping[str, tuple[Callable[[Call, Manner], dict[str, Any]], Callable[[Call, Any], Reply | Failure]]] = {
+    "chat": (body, reading.reply),
+    "rerank": (rewards.body, rewards.reply),
+    "pooling": (rewards.body, rewards.reply),
+}
+"""By the kind of question how it is written and how its answer is read; typed questions are both the same."""
+
+
+def _without_route(call: Call, refusal: Refusal) -> ProviderRefused:
     """The end of the run: this server does not answer questions of this kind."""
-    route = f"/v1{decisions.PATHS[call.api]}"
     served = "OpenAI's, vLLM's from 0.33 on and llama.cpp's do for some models"
+    mend = 'ask this model with api = "chat"'
+    if call.api in REWARDS:
+        served = "vLLM's does for models that score" + (", llama.cpp's with --rerank" if call.api == "rerank" else "")
+        mend = "name a model that scores"
+    route = {**{name: f"/v1{path}" for name, path in decisions.PATHS.items()}, **rewards.PATHS}[call.api]
     return ProviderRefused(
         f"{call.endpoint} does not serve {route} for {call.model} ({refusal.status} {refusal.message}): {served}; "
-        f'check base_url of endpoint {call.tag.route!r} (most end in /v1), or ask this model with api = "chat"'
+        f"check base_url of endpoint {call.tag.route!r} (most end in /v1), or {mend}"
     )
 
 
@@ -274,7 +287,7 @@ def connect(
 
     async def post(row: Mapping[str, Any]) -> Answer:
         try:
-            status, headers, content = await road.post(decisions.path(row, path), asked({**row, **tier}))
+            status, headers, content = await road.post(_path(row, path, url), asked({**row, **tier}))
         except TimeoutError:
             raise TimeoutError(late) from None
         except ElsewhereError as error:
@@ -287,6 +300,14 @@ def connect(
 
     role = endpoint.system_role
     return ChatProvider(post, tokens_key=dialects.limit_name(url), close=road.aclose, system_role=role)
+
+
+def _path(row: Mapping[str, Any], otherwise: str, url: str) -> str:
+    """Where a request is posted; /pooling stands beside /v1, not within it."""
+    found = rewards.path(row)
+    if found == rewards.PATHS["pooling"] and url.rstrip("/").endswith("/v1"):
+        return f"/..{found}"
+    return found or decisions.path(row, otherwise)
 
 
 @asynccontextmanager

@@ -114,14 +114,14 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         if usage.estimated:  # nothing is billed that anybody speaks of
             raise Transient("an answer that holds no decisions", billed=None)
         return Failure(reason=UNREADABLE, detail=repr(answer)[:2_000], usage=usage)
-    if not usage.estimated and (cut := _cut(usage.input, count_messages(call.messages))):
-        return Failure(reason="too_long", detail=cut, usage=usage)
+    if not usage.estimated and (why := cut(usage.input, count_messages(call.messages))):
+        return Failure(reason="too_long", detail=why, usage=usage)
     choices = tuple(_choice(question, row) for question, row in zip(questions, rows, strict=True))
     model = given.get("model")
     return Reply(choices=choices, usage=usage, model=clean(model)[:200] if isinstance(model, str) else "")
 
 
-def _cut(counted: int, ours: int) -> str:
+def cut(counted: int, ours: int) -> str:
     """Why an input seems to have been cut off in silence, "" where it does not: what was cut was not judged.
 
     `ours` is of the messages: some do not count the questions. Few tokenizers count less than ours, none by three in
