@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from judgegen.exchange.validate import validate
     from judgegen.probing.probe import probe
     from judgegen.probing.report import Probe
+    from judgegen.run.begin import init
     from judgegen.show.notebook import Notebook
     from judgegen.spec import Spec
     from judgegen.study.attack import Attack, attack
@@ -67,6 +68,7 @@ __all__ = [
     "export",
     "generate",
     "import_",
+    "init",
     "inspect",
     "load",
     "merge",
@@ -102,6 +104,7 @@ _HOMES = {
         "SpecError",
         "Waiting",
     ),
+    "judgegen.run.begin": ("init",),
     "judgegen.show.notebook": ("Notebook",),
     "judgegen.spec": ("Spec",),
     "judgegen.watch": ("Watch",),

@@ -19,6 +19,8 @@ NEEDED = (
     "judgegen/llm/training_prices.toml",
     "judgegen/starter/run.toml",
     "judgegen/starter/prompts.jsonl",
+    "judgegen/recipes/simulator/README.md",
+    "judgegen/recipes/method/package/judgegen_consensus.py",
     "judgegen/py.typed",
 )
 RUN = """
@@ -33,6 +35,9 @@ spec = {
     "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2, "system_file": TERSE}]},
 }
 print(asyncio.run(judgegen.generate(spec, out=sys.argv[2], prompts=["one?", "two?"])).summary["prompts"])
+from judgegen.sources.starter import recipes
+assert "cluster" in recipes(), recipes()
+judgegen.init(sys.argv[2] + "-cluster", recipe="cluster")
 """
 
 

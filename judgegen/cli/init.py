@@ -1,4 +1,4 @@
-"""`judgegen init`: a run file and prompts to start from. Parses, calls the starter, prints the next command."""
+"""`judgegen init`: a run file and prompts to start from, or a recipe's. Parses, writes, prints the next command."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ import typer
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder; made where it is not there.")],
+    *,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", metavar="NAME", help="One that `judgegen list recipes` names.")
+    ] = None,
 ) -> None:
     """Write a commented run file and a few prompts to start from.
+
+    With --recipe a run file for one way of working, with what it needs and a README.md that says when to use it.
 
     The run file's JSON Schema is written beside it, so that an editor completes its keys and says what they mean.
     Nothing that is there already is overwritten.
     """
-    import json
-
     from judgegen.cli import ending
-    from judgegen.sources.starter import starter, write_starter
-    from judgegen.spec.schema import SCHEMA_FILE, schema
+    from judgegen.run.begin import written
 
     with ending.told():
-        text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-        written = write_starter(folder, {**starter(), SCHEMA_FILE: text.encode()})
-    print(f"wrote {' and '.join(str(path) for path in written)}")
-    print(f"next: {ending.command('run', str(written[0]))}")
+        found = written(folder, recipe)
+    print(f"wrote {', '.join(str(path) for path in found)}")
+    if recipe is None:
+        print(f"next: {ending.command('run', str(found[0]))}")
+    else:
+        print(f"when to use it, and how: {found[1]}")
+        print(f"next: {ending.command('rehearse', str(found[0]))}")

@@ -47,6 +47,13 @@ def _templates() -> Rows:
     yield from ((path.stem,) for path in sorted((prompts_folder() / "judge").glob("*.md")))
 
 
+def _recipes() -> Rows:
+    from judgegen.sources.starter import recipes
+
+    yield ("recipe", "what it is")
+    yield from recipes().items()
+
+
 def _models() -> Rows:
     from judgegen.llm.prices import listed_models
 
@@ -60,6 +67,7 @@ LISTS: Mapping[str, Callable[[], Rows]] = {
     "methods": _methods,
     "variants": _variants,
     "templates": _templates,
+    "recipes": _recipes,
     "models": _models,
 }
 
@@ -79,6 +87,7 @@ def names(
     methods    ways of judging: [judge] method
     variants   ways of asking: --variants
     templates  shipped questions to judges: [judge] template and rubric
+    recipes    ready run files to start from: `init --recipe`
     models     OpenAI's models whose price is known, USD per million tokens
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     if what not in LISTS:

@@ -29,7 +29,7 @@ from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, r
 from judgegen.formats.origins import OWN, known_by, origin
 from judgegen.sources import files, memory
 from judgegen.sources.columns import parsed_mapping
-from judgegen.sources.folders import data_files, split_and_folder
+from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.lines import opened, zipped
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
@@ -305,7 +305,7 @@ def _rows(source: Any, encoding: str) -> Iterator[Found | Bad]:
         return memory.rows(source, check=_any_columns)
     path, split = split_and_folder(str(source))
     if path.is_dir():
-        return _folder(path, split, encoding)
+        return rows_through(path, split, partial(_file, encoding=encoding))
     if not path.exists() and _HUB.fullmatch(str(source)):
         return memory.rows(_hub(str(source)), check=_any_columns)
     return _file(path, encoding)
@@ -313,15 +313,6 @@ def _rows(source: Any, encoding: str) -> Iterator[Found | Bad]:
 
 def _any_columns(_: Sequence[str]) -> None:
     """Every column will do: which are needed depends on the shape, row by row."""
-
-
-def _folder(folder: Path, split: str | None, encoding: str) -> Iterator[Found | Bad]:
-    """The data files of a folder's split, one after the other; rows are numbered through."""
-    number = 0
-    for path in data_files(folder, split):
-        for row in _file(path, encoding):
-            number += 1
-            yield replace(row, line=number)
 
 
 def _file(path: Path, encoding: str) -> Iterator[Found | Bad]:

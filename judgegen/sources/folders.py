@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from judgegen.sources.files import is_table
-from judgegen.sources.rows import ReadError, quoted
+from judgegen.sources.rows import Bad, ReadError, Row, Rows, quoted
 
 _SIDE = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"})
 _PART = re.compile(r"-\d+-of-\d+(?:-[0-9a-f]+)?$")
@@ -46,6 +48,19 @@ def data_files(folder: Path, split: str | None) -> list[Path]:
             None, f"holds the splits {quoted(names)}, which are not read into one; name one: {folder}:{names[-1]}"
         )
     return found
+
+
+def rows_through(folder: Path, split: str | None, read: Callable[[Path], Rows]) -> Iterator[Row | Bad]:
+    """The rows of a folder's split, one file after the other as `read` reads them, numbered through.
+
+    Raises:
+        ReadError: as `data_files` and `read`.
+    """
+    number = 0
+    for path in data_files(folder, split):
+        for row in read(path):
+            number += 1
+            yield replace(row, line=number)
 
 
 def _split(path: Path, folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Prompts from a file, or from rows in memory."""
+"""Prompts from a file, a folder of files, or from rows in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from judgegen.records import Prompt
 from judgegen.sources import fields, files, memory
 from judgegen.sources.columns import parsed_mapping
+from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.intake import Intake, items
 from judgegen.sources.readings import Names
 
@@ -31,7 +32,8 @@ def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, st
     row none comes, so that the first N are the file's first N or an error.
 
     Args:
-        path: the file; its ending says the format, and an unknown one is plain text, a prompt a line.
+        path: the file; its ending says the format, and an unknown one is plain text, a prompt a line. Or a folder of
+            such files as the hub lays a data set out, FOLDER:SPLIT where it holds several splits.
         warn: told in a sentence of what was merged and of columns that look misnamed, at most 20 merges one by one.
         mapping: which column says what, where its name does not: {"prompt": "q", "system": "sys", …}.
 
@@ -39,9 +41,12 @@ def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, st
         SpecError: no such file, not readable as what it is named, no prompts, or rows that are wrong: up to 20 of them
             with their lines, one a line of the message, the rest as a count.
     """
-    intake = Intake(where=str(path), unit=files.unit(path), noun="prompt", warn=warn)
+    folder, split = split_and_folder(str(path))
+    inside = folder.is_dir()
+    intake = Intake(where=str(path), unit="row" if inside else files.unit(path), noun="prompt", warn=warn)
     names = Names(mapped=parsed_mapping(mapping))
-    rows = files.rows(path, check=partial(fields.check_columns, mapped=names.mapped))
+    read = partial(files.rows, check=partial(fields.check_columns, mapped=names.mapped))
+    rows = rows_through(folder, split, read) if inside else read(path)
     return items(rows, partial(fields.prompt, names=names), fields.remark, intake)
 
 

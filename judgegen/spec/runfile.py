@@ -75,8 +75,9 @@ class Spec(Frozen):
     prompts: str = Field(
         min_length=1,
         description="The file of prompts, relative to the run file: JSONL, JSON, CSV, TSV, Parquet or a prompt a "
-        "line, also gzipped.",
-        examples=["prompts.jsonl"],
+        "line, also gzipped. Or a folder of such files as the Hugging Face hub lays it out, FOLDER:SPLIT where it "
+        "holds several splits.",
+        examples=["prompts.jsonl", "data:train"],
     )
     columns: Columns | None = Field(
         default=None,

@@ -231,7 +231,7 @@ def test_init_writes_what_run_reads(judgegen: Command, process: Command, tmp_pat
     """The files are named, so is the next command, and it reads them; asked again, nothing is overwritten."""
     done = process("init", "my dir")
     assert done.returncode == 0
-    assert done.stdout.startswith(f"wrote {Path('my dir/run.toml')} and ")
+    assert done.stdout.startswith(f"wrote {Path('my dir/run.toml')}, ")
     following = shlex.split(done.stdout.splitlines()[-1].removeprefix("next: "))
     assert following == [sys.executable, "-m", "judgegen", "run", str(Path("my dir/run.toml"))]
     assert summary_of(judgegen("estimate", *following[4:], "--json"))["prompts"] > 0

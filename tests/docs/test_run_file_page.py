@@ -239,12 +239,16 @@ def test_no_message_names_what_only_the_code_knows(table: dict[str, Any]) -> Non
 
 
 def test_the_schema_takes_what_the_run_file_takes() -> None:
-    """The starter, the README's run file and the quickstart are valid by the schema; a misspelt key is not."""
+    """The starter and the recipes are valid by the schema; a misspelt key is not.
+
+    The recipe `method` names a method of a package, which the schema knows where that is installed.
+    """
     import tomllib
 
     jsonschema = pytest.importorskip("jsonschema")
     check = jsonschema.Draft202012Validator(schema())
-    for path in [ROOT / "judgegen" / "starter" / "run.toml", *ROOT.glob("examples/*/run.toml")]:
+    recipes = [path for path in ROOT.glob("examples/*/run.toml") if path.parent.name != "method"]
+    for path in [ROOT / "judgegen" / "starter" / "run.toml", *recipes]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         assert list(check.iter_errors(table)) == []
         assert list(check.iter_errors({**table, "promts": "x"})) != []

@@ -1,4 +1,4 @@
-"""What examples/ says for clusters runs as it stands: the scheduler's own variables name the shards."""
+"""What examples/cluster says for schedulers runs as it stands: the scheduler's own variables name the shards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+RECIPE = Path(__file__).parents[2] / "examples" / "cluster"
 RUN_FILE = """\
 prompts = "prompts.txt"
 [endpoints.here]
@@ -49,14 +49,14 @@ def test_the_array_of_slurm_and_its_merge(mine: Path) -> None:
     """Tasks are counted from 1, and their number is the number of shards."""
     for task in ("1", "2"):
         names = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_COUNT": "2"}
-        done(mine, ["bash", str(EXAMPLES / "slurm" / "run.sbatch")], **names)
-    done(mine, ["bash", str(EXAMPLES / "slurm" / "merge.sbatch")])
+        done(mine, ["bash", str(RECIPE / "slurm" / "run.sbatch")], **names)
+    done(mine, ["bash", str(RECIPE / "slurm" / "merge.sbatch")])
     assert (mine / "runs" / "mine" / "preferences.jsonl").stat().st_size > 0
 
 
 def test_the_indexed_job_of_kubernetes(mine: Path) -> None:
     """Indices are counted from 0."""
-    text = (EXAMPLES / "kubernetes" / "run.yaml").read_text(encoding="utf-8")
+    text = (RECIPE / "kubernetes" / "run.yaml").read_text(encoding="utf-8")
     found = re.search(r"args:\n +- (exec judgegen .+)\n", text)
     assert found is not None
     script = found[1].replace("/runs/mine.toml", "mine.toml").replace("/runs/mine", "runs/mine")

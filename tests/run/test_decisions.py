@@ -200,7 +200,7 @@ def _row(i: int) -> dict[str, Any]:
 def test_the_recipe_runs_certified(tmp_path: Path) -> None:
     """examples/decisions: calibrated on labelled pairs, run with its promise; the next judge is asked in doubt."""
     given = tomllib.loads((ROOT / "examples" / "decisions" / "run.toml").read_text(encoding="utf-8"))
-    given["endpoints"]["openai"] = {"provider": "scripted", "scripted": {"accuracy": 0.9, "length_bias": 3.0}}
+    given["endpoints"] = {"openai": {"provider": "scripted", "scripted": {"accuracy": 0.9, "length_bias": 3.0}}}
     given["prompts"] = str(ROOT / "examples" / "decisions" / "prompts.jsonl")
     found = asyncio.run(judgegen.calibrate(labelled(tmp_path, 150), run=given, out=tmp_path / "check", target=0.85))
     assert found.threshold is not None

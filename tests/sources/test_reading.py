@@ -66,6 +66,22 @@ def test_rows_of_tables_and_lists_are_numbered_from_one(tmp_path: Path) -> None:
     assert [p.line for p in prompts_from_rows(["a", "b"], where="rows", warn=silent)] == [1, 2]
 
 
+def test_a_folder_is_read_as_the_hub_lays_it_out(tmp_path: Path) -> None:
+    """The files of the split that is named, one after the other, rows numbered through; several unnamed are refused."""
+    data = tmp_path / "data"
+    data.mkdir()
+    parquet.write_table(pa.table({"question": ["a", "b"]}), data / "train-00000-of-00002.parquet")
+    (data / "train-00001-of-00002.jsonl").write_text('{"question": "c"}\n')
+    (data / "test.jsonl").write_text('{"question": "d"}\n')
+    for folder in (data, tmp_path):
+        found = list(prompts(Path(f"{folder}:train"), warn=silent))
+        assert [(p.messages[0]["content"], p.line) for p in found] == [("a", 1), ("b", 2), ("c", 3)]
+    with pytest.raises(SpecError, match=r"splits 'test', 'train'.+name one: .+data:train"):
+        list(prompts(data, warn=silent))
+    with pytest.raises(SpecError, match=r"no split 'dev' in it"):
+        list(prompts(Path(f"{data}:dev"), warn=silent))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.csv"])
 def test_a_file_without_end_gives_its_first_prompts(tmp_path: Path, name: str) -> None:
