@@ -54,6 +54,13 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         return self.slow and self.billed is None
 
 
+class Odd(Transient):
+    """A 200 came with something that is no answer: a hiccup, or an address that leads elsewhere than to the API."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, billed=None)
+
+
 class Rejected(Exception):  # noqa: N818
     """The endpoint will not take this request and did not say which part of it; another may be taken.
 

@@ -124,13 +124,13 @@ BROKEN = web.Response(status=500, body=b"Internal Server Error")
 
 
 def test_a_web_page_that_stays_is_no_hiccup() -> None:
-    """An address that leads to a site ends the run on the third request of a call, with the key to look at."""
-    found, bodies = ask([PAGE], times=3)
-    assert [isinstance(one, Transient) for one in found] == [True, True, False]
+    """An address that leads to a site ends the run on the fourth request of a call, with the key to look at."""
+    found, bodies = ask([PAGE], times=4)
+    assert [isinstance(one, Transient) for one in found] == [True, True, True, False]
     assert isinstance(found[-1], ProviderRefused)
     assert "a web page ('Open chat')" in str(found[-1])
     assert "base_url" in str(found[-1])
-    assert len(bodies) == 3
+    assert len(bodies) == 4
 
 
 def test_a_web_page_between_answers_passes() -> None:
@@ -152,3 +152,11 @@ def test_a_server_that_is_broken_is_not_asked_twice_as_often_for_ever() -> None:
     found, bodies = ask([BROKEN], times=6)
     assert all(isinstance(one, Transient) for one in found)
     assert len(bodies) <= 2 * len(found)
+
+
+def test_a_value_that_is_too_large_is_named_by_its_key() -> None:
+    """Where a refusal names a parameter that the run file wrote, the error names its key, in whatever words it came."""
+    said = {"error": {"message": "256 is more than the 200 that this model gives", "param": "max_tokens"}}
+    (found,), _ = ask([web.Response(status=400, body=json.dumps(said).encode(), content_type="application/json")])
+    assert isinstance(found, ProviderRefused)
+    assert "judge.max_tokens" in str(found)

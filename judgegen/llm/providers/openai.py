@@ -22,7 +22,7 @@ from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
 from judgegen.llm.providers.listing import Listing
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Odd, Transient
 from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire import catalogue, decisions, reading, refusals, rewards, streamed
@@ -51,8 +51,8 @@ MOST_CHANCES = 4
 _FAILED = 500
 MOST_FAILED = 3
 """After so many 500s in a row to what a model has never answered, it is asked in a barer manner as well."""
-MOST_PAGES = 3
-"""After so many web pages in place of one call's answer, and no answer to any, the address leads to a site."""
+MOST_ODD = 4
+"""After so many 200s that hold no answer to one call, and no answer to any, the address is taken for a wrong one."""
 
 
 class ChatProvider:
@@ -74,7 +74,7 @@ class ChatProvider:
         """Know and keep from now on what `learned` holds."""
         self._learned, self._meanings = learned, Meanings(learned)
         self._failed: Counter[tuple[str, str]] = Counter()
-        self._pages: Counter[str] = Counter()
+        self._odd: Counter[str] = Counter()
 
     def settled(self, call: Call) -> bool:
         """Whether the manner of such a call is known to be taken, and a judge's answer to come to its end."""
@@ -90,15 +90,20 @@ class ChatProvider:
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Send one request, and again at once in another manner where that may be what is refused."""
-        known = self._learned.of(call)
-        trial = Trial(self._ways(call), known)
+        try:
+            return await self._ask(call)
+        except Odd as odd:
+            raise self._elsewhere(call, odd) or odd from None
+
+    async def _ask(self, call: Call) -> Outcome:
+        trial = Trial(self._ways(call), self._learned.of(call))
         chances = MOST_CHANCES
         while True:
             manner = dict(trial.manner)
             chat = call.api == "chat"
             write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
             status, headers, content = await self._post(write(call, manner))
-            answer: Any = self._read(call, content) if status == 200 else None
+            answer: Any = streamed.read(content) if status == 200 else None
             refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
             if refusal is None:
                 return self._answered(call, trial, manner, read(call, answer))
@@ -113,15 +118,13 @@ class ChatProvider:
                     raise found
                 return found
 
-    def _read(self, call: Call, content: bytes) -> Any:
-        try:
-            return streamed.read(content)
-        except streamed.Page as page:
-            self._pages[call.id] += 1
-            if self._learned.of(call).answered or self._pages[call.id] < MOST_PAGES:
-                raise
-            where = f"check base_url of endpoint {call.tag.route!r} (most end in /v1)"
-            raise ProviderRefused(f"{call.endpoint} sends {page.why}; {where}") from None
+    def _elsewhere(self, call: Call, odd: Odd) -> ProviderRefused | None:
+        """The end of the run, where such an answer is all that ever came: the address is no API's."""
+        self._odd[call.id] += 1
+        if self._learned.of(call).answered or self._odd[call.id] < MOST_ODD:
+            return None
+        where = f"check base_url of endpoint {call.tag.route!r} (most end in /v1)"
+        return ProviderRefused(f"{call.endpoint} sends {odd.why}; {where}")
 
     def _answered(self, call: Call, trial: Trial, manner: Manner, reply: Reply | Failure) -> Outcome:
         """The reply, after what it tells of the model is kept; what cannot be read tells nothing."""

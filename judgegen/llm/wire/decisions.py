@@ -21,7 +21,7 @@ from typing import Any
 from judgegen.llm import shape
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Message, Reply
 from judgegen.llm.manner import Manner
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Odd
 from judgegen.llm.tokens import count_messages
 from judgegen.llm.wire import counting
 from judgegen.textual import clean
@@ -103,7 +103,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     """The answers as a Reply; a Failure where they were billed and there are none, or the input was cut off.
 
     Raises:
-        Transient: the server said 200 and sent something that holds no answers, and bills nothing for it.
+        Odd: the server said 200 and sent something that holds no answers, and bills nothing for it.
     """
     given = answer if isinstance(answer, Mapping) else {}
     told = given.get("usage")
@@ -112,7 +112,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     rows = _placed(questions, given.get("answers"))
     if rows is None:
         if usage.estimated:  # nothing is billed that anybody speaks of
-            raise Transient("an answer that holds no decisions", billed=None)
+            raise Odd("an answer that holds no decisions")
         return Failure(reason=UNREADABLE, detail=repr(answer)[:2_000], usage=usage)
     if not usage.estimated and (why := cut(usage.input, count_messages(call.messages))):
         return Failure(reason="too_long", detail=why, usage=usage)

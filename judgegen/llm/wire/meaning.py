@@ -44,18 +44,17 @@ def users_own(call: Call, refusal: Refusal) -> ProviderRefused | None:
     if (key := _written(call, refusal)) is None:
         return None
     return ProviderRefused(
-        f"{call.endpoint}: {call.model} does not take {key.rpartition('.')[2]!r}: {refusal.message}; "
+        f"{call.endpoint}: {call.model} does not take {key.rpartition('.')[2]!r} as it is: {refusal.message}; "
         f"remove or change {key} in the run file"
     )
 
 
 def _written(call: Call, refusal: Refusal) -> str | None:
     said = " ".join((refusal.message, *(word.replace("_", " ") for word in refusal.words)))
-    if not _NOT_TAKEN.search(said):
-        return None
+    about = _NOT_TAKEN.search(said) is not None
     for name, wire in sorted(_names(call), key=lambda pair: -len(pair[1])):
         named = any(param.split(".")[0] == wire for param in refusal.params)
-        if named or re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", refusal.message):
+        if named or (about and re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", refusal.message)):
             return _key_of(call, name)
     return None
 

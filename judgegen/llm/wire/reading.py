@@ -14,7 +14,7 @@ from typing import Any
 
 from judgegen.llm import shape
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Reply
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Odd
 from judgegen.llm.wire import counting
 from judgegen.textual import clean
 
@@ -29,7 +29,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     """A chat completion as a Reply; a Failure where it was billed and holds no choice that can be read.
 
     Raises:
-        Transient: the server said 200 and sent something that is no completion, and bills nothing for it.
+        Odd: the server said 200 and sent something that is no completion, and bills nothing for it.
     """
     given = answer if isinstance(answer, Mapping) else {}
     listed = given.get("choices")
@@ -48,7 +48,7 @@ def _unreadable(call: Call, answer: Any, given: Mapping[str, Any]) -> Failure:
     usage = counting.usage(call, given.get("usage"), ())
     if usage.estimated:  # nothing is billed that anybody speaks of
         what = "an answer without choices" if given.get("choices") == [] else "an answer that is no chat completion"
-        raise Transient(what, billed=None)
+        raise Odd(what)
     return Failure(reason=UNREADABLE, detail=_json(answer)[:DETAIL], usage=usage)
 
 

@@ -11,23 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Odd
 
 _DONE = "[DONE]"
 _SHORT = 80
 _NAMES = frozenset({"role", "name", "id", "type"})
 
 
-class Page(Transient):
-    """A web page stands where an answer should."""
-
-
 def read(content: bytes) -> Any:
     """The JSON value that a response of status 200 holds.
 
     Raises:
-        Page: it is a web page.
-        Transient: it holds none, or a stream that broke off; what it is stands in `why`.
+        Odd: it holds none, or a stream that broke off; what it is stands in `why`.
     """
     try:
         return json.loads(content)
@@ -43,7 +38,7 @@ def read(content: bytes) -> Any:
     whole = _together(chunks)
     ends = [choice["finish_reason"] for choice in whole["choices"]]
     if _DONE not in events and not (ends and all(ends)):
-        raise Transient("a stream of events that broke off", billed=None)
+        raise Odd("a stream of events that broke off")
     return whole
 
 
@@ -56,10 +51,8 @@ def _spoken(text: str) -> Any:
     if re.match(r"<(!doctype\s+)?html", text, re.IGNORECASE):
         title = re.search(r"<title[^>]*>([^<]*)", text[:20_000], re.IGNORECASE)
         called = f" ({' '.join(title[1].split())[:_SHORT]!r})" if title else ""
-        raise Page(f"a web page{called} where an answer should be", billed=None)
-    raise Transient(
-        f"an answer that is not JSON; it begins {text[:_SHORT]!r}" if text else "an empty answer", billed=None
-    )
+        raise Odd(f"a web page{called} where an answer should be")
+    raise Odd(f"an answer that is not JSON; it begins {text[:_SHORT]!r}" if text else "an empty answer")
 
 
 def _events(text: str) -> Iterator[str]:
