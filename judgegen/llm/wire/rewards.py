@@ -22,7 +22,7 @@ from typing import Any
 
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Message, Reply
 from judgegen.llm.manner import Manner
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Odd
 from judgegen.llm.tokens import count_messages
 from judgegen.llm.wire import counting
 from judgegen.llm.wire.body import body as chat
@@ -69,14 +69,14 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     """The scores as a Reply; a Failure where they were billed and there are none, or what was sent was cut off.
 
     Raises:
-        Transient: the server said 200 and sent something that holds no scores, and bills nothing for it.
+        Odd: the server said 200 and sent something that holds no scores, and bills nothing for it.
     """
     given = answer if isinstance(answer, Mapping) else {}
     usage = counting.usage(call, _usage(given.get("usage")), ())
     rows = answer if isinstance(answer, list) else next((given[name] for name in _LISTS if name in given), None)
     if not isinstance(rows, list) or not rows:
         if usage.estimated:  # nothing is billed that anybody speaks of
-            raise Transient("an answer that holds no scores", billed=None)
+            raise Odd("an answer that holds no scores")
         return Failure(reason=UNREADABLE, detail=repr(answer)[:2_000], usage=usage)
     if not usage.estimated and (why := cut(usage.input, count_messages(call.messages))):
         return Failure(reason="too_long", detail=why, usage=usage)
