@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,29 @@ import pytest
 from worlds import world
 
 from judgegen import spec
+from judgegen.cli import main
+from judgegen.exchange.validate import validate
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"(?P<note><!-- not run: [^>]*-->\n)?```(?P<kind>\w+)\n(?P<text>.*?)```", re.DOTALL)
 
 
-def fences(kind: str) -> list[str]:
-    return [m["text"] for m in FENCE.finditer(README) if m["kind"] == kind and not m["note"]]
+START, RUN = "From nothing to a file for upload", "A run"
+UPLOAD = "upload.jsonl"
 
 
-def commands() -> list[list[str]]:
-    """Every `judgegen …` line of the console fences, without its comment."""
-    lines = [line for text in fences("console") for line in text.splitlines()]
+def section(heading: str) -> str:
+    """What stands under a heading."""
+    return README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def fences(kind: str, text: str = README) -> list[str]:
+    return [m["text"] for m in FENCE.finditer(text) if m["kind"] == kind and not m["note"]]
+
+
+def commands(heading: str = RUN) -> list[list[str]]:
+    """Every `judgegen …` line of a section's console fences, without its comment."""
+    lines = [line for text in fences("console", section(heading)) for line in text.splitlines()]
     return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ judgegen")]
 
 
@@ -97,19 +109,57 @@ def test_the_python_runs(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for command in commands():
         if command[1] in ("init", "run"):
             subprocess.run([sys.executable, "-m", *command], env=environment, capture_output=True, check=True)
-    (text,) = fences("python")
+    (text,) = fences("python", section("In Python and Jupyter"))
+    assert executed(text)["run"].summary["pairs"] > 0
+
+
+def executed(text: str) -> dict[str, Any]:
+    """The names that a Python fence leaves, run as a notebook would."""
     names: dict[str, Any] = {}
-    code = compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    made = eval(code, names)
+    made = eval(compile(text, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
     if inspect.iscoroutine(made):
         asyncio.run(made)
-    assert names["run"].summary["pairs"] > 0
+    return names
+
+
+def test_three_commands_or_four_lines_make_a_file_for_upload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From an empty folder each, no key set, nothing edited: the same bytes, which OpenAI takes by all of its rules."""
+    (text,) = fences("python", section(START))
+    assert len([line for line in text.splitlines() if line]) == 4
+    assert [command[1] for command in commands(START)] == ["init", "run", "export"]
+    for name, begin in (("python", partial(executed, text)), ("shell", _by_commands)):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        begin()
+        assert uploads(tmp_path / name / UPLOAD) >= 10
+    assert (tmp_path / "python" / UPLOAD).read_bytes() == (tmp_path / "shell" / UPLOAD).read_bytes()
+
+
+def _by_commands() -> None:
+    for command in commands(START):
+        with pytest.raises(SystemExit) as ended:
+            main(command[1:])
+        assert not ended.value.code, command
+
+
+def uploads(path: Path) -> int:
+    """How many rows a file for upload has, all of them in order."""
+    assert not validate(path, "openai-dpo").findings
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert all(row.keys() == {"input", "preferred_output", "non_preferred_output"} for row in rows)
+    return len(rows)
+
+
+def test_the_extras_are_those_of_the_package() -> None:
+    """Every extra has its line, those for working on the package aside."""
+    metadata = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = metadata["project"]["optional-dependencies"].keys()
+    assert set(table("What can be installed beside it")) == extras - {"dev", "docs", "browser"}
 
 
 def table(heading: str) -> list[str]:
     """The first column of the table under a heading."""
-    part = README.split(f"## {heading}", 1)[1].split("\n## ", 1)[0]
-    cells = [line.split("|")[1].strip().strip("`") for line in part.splitlines() if line.startswith("|")]
+    cells = [line.split("|")[1].strip().strip("`") for line in section(heading).splitlines() if line.startswith("|")]
     return cells[2:]
 
 
