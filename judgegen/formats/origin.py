@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from judgegen.formats import fit, messages
+from judgegen.formats import fit, messages, plainly
 from judgegen.formats.format import WITH_TOOLS, Format, Preference, Row, Unfit
 from judgegen.llm.calls import canonical_json
 from judgegen.sources.columns import plain_name
@@ -153,7 +153,8 @@ def checked(row: Row) -> Row:
     """
     if not (row.get("chosen") or row.get("rejected")):
         raise Unfit("neither a chosen nor a rejected side")
-    fit.check(messages.plain(row), _ANY)
+    if not plainly.sound(row, _ANY):
+        fit.check(messages.plain(row), _ANY)
     if not is_json(row):
         try:
             canonical_json(row)
@@ -167,7 +168,10 @@ def is_json(value: Any) -> bool:
     """Whether JSON surely has words for it; of what is rarely met, its writer has to be asked."""
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and is_json(inner) for key, inner in value.items())
+        for key, inner in value.items():
+            if type(key) is not str or not (type(inner) in _PLAIN or is_json(inner)):
+                return False
+        return True
     if kind is list:
         return all(map(is_json, value))
     return kind in _PLAIN or (kind is float and math.isfinite(value))

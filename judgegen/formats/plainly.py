@@ -5,13 +5,11 @@ It takes a few microseconds where the rules take a hundred, and answers False wh
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from judgegen.formats.format import PAIR, SYSTEM_USER_ASSISTANT, Format, Preference
 from judgegen.formats.messages import differ
 
-_HALF = re.compile("[\ud800-\udfff]")
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("p_chosen", "margin"), float),
     **dict.fromkeys(("prompt_id", "reference"), str),
@@ -82,7 +80,13 @@ def _is_side(side: Any, name: str, form: Format) -> bool:
 
 def has_half(text: str) -> bool:
     """Whether a text holds half of a character (a lone surrogate)."""
-    return not text.isascii() and _HALF.search(text) is not None
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _words(preference: Preference) -> str:

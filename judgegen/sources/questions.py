@@ -179,10 +179,11 @@ def _with_input(
     Raises:
         RowError: a text beside the prompt that may belong to it.
     """
-    asked = folded(chat[0])
     for beside in (table.plain.get(n) for n in _BESIDE):
         more = cells.get(beside) if beside is not None and beside != name and beside not in sides else None
-        if beside is None or not isinstance(more, str) or not optional(more) or " ".join(more.split()) in asked:
+        if beside is None or not isinstance(more, str) or not optional(more):
+            continue
+        if " ".join(more.split()) in folded(chat[0]):
             continue
         if table.plain.get("instruction") == name and table.plain.get("input") == beside:
             return _user(f"{chat[0]['content']}\n\n{more}"), used | {beside}

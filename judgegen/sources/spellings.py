@@ -36,6 +36,7 @@ _SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 _OPENED = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*['"]""")
 _NOTHING = EMPTY_WORDS | {""}
 _LONG = 16  # characters: no word for nothing has as many
+_LIST = re.compile(r"\s*\[")
 _TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _SIDE_BY_SIDE = re.compile(r"''\s*''")
 _TEMPLATED = re.compile(
@@ -49,9 +50,11 @@ _PRINTED = re.compile(r"""\s*(?:array\()?[\[{]\s*\{?\s*['"](?:role|from|content|
 
 def given(value: Any) -> bool:
     """Whether a cell says anything: neither null nor NaN, a blank text nor an empty list."""
+    if isinstance(value, str):
+        return value != "" and not value.isspace()
     if value is None or value != value:  # noqa: PLR0124 - only NaN is not itself
         return False
-    return not (isinstance(value, str) and not value.strip()) and value not in ([], {})
+    return value not in ([], {})
 
 
 def optional(value: Any) -> bool:
@@ -117,7 +120,7 @@ def listed(value: Any) -> list[Any] | None:
     """
     if isinstance(value, list):
         return value
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
+    if not isinstance(value, str) or not _LIST.match(value):
         return None
     for read in (json.loads, _literal):
         try:

@@ -11,11 +11,14 @@ from typing import Any
 from judgegen.sources.columns import plain_name
 from judgegen.sources.rows import RowError
 
+_TEXTS = frozenset({str, int, float, bool, type(None)})
 _SELECTED = {"left": "A", "right": "B", "tie": "tie", "equal": "tie"}
 
 
 def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its columns at the top; one that is no such row comes back as it is."""
+    if _TEXTS.issuperset(map(type, row.values())):
+        return row
     for inside, unpack in _UNPACK.items():
         value = row.get(inside)
         if isinstance(value, Mapping | list) and (found := unpack(row)) is not None:
