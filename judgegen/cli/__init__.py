@@ -36,6 +36,7 @@ COMMANDS = {
     "list": "List the names that run files and commands take.",
     "schema": "Print the run file's JSON Schema, for editors.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
+    "train": "Train a model here, on the pairs of a run or a file.",
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
 }
 """Name and one line for the list; the command's own docstring begins with the same line."""

@@ -80,7 +80,7 @@ def start(endpoint: Endpoint, model: str) -> LocalServer:
     Raises:
         SpecError: the model, or a package it needs, is not there or cannot be loaded; the message says the mend.
     """
-    key = (_file(model).resolve(), endpoint.slots, endpoint.context)
+    key = (gguf_file(model).resolve(), endpoint.slots, endpoint.context)
     with _lock:
         if key not in _running:
             _running[key] = _load(*key, name=PACKAGED if model == PACKAGED else key[0].stem)
@@ -88,8 +88,12 @@ def start(endpoint: Endpoint, model: str) -> LocalServer:
         return LocalServer(key, _running[key].address)
 
 
-def _file(model: str) -> Path:
-    """The GGUF file behind a model's name."""
+def gguf_file(model: str) -> Path:
+    """The GGUF file behind a model's name.
+
+    Raises:
+        SpecError: there is none, or it is none.
+    """
     if model == PACKAGED:
         return _packaged()
     path = Path(model).expanduser()

@@ -1,0 +1,311 @@
+"""A Hugging Face model inside this process, `provider = "transformers"`: the model is a folder's path or a hub's name.
+
+What is asked at once is answered in one batch. Each answer is drawn by a generator of its own, seeded by its call and
+its number, so that it is the same beside whatever others it stands (as far as padding leaves the floats alike). Loads
+nothing before its first call. Knows nothing of journals, prices or rate limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from judgegen.errors import ProviderRefused
+from judgegen.llm import weights
+from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage, digest
+from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.providers.listing import Listing
+
+GATHERS_S = 0.02
+"""How long a first call waits for others to stand beside it."""
+_TAKES = frozenset({"temperature", "top_p", "top_k", "max_tokens", "seed", "n", "top_logprobs", "schema", "schema_as"})
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """A model in memory."""
+
+    model: Any
+    tokenizer: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One answer to be written: tokens of what is asked, and how it is drawn."""
+
+    tokens: tuple[int, ...]
+    seed: int
+    most: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """One answer: its tokens, whether it came to its own end, and per token the logprobs that were asked for."""
+
+    tokens: tuple[int, ...]
+    ended: bool
+    logprobs: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    call: Call
+    answer: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class InProcess:
+    """Answers calls by models in this process; one batch at a time, of `slots` answers at most."""
+
+    def __init__(self, endpoint: Endpoint, name: str) -> None:
+        self._endpoint, self._name = endpoint, name
+        self._loaded: dict[str, _Loaded] = {}
+        self._waiting: list[_Waiting] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._unpacked = tempfile.TemporaryDirectory(prefix="judgegen-weights-")
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """Answer beside those that are asked now, too."""
+        if unknown := sorted(key for key in set(call.params) - _TAKES if key not in call.wishes):
+            raise ProviderRefused(
+                f'endpoint {self._name} (provider = "transformers") cannot do {unknown[0]}; remove it, or serve the '
+                f'model with vLLM and use provider = "openai" with its base_url'
+            )
+        if "schema" in call.params and "schema" not in call.wishes and call.params.get("schema_as") != "off":
+            raise ProviderRefused(
+                f'endpoint {self._name} (provider = "transformers") holds no answer to a schema; write schema = "off"'
+            )
+        waiting = _Waiting(call)
+        self._waiting.append(waiting)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work())
+        return await waiting.answer
+
+    async def _work(self) -> None:
+        await asyncio.sleep(GATHERS_S)
+        while self._waiting:
+            model = self._waiting[0].call.model
+            taken = self._taken(model)
+            try:
+                if model not in self._loaded:
+                    self._loaded[model] = await asyncio.to_thread(self._load, model)
+                loaded = self._loaded[model]
+                found = await asyncio.to_thread(answers, loaded.model, loaded.tokenizer, [one.call for one in taken])
+            except BaseException as error:
+                for one in taken:
+                    if not one.answer.done():
+                        one.answer.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for one, outcome in zip(taken, found, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(outcome)
+
+    def _taken(self, model: str) -> list[_Waiting]:
+        """The next calls to one model, as many as there are places for their answers; one at least."""
+        taken, places = list[_Waiting](), self._endpoint.slots
+        for one in list(self._waiting):
+            wanted = int(one.call.params.get("n", 1))
+            if one.call.model != model or (taken and wanted > places):
+                continue
+            taken.append(one)
+            self._waiting.remove(one)
+            places -= wanted
+        return taken
+
+    def _load(self, model: str) -> _Loaded:
+        weights.check_installed()
+        folder = weights.folder_of(model, Path(self._unpacked.name))
+        return _Loaded(model=weights.causal(folder), tokenizer=weights.tokenizer(folder))
+
+    async def aclose(self) -> None:
+        """Let go of the weights."""
+        if self._worker is not None and not self._worker.done():
+            self._worker.cancel()
+        self._loaded.clear()
+        self._unpacked.cleanup()
+
+
+def answers(model: Any, tokenizer: Any, calls: Sequence[Call]) -> list[Outcome]:
+    """What the model says to each call; a Failure where the chat is longer than its context."""
+    room = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
+    asked = [_asked(tokenizer, call) for call in calls]
+    fits = [len(tokens) + (call.max_tokens or 0) <= room for tokens, call in zip(asked, calls, strict=True)]
+    whose = [i for i, call in enumerate(calls) if fits[i] for _ in range(int(call.params.get("n", 1)))]
+    rows = [
+        row
+        for call, tokens, fit in zip(calls, asked, fits, strict=True)
+        if fit
+        for row in rows_of(call, tokens, room - len(tokens))
+    ]
+    written = write(model, tokenizer, rows) if rows else []
+    found: list[Outcome] = []
+    for i, call in enumerate(calls):
+        if not fits[i]:
+            found.append(Failure(reason="too_long", detail=f"{len(asked[i])} tokens; the context has {room}"))
+            continue
+        mine = [one for one, owner in zip(written, whose, strict=True) if owner == i]
+        usage = Usage(input=len(asked[i]), output=sum(len(one.tokens) for one in mine))
+        choices = tuple(_choice(tokenizer, one) for one in mine)
+        found.append(Reply(choices=choices, usage=usage, model=call.model))
+    return found
+
+
+def _asked(tokenizer: Any, call: Call) -> tuple[int, ...]:
+    found = tokenizer.apply_chat_template(list(map(dict, call.messages)), add_generation_prompt=True, return_dict=True)
+    return tuple(found["input_ids"])
+
+
+def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Row]:
+    """A row for each of the answers that a call wants."""
+    params = call.params
+    return [
+        Row(
+            tokens=tokens,
+            seed=int(digest([params.get("seed"), call.draw, call.id, number], size=6), 16),
+            most=min(call.max_tokens or room, room),
+            temperature=float(params.get("temperature", 1.0)),
+            top_p=float(params.get("top_p", 1.0)),
+            top_k=int(params.get("top_k", 0) or 0),
+            logprobs=int(params.get("top_logprobs") or 0),
+        )
+        for number in range(int(params.get("n", 1)))
+    ]
+
+
+def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
+    """All rows in one batch, each drawn by its own generator: the largest of its logits and Gumbel noise.
+
+    That is a draw from softmax (Gumbel 1954; Maddison, Tarlow and Minka 2014), and leaves the loop to transformers.
+    """
+    import torch
+
+    width = max(len(row.tokens) for row in rows)
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * (width - len(row.tokens)) + list(row.tokens) for row in rows], device=model.device)
+    mask = torch.tensor([[0] * (width - len(row.tokens)) + [1] * len(row.tokens) for row in rows], device=model.device)
+    drawing, ending = _Drawing(rows), _Ending(rows, width)
+    with torch.inference_mode(), weights.quiet():
+        made = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=max(row.most for row in rows),
+            do_sample=False,
+            temperature=None,
+            top_p=None,
+            top_k=None,
+            pad_token_id=pad,
+            logits_processor=[drawing],
+            stopping_criteria=[ending],
+        )
+    ends = _ends(model, tokenizer)
+    return [
+        _written(tokenizer, row, [int(t) for t in out[width:]], ends, drawing.kept[i])
+        for i, (row, out) in enumerate(zip(rows, made, strict=True))
+    ]
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens with which an answer ends."""
+    found = model.generation_config.eos_token_id
+    several = found if isinstance(found, list) else [found]
+    return frozenset(i for i in (*several, tokenizer.eos_token_id) if i is not None)
+
+
+class _Drawing:
+    """Puts each row's noise on its logits; keeps the logprobs that it is asked for."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        import torch
+
+        self._rows = rows
+        self._lots = [torch.Generator().manual_seed(row.seed) for row in rows]
+        self.kept: list[list[Any]] = [[] for _ in rows]
+
+    def __call__(self, _: Any, scores: Any) -> Any:
+        """What argmax then takes is drawn."""
+        import torch
+
+        drawn = scores.clone()
+        for i, row in enumerate(self._rows):
+            logits = scores[i].float()
+            if row.logprobs:
+                self.kept[i].append(torch.log_softmax(logits, dim=-1).cpu())
+            if row.temperature > 0:
+                u = torch.rand(logits.shape, generator=self._lots[i]).clamp_(1e-20, 1 - 1e-7).to(logits.device)
+                drawn[i] = _kept(logits / row.temperature, row) - torch.log(-torch.log(u))
+        return drawn
+
+
+def _kept(logits: Any, row: Row) -> Any:
+    """Logits with those out of top_k and top_p at minus infinity; the likeliest always stays."""
+    import torch
+
+    if not 0 < row.top_k < len(logits) and row.top_p >= 1:
+        return logits
+    ranked, order = torch.sort(logits, descending=True)
+    out = torch.zeros_like(ranked, dtype=torch.bool)
+    if 0 < row.top_k < len(logits):
+        out[row.top_k :] = True
+    if row.top_p < 1:
+        shares = torch.softmax(ranked.masked_fill(out, float("-inf")), dim=-1)
+        out |= shares.cumsum(-1) - shares >= row.top_p
+    return logits.masked_fill(out.scatter(0, order, out), float("-inf"))
+
+
+class _Ending:
+    """Says of each row whether it has written as much as it may."""
+
+    def __init__(self, rows: Sequence[Row], width: int) -> None:
+        self._most, self._width = [row.most for row in rows], width
+
+    def __call__(self, ids: Any, _: Any, **__: Any) -> Any:
+        """One truth value a row."""
+        import torch
+
+        return torch.tensor([ids.shape[1] - self._width >= most for most in self._most], device=ids.device)
+
+
+def _written(tokenizer: Any, row: Row, tokens: list[int], ends: frozenset[int], kept: Sequence[Any]) -> Written:
+    """An answer up to its end; what stands behind it in the batch is padding."""
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    ended = end is not None and end < row.most
+    said = tokens[: end if ended else row.most]
+    if not row.logprobs:
+        return Written(tokens=tuple(said), ended=ended)
+    logprobs = tuple(_logprob(tokenizer, token, kept[i], row.logprobs) for i, token in enumerate(said))
+    return Written(tokens=tuple(said), ended=ended, logprobs=logprobs)
+
+
+def _logprob(tokenizer: Any, token: int, known: Any, top: int) -> dict[str, Any]:
+    values, ids = known.topk(min(top, len(known)))
+    every = [_named(tokenizer, int(i), float(v)) for v, i in zip(values, ids, strict=True)]
+    return {**_named(tokenizer, token, float(known[token])), "top_logprobs": every}
+
+
+def _named(tokenizer: Any, token: int, logprob: float) -> dict[str, Any]:
+    return {"token": tokenizer.decode([token]), "logprob": logprob}
+
+
+def _choice(tokenizer: Any, written: Written) -> Choice:
+    text = tokenizer.decode(list(written.tokens), skip_special_tokens=True)
+    return Choice(text=text, finish="stop" if written.ended else "length", logprobs=written.logprobs)
+
+
+def _identity(_: Endpoint) -> str:
+    return "transformers"
+
+
+def _places(endpoint: Endpoint) -> int:
+    return endpoint.max_concurrency
+
+
+PROVIDER = Listing(name="transformers", connect=InProcess, url="", free=True, identity=_identity, places=_places)

@@ -1,0 +1,115 @@
+"""`provider = "transformers"`: the tiny model in this process, batched, seeded, with logprobs, under a run file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgegen import api, spec
+from judgegen.errors import ProviderRefused
+from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag
+
+Model = Callable[[bool], str]
+
+
+def call(model: str, question: str, **params: Any) -> Call:
+    return Call(
+        endpoint="transformers",
+        model=model,
+        messages=({"role": "user", "content": question},),
+        params={"max_tokens": 6, "temperature": 1.0, "seed": 5, **params},
+        tag=Tag(role="sampler", prompt_id="p", route="here"),
+    )
+
+
+def asked(calls: Sequence[Call], *, slots: int = 64) -> list[Outcome]:
+    endpoint = spec.Endpoint(provider="transformers", slots=slots)
+
+    async def main() -> list[Outcome]:
+        provider = endpoint.listing.connect(endpoint, "here")
+        try:
+            return await asyncio.gather(*map(provider, calls))
+        finally:
+            await provider.aclose()
+
+    return asyncio.run(main())
+
+
+def texts(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    return [[choice.text for choice in one.choices] for one in outcomes if isinstance(one, Reply)]
+
+
+def test_an_answer_is_the_same_alone_and_beside_others(model: Model) -> None:
+    """Whatever stands in the batch, and in whatever order, each call's answers are its own; another seed has others."""
+    folder = model(False)
+    calls = [call(folder, "x" * n, n=2, max_tokens=3 + n, seed=n) for n in range(5)]
+    together = asked(calls)
+    assert asked(calls, slots=1) == together
+    assert asked(calls[::-1])[::-1] == together
+    assert texts(asked([call(folder, "x" * n, n=2, max_tokens=3 + n, seed=9) for n in range(5)])) != texts(together)
+    for n, one in enumerate(together):
+        assert isinstance(one, Reply)
+        assert len(one.choices) == 2
+        assert one.usage.output <= 2 * (3 + n)
+
+
+def test_what_is_drawn_is_as_likely_as_the_model_says(model: Model) -> None:
+    """First tokens of many answers occur as often as their probability; top_p and top_k leave no others."""
+    folder = model(False)
+    first = asked([call(folder, "go", temperature=0.3, max_tokens=1, top_logprobs=20, n=600)], slots=600)[0]
+    assert isinstance(first, Reply)
+    logprobs = first.choices[0].logprobs
+    assert logprobs is not None
+    scaled = {row["token"]: math.exp(row["logprob"] / 0.3) for row in logprobs[0]["top_logprobs"]}
+    seen = Counter(choice.logprobs[0]["token"] for choice in first.choices if choice.logprobs)
+    (one, p), (other, q) = list(scaled.items())[:2]
+    assert abs(seen[one] / (seen[one] + seen[other]) - p / (p + q)) < 4 * 0.5 / math.sqrt(seen[one] + seen[other])
+    for limits, most in (({"top_k": 3}, 3), ({"top_p": 1e-6}, 1)):
+        few = asked([call(folder, "go", max_tokens=1, top_logprobs=1, n=60, **limits)], slots=60)[0]
+        assert isinstance(few, Reply)
+        assert len({choice.logprobs[0]["token"] for choice in few.choices if choice.logprobs}) <= most
+
+
+def test_a_chat_that_has_no_room_is_a_failure(model: Model) -> None:
+    """It is told by its reason, and those beside it are answered."""
+    folder = model(False)
+    short, long = asked([call(folder, "x"), call(folder, "word " * 2000)])
+    assert isinstance(short, Reply)
+    assert isinstance(long, Failure)
+    assert (long.reason, "512" in long.detail) == ("too_long", True)
+
+
+def test_what_it_cannot_do_ends_the_run(model: Model) -> None:
+    """A parameter that the user wrote is refused by name, and not ignored."""
+    with pytest.raises(ProviderRefused, match="reasoning_effort"):
+        asked([call(model(False), "x", reasoning_effort="low")])
+    with pytest.raises(ProviderRefused, match='schema = "off"'):
+        asked([call(model(False), "x", schema={"type": "object"})])
+
+
+def test_a_run_file_samples_from_it(model: Model, tmp_path: Path) -> None:
+    """Two variants of the folder's model under a grader: candidates, tokens, no cost; again, from disk."""
+    (tmp_path / "prompts.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"What is {n} and {n}?"}) + "\n" for n in range(3)), encoding="utf-8"
+    )
+    variants = [{"name": "cool", "temperature": 0.7, "n": 2}, {"name": "hot", "temperature": 1.3, "n": 2}]
+    table = {
+        "prompts": str(tmp_path / "prompts.jsonl"),
+        "endpoints": {"here": {"provider": "transformers"}},
+        "sampler": {"endpoint": "here", "model": model(False), "max_tokens": 8, "variants": variants},
+        "judge": {"method": "python", "grader": "length", "options": {"min_chars": 12}},
+        "gates": {"min_pairs": 0, "max_cut_rate": 1.0},
+    }
+    runs = [asyncio.run(api.generate(table, out=tmp_path / "run")) for _ in range(2)]
+    summary = runs[0].summary
+    assert summary["candidates"]["total"] == 12
+    assert summary["cost_usd"]["total"] == "0"
+    assert summary["tokens"]["output"] > 12
+    assert runs[1].summary["calls"]["from_journal"] == summary["calls"]["sampler"]
