@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from judgegen.errors import Unanswered
@@ -136,22 +136,52 @@ async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = No
             judged = await (judging() if lead is None else lead.judged(judging))
         except Unanswered as lack:
             return Result(prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=tuple(asked))
-    # Constants are barred after judging: they are known when all prompts are done, and must not change what is asked.
-    candidates = bar(drawn, plan.constants)
-    among = _among(competing(candidates), judged.matches) if plan.constants else judged.matches
-    if plan.judging is not None and plan.habits is not None and plan.meaning != "stated":
-        among = believed(among, judged.scores, plan.judging, plan.habits)
-    result = Result(
+    unasked = "unreadable" if judged.unasked else None
+    answered = Result(
         prompt=prompt,
-        candidates=candidates,
-        matches=among,
+        candidates=drawn,
+        matches=judged.matches,
         scores=judged.scores,
         breaches=judged.breaches,
         calls=tuple(asked),
+        drop=unasked,
+        detail=judged.unasked,
     )
-    if judged.unasked:
-        return replace(result, drop="unreadable", detail=judged.unasked)
-    return replace(settle(result, competing(candidates), plan), matches=judged.matches)
+    return settled(answered, plan)
+
+
+def bare(result: Result) -> Result:
+    """The answers that `settled` settles again, without what they came to or the calls they came by."""
+    stays = result.drop == "incomplete" or (result.drop == "unreadable" and result.ranking is None)
+    return Result(
+        prompt=result.prompt,
+        candidates=result.candidates,
+        matches=result.matches,
+        scores=result.scores,
+        breaches=result.breaches,
+        drop=result.drop if stays else None,
+        detail=result.detail if stays else "",
+    )
+
+
+def settled(answered: Result, plan: Plan) -> Result:
+    """What a prompt's answers come to under a plan; one that came to nothing for want of answers stays as it is.
+
+    Constants are barred here, after judging: they are known when all prompts are done, and must not change what is
+    asked. So it is with the habits of judges.
+    """
+    if answered.drop == "incomplete":
+        return answered
+    candidates = bar(answered.candidates, plan.constants)
+    among = _among(competing(candidates), answered.matches) if plan.constants else answered.matches
+    if plan.judging is not None and plan.habits is not None and plan.meaning != "stated":
+        among = believed(among, answered.scores, plan.judging, plan.habits)
+    result = answered
+    if plan.constants or among is not answered.matches:
+        result = replace(answered, candidates=candidates, matches=among)
+    if answered.drop is not None:
+        return result
+    return replace(settle(result, competing(candidates), plan), matches=answered.matches)
 
 
 def competing(drawn: Iterable[Candidate]) -> list[Candidate]:
@@ -179,7 +209,7 @@ async def sample(prompt: Prompt, plan: Plan, send: Send) -> tuple[Candidate, ...
     order = {setting.name: place for place, setting in enumerate(plan.settings)}
     drawn.sort(key=lambda one: (order[one.variant], one.index))
     screened = screen(drawn, near_identical=plan.near_identical)
-    return tuple(replace(one, suspicions=suspicions(one)) for one in screened)
+    return tuple(replace(one, suspicions=found) if (found := suspicions(one)) else one for one in screened)
 
 
 async def compare(prompt: Prompt, two: list[Candidate], plan: Plan, send: Send) -> Match:
@@ -232,4 +262,9 @@ def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
 
 def lot(prompt: Prompt, plan: Plan, c: Candidate) -> str:
     """A text that stands in for chance wherever candidates are equal; the order in which they come changes nothing."""
-    return digest([plan.seed, prompt.id, normal(c.text), c.call_id, c.index])
+    return _lot(plan.seed, prompt.id, c.text, c.call_id, c.index)
+
+
+@lru_cache(maxsize=4096)  # it is asked for whenever a candidate is sorted
+def _lot(seed: int, prompt_id: str, text: str, call_id: str, index: int) -> str:
+    return digest([seed, prompt_id, normal(text), call_id, index])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _RAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and newline, and those that turn the direction of what follows."""
+
+
+_SHORT = 8_000
+"""Characters of a text whose normal form is kept for a while."""
 
 
 def clean(text: str) -> str:
@@ -32,10 +37,20 @@ def normal(text: str) -> str:
     Compatibility caseless matching as The Unicode Standard defines it (3.13, D146); the normal form of a normal form is
     itself.
     """
+    return _normal_once(text) if len(text) <= _SHORT else _normal(text)
+
+
+def _normal(text: str) -> str:
     if text.isascii():
         return " ".join(text.lower().split())
     folded = _nfkc(_nfkc(unicodedata.normalize("NFD", clean(text)).casefold()).casefold())
     return " ".join(folded.split())
+
+
+@lru_cache(maxsize=512)
+def _normal_once(text: str) -> str:
+    """Of a text that is asked about several times while its prompt is at hand."""
+    return _normal(text)
 
 
 def _nfkc(text: str) -> str:

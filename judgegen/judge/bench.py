@@ -230,9 +230,9 @@ class Bench:
         self, shown: Comparison, asking: Asking, notes: Notes, draw: int, before: tuple[str, ...] = ()
     ) -> tuple[Verdict | Unreadable, bool]:
         """What one call says, and whether asking again would come to nothing else."""
-        call = build.call(self.prompt, shown, asking, seed=self.plan.seed, draw=draw, notes=notes)
-        outcome = await ask(self.send, call)
         frame = build.framed(self.prompt, shown, seed=self.plan.seed, draw=draw, notes=notes)
+        call = build.call(self.prompt, shown, asking, seed=self.plan.seed, draw=draw, notes=notes, shown=frame)
+        outcome = await ask(self.send, call)
         verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
         unread = isinstance(verdict, Unreadable)
         return verdict, _final(outcome) or (unread and _cut_by_the_user(call, outcome))

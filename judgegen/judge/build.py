@@ -78,11 +78,21 @@ def given(prompt: Prompt) -> Notes:
 
 
 def call(
-    prompt: Prompt, comparison: Comparison, asking: Asking, *, seed: int, draw: int, notes: Notes | None = None
+    prompt: Prompt,
+    comparison: Comparison,
+    asking: Asking,
+    *,
+    seed: int,
+    draw: int,
+    notes: Notes | None = None,
+    shown: Frame | None = None,
 ) -> Call:
-    """The call that shows `comparison` in its order; `draw` counts the times it was asked before."""
+    """The call that shows `comparison` in its order; `draw` counts the times it was asked before.
+
+    `shown` is what `framed` gives, where that is at hand.
+    """
     notes = notes or given(prompt)
-    shown = framed(prompt, comparison, seed=seed, draw=draw, notes=notes)
+    shown = shown or framed(prompt, comparison, seed=seed, draw=draw, notes=notes)
     values = {
         "first": neutral(answer(comparison.first))[0],
         "second": neutral(answer(comparison.second))[0],
@@ -207,7 +217,7 @@ def request(prompt: Prompt) -> str:
 
 def answer(candidate: Candidate) -> str:
     """A candidate as the judge reads it: its text, and its tool calls as JSON."""
-    return content(candidate.message())
+    return content(candidate.message()) if candidate.tool_calls else candidate.text
 
 
 def suspicions(candidate: Candidate) -> tuple[str, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from judgegen.llm.calls import Call, Outcome, Usage, canonical_json, outcome_from_dict, outcome_to_dict
+from judgegen.llm.calls import Call, Outcome, Usage, outcome_from_dict, outcome_to_dict
+
+_USAGE = '{"input": %d, "output": %d, "cached": %d, "cache_write": %d, "reasoning": %d, "estimated": %s}'
+_WORD = {True: "true", False: "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +42,15 @@ def learned(role: str, variant: str, request: str, outcome: str, usage: str, tim
 
 def row_of(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
     """The row of table `calls`, in the order of its columns."""
+    used = outcome.usage
     return (
         call.id,
         call.tag.role,
         call.tag.prompt_id,
         call.tag.variant,
-        canonical_json(call.content()),
+        call.canonical.decode("ascii"),
         json.dumps(outcome_to_dict(outcome)),
-        json.dumps(asdict(outcome.usage)),
+        _USAGE % (used.input, used.output, used.cached, used.cache_write, used.reasoning, _WORD[used.estimated]),
         None if outcome.cost is None else format(outcome.cost, "f"),
         json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
         landing.attempts,

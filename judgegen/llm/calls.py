@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+import orjson
+
 from judgegen.llm import shape
 from judgegen.textual import clean
 
@@ -28,17 +30,46 @@ Message = Mapping[str, Any]
 """A chat message as the API writes it: `role`, `content`, and whatever else it carries (tool calls, names)."""
 
 
+_SIMPLE = {str, int, bool, type(None)}
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no spaces; changing this changes every id."""
-    return _CANONICAL.encode(value)
+    """JSON with sorted keys and no spaces, in ASCII; changing this changes every id."""
+    return canonical(value).decode("ascii")
+
+
+def canonical(value: object) -> bytes:
+    """`canonical_json` in bytes: by orjson, as long as that writes every byte as the standard library does.
+
+    It does where all is ASCII without DEL, and no float is one that the two spell apart.
+    """
+    if _plain(value):
+        try:
+            found = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # half of a character, a key that is no text, a number of more than 64 bits
+            pass
+        else:
+            if found.isascii() and b"\x7f" not in found:
+                return found
+    return _CANONICAL.encode(value).encode("ascii")
+
+
+def _plain(value: object) -> bool:
+    """Whether a value holds nothing but what both writers know, and no float beyond what they spell alike."""
+    kind = type(value)
+    if kind is dict:
+        within: Any = value.values()  # type: ignore[attr-defined]
+    elif kind is list or kind is tuple:
+        within = value
+    else:
+        return kind in _SIMPLE or (kind is float and (value == 0.0 or 1e-4 <= abs(value) < 1e15))  # type: ignore[arg-type]
+    return set(map(type, within)) <= _SIMPLE or all(map(_plain, within))
 
 
 def digest(value: object, *, size: int = 16) -> str:
     """Hex blake2b of the canonical JSON of `value`; `size` in bytes."""
-    return hashlib.blake2b(canonical_json(value).encode("ascii"), digest_size=size).hexdigest()
+    return hashlib.blake2b(canonical(value), digest_size=size).hexdigest()
 
 
 Api = Literal["chat", "decisions", "systemone", "rerank", "pooling"]
@@ -74,6 +105,7 @@ class Call:
         wishes: names in `params` that may be left out where an endpoint refuses them; no part of the identity.
         room: tokens beyond `max_tokens` for a model that thinks before it answers; no part of the identity.
         id: "b2:" and 32 hex digits.
+        canonical: the canonical JSON of its content, made once: the id is its hash, and the journal keeps it.
     """
 
     endpoint: str
@@ -85,9 +117,12 @@ class Call:
     wishes: frozenset[str] = field(default=frozenset(), compare=False)
     room: int = field(default=0, compare=False)
     id: str = field(init=False, compare=False)
+    canonical: bytes = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "id", ID_PREFIX + digest(self.content()))
+        said = canonical(self.content())
+        object.__setattr__(self, "canonical", said)
+        object.__setattr__(self, "id", ID_PREFIX + hashlib.blake2b(said, digest_size=16).hexdigest())
 
     def content(self) -> dict[str, Any]:
         """What the identity is made of, as plain JSON."""

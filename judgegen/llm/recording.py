@@ -45,6 +45,9 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     Unlike a TaskGroup this does not cancel the others: which answers an incomplete prompt has must not depend on which
     of its calls failed first. An error that ends the run goes before one that only leaves a prompt unanswered.
     """
+    work = list(work)
+    if len(work) < 2:  # what is asked alone needs no branch
+        return [await one for one in work]
     branches: list[tuple[Coroutine[Any, Any, T], Asked]] = [(one, []) for one in work]
     done = await asyncio.gather(*(_branch(one, kept) for one, kept in branches), return_exceptions=True)
     for _, kept in branches:

@@ -1,14 +1,14 @@
 """Results into every derived file of a run folder.
 
-What a judge's habits are, and which texts win under many prompts, is known only when all is settled; then it is settled
-once more from the journal, for nothing. Knows a session and the writer; nothing of how a run begins or ends.
+What a judge's habits are, and which texts win under many prompts, is known only when all is answered. So answers are
+put by as they come, their calls written, and settled when the last one is there. Knows a session and the writer;
+nothing of how a run begins or ends.
 """
 
 from __future__ import annotations
 
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -25,9 +25,14 @@ from judgegen.run.hope import Hope
 from judgegen.run.kind import moved_from
 from judgegen.run.notices import Notices
 from judgegen.run.session import Session
+from judgegen.run.spool import Spool
 from judgegen.watch import Watch
 from judgegen.writer.constants import Constants
 from judgegen.writer.outputs import Outputs
+from judgegen.writer.rows import Bill
+
+Kept = tuple[Result, Bill]
+"""A prompt's answers without its calls, and what its rows will say of those."""
 
 
 class _Seen:
@@ -78,61 +83,61 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
 
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
-    job, barred = opened.job, list[dict[str, Any]]()
-    lacks, seen = dict[str, str](), _Seen(opened, watch)
-    if job.plan.wants_habits:
-        habits = await _habits(opened, send, watch, lacks)
-        opened = _with(opened, replace(job.plan, habits=habits))
-        job, send, watch, seen = opened.job, senders.recorded(opened.journal), Watch(), _Seen(opened, Watch())
-    output, encoding = job.spec.output, encoding_name(job.spec.sampler.model)[0]
-    while True:
-        constants = Constants()
-        with Outputs(
-            job.folder,
-            stamp=_stamp(job.plan),
-            formats=output.formats,
-            encoding=encoding,
-            thinking=output.thought == "keep",
-            rehearsal=bool(job.spec.rehearsal),
-        ) as outputs:
-            async with aclosing(opened.results(send)) as results:
-                async for found in results:
-                    result = replace(found, detail=lacks.get(found.prompt.id, found.detail))
-                    outputs.add(result)
-                    constants.add(result)
-                    watch.finished(result)
-                    seen.add(result)
-            same = seen.close()
-            if not constants.barred():
-                return outputs.finish({**_beliefs(job.plan), "constants": [*barred, *constants.rows()], **same})
-        barred += [row for row in constants.rows() if row["barred"]]
-        opened = _with(opened, replace(job.plan, constants=job.plan.constants | constants.barred()))
-        job, send, watch = opened.job, senders.recorded(opened.journal), Watch()
-        seen = _Seen(opened, watch)
+    job = opened.job
+    with _outputs(opened) as outputs, Spool[Kept](job.folder) as spool:
+        habits, same = await _heard(opened, send, watch, outputs, spool)
+        plan = replace(job.plan, habits=habits) if job.plan.wants_habits else job.plan
+        barred = list[dict[str, Any]]()
+        while (constants := _settled(spool, plan, outputs)).barred():
+            barred += [row for row in constants.rows() if row["barred"]]
+            plan = replace(plan, constants=plan.constants | constants.barred())
+            same = _seen_again(opened, spool, plan)
+            outputs.again()
+        return outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **same})
 
 
-def _with(opened: Session[Prompt, Result], steps: Plan) -> Session[Prompt, Result]:
-    """The session with another plan."""
-    job = replace(opened.job, plan=steps, through=partial(pipeline.through, plan=steps))
-    return replace(opened, job=job)
+def _outputs(opened: Session[Prompt, Result]) -> Outputs:
+    spec, output = opened.job.spec, opened.job.spec.output
+    return Outputs(
+        opened.job.folder,
+        stamp=_stamp(opened.job.plan),
+        formats=output.formats,
+        encoding=encoding_name(spec.sampler.model)[0],
+        thinking=output.thought == "keep",
+        rehearsal=bool(spec.rehearsal),
+    )
 
 
-async def _habits(opened: Session[Prompt, Result], send: Send, watch: Watch, lacks: dict[str, str]) -> dict[str, Habit]:
-    """All that is asked, answered; what its judges do over the whole run comes of it.
-
-    Nothing is written: that is done from the journal, with the habits taken off. Why prompts lack answers is kept in
-    `lacks`, by prompt, since the journal does not know.
-    """
+async def _heard(
+    opened: Session[Prompt, Result], send: Send, watch: Watch, outputs: Outputs, spool: Spool[Kept]
+) -> tuple[dict[str, Habit], dict[str, Any]]:
+    """All that is asked, answered and put by; what its judges do over the whole run, and what shows of it."""
     habits, seen = Habits(), _Seen(opened, watch)
     async with aclosing(opened.results(send)) as results:
         async for result in results:
             habits.add(result.matches)
+            spool.add((pipeline.bare(result), outputs.heard(result.calls)))
             watch.finished(result)
             seen.add(result)
-            if result.drop == "incomplete":
-                lacks[result.prompt.id] = result.detail
-    seen.close()
-    return habits.found()
+    return habits.found(), seen.close()
+
+
+def _settled(spool: Spool[Kept], plan: Plan, outputs: Outputs) -> Constants:
+    """What was put by, settled and written; the texts that win under many prompts."""
+    constants = Constants()
+    for answers, billed in spool:
+        result = pipeline.settled(answers, plan)
+        outputs.add(result, billed)
+        constants.add(result)
+    return constants
+
+
+def _seen_again(opened: Session[Prompt, Result], spool: Spool[Kept], plan: Plan) -> dict[str, Any]:
+    """What shows of the results once some texts may not compete; it was said as it first showed."""
+    seen = _Seen(opened, Watch())
+    for answers, _ in spool:
+        seen.add(pipeline.settled(answers, plan))
+    return seen.close()
 
 
 def _beliefs(steps: Plan) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from judgegen.textual import clean
+
 _EXACT = Context(prec=80)
 _DECIMAL_BYTES = 16
 
@@ -36,7 +38,7 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 def _buffers(values: Sequence[Any], kind: pa.DataType) -> list[pa.Buffer]:
     if pa.types.is_string(kind):
-        texts = [b"" if value is None else value.encode() for value in values]
+        texts = [b"" if value is None else _utf8(value) for value in values]
         return [_offsets(map(len, texts)), pa.py_buffer(b"".join(texts))]
     if pa.types.is_list(kind):
         return [_offsets(0 if value is None else len(value) for value in values)]
@@ -53,6 +55,14 @@ def _children(values: Sequence[Any], kind: pa.DataType) -> list[pa.Array] | None
     if not pa.types.is_list(kind):
         return None
     return [column([inner for value in values for inner in value or ()], kind.value_type)]
+
+
+def _utf8(text: str) -> bytes:
+    """A text's bytes; half of a character as `clean` writes it."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return clean(text).encode()
 
 
 def _offsets(lengths: Any) -> pa.Buffer:

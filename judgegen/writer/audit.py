@@ -19,12 +19,11 @@ import pyarrow.parquet as pq
 from judgegen.errors import JudgegenError
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
-from judgegen.textual import clean
 from judgegen.writer import arrays
 from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
 from judgegen.writer.files import part_of, put_in_place
 from judgegen.writer.money import fitting
-from judgegen.writer.rows import Asked, cost, rounded
+from judgegen.writer.rows import Asked, Bill, Spent, rounded
 
 ROWS_PER_GROUP, CHARACTERS_PER_GROUP = 5_000, 16_000_000
 """A row group ends at whichever comes first, so that neither many rows nor long ones fill the memory."""
@@ -44,8 +43,8 @@ class AuditTable:
 
     def add(self, row: Row) -> None:
         """Add one row; whole groups go to the file."""
-        self._rows.append({name: _written(value) for name, value in row.items()})
-        self._characters += sum(len(value) for value in row.values() if isinstance(value, str))
+        self._rows.append(row)
+        self._characters += sum([len(value) for value in row.values() if isinstance(value, str)])
         if len(self._rows) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
 
@@ -78,32 +77,41 @@ class Audit:
 
     def __init__(self, folder: Path, stamp: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._stamp = folder, stamp
         self._tables: dict[str, AuditTable] = {}
         try:
-            for name, schema in TABLES.items():
-                self._tables[name] = AuditTable(folder / f"{name}.parquet", schema, stamp)
+            for name in TABLES:
+                self._begin(name)
         except BaseException:
             self.abandon()
             raise
 
-    def add(self, result: Result, *, fresh: Iterable[Asked], preferences: Iterable[Mapping[str, Any]]) -> None:
-        """Add all that one prompt came to.
+    def _begin(self, name: str) -> None:
+        self._tables[name] = AuditTable(self._folder / f"{name}.parquet", TABLES[name], self._stamp)
 
-        Args:
-            result: of the prompt.
-            fresh: those of its calls that no row holds yet.
-            preferences: its pairs as rows of preferences.jsonl.
-        """
+    def heard(self, fresh: Iterable[Asked]) -> None:
+        """Add the calls of one prompt that no row holds yet."""
+        for call, outcome in fresh:
+            self._tables["calls"].add(called(call, outcome))
+
+    def came(self, result: Result, preferences: Iterable[Mapping[str, Any]], billed: Bill) -> None:
+        """Add all that one prompt came to, its calls aside; `preferences` are its rows of preferences.jsonl."""
         rows = {
             "prompts": [prompt(result)],
-            "candidates": candidates(result),
+            "candidates": candidates(result, billed.tokens),
             "verdicts": verdicts(result),
-            "calls": (called(call, outcome) for call, outcome in fresh),
-            "pairs": (pair(row, result) for row in preferences),
+            "pairs": (pair(row, billed.spent) for row in preferences),
         }
         for name, laid_out in rows.items():
             for row in laid_out:
                 self._tables[name].add(row)
+
+    def again(self) -> None:
+        """Take back all that came; the calls stay."""
+        for name in TABLES:
+            if name != "calls":
+                self._tables[name].abandon()
+                self._begin(name)
 
     def close(self) -> None:
         """Make every file whole beside its place."""
@@ -119,13 +127,6 @@ class Audit:
         """Leave the old tables as they were."""
         for table in self._tables.values():
             table.abandon()
-
-
-def _written(value: Any) -> Any:
-    """A cell as UTF-8 can hold it."""
-    if isinstance(value, str):
-        return clean(value)
-    return [clean(text) for text in value] if isinstance(value, list) else value
 
 
 def _json(value: object) -> str:
@@ -155,12 +156,11 @@ def prompt(result: Result) -> Row:
     }
 
 
-def candidates(result: Result) -> Iterator[Row]:
-    """A row per candidate."""
+def candidates(result: Result, tokens: Mapping[str, int | None]) -> Iterator[Row]:
+    """A row per candidate; `tokens` of each call that drew one."""
     ranking = result.ranking or Ranking(order=(), scores={})
     scores = ranking.scores
     known = sorted((score for score in scores.values() if score is not None), reverse=True)
-    drawn = {call.id: outcome for call, outcome in result.calls}
     for candidate in result.candidates:
         score = scores.get(candidate.key)
         yield {
@@ -170,7 +170,7 @@ def candidates(result: Result) -> Iterator[Row]:
             "strength": rounded(ranking.strengths.get(candidate.key)),
             "strength_error": rounded(ranking.errors.get(candidate.key)),
             "scores": _json_if_any([_scored(one) for one in result.scores.get(candidate.key, ())]),
-            "output_tokens": _tokens(drawn.get(candidate.call_id)),
+            "output_tokens": tokens.get(candidate.call_id),
         }
 
 
@@ -181,12 +181,6 @@ def _scored(one: Score | Unreadable) -> Row:
         return {**head, "unreadable": one.reason}
     aspects = {name: rounded(value) for name, value in one.aspects.items()}
     return {**head, "score": rounded(one.value), "sd": rounded(one.sd), "aspects": aspects}
-
-
-def _tokens(outcome: Outcome | None) -> int | None:
-    """Of an answer that stands alone: of several choices nobody says how many tokens each had."""
-    alone = outcome is not None and (isinstance(outcome, Failure) or len(outcome.choices) == 1)
-    return outcome.usage.output if outcome is not None and alone else None
 
 
 def _candidate(candidate: Candidate) -> Row:
@@ -308,8 +302,8 @@ def _usd(value: Decimal | None, where: str) -> Decimal | None:
     return held
 
 
-def pair(row: Mapping[str, Any], result: Result) -> Row:
-    """A pair, from its row in preferences.jsonl."""
+def pair(row: Mapping[str, Any], spent: Spent) -> Row:
+    """A pair, from its row in preferences.jsonl and what its prompt's calls cost."""
     sides = {side: row[f"{side}_from"] for side in ("chosen", "rejected")}
     laid_out = {name: row[name] for name in ("prompt_id", "p_chosen", "margin", "consistent", "verdict_calls")}
     for side, origin in sides.items():
@@ -317,7 +311,6 @@ def pair(row: Mapping[str, Any], result: Result) -> Row:
         laid_out[f"{side}_text"] = row[side][0]["content"]
         laid_out[f"{side}_model"], laid_out[f"{side}_call"] = origin["model"], origin["call"]
     counts = {f"{name}_tokens": count for name, count in row["tokens"].items()}
-    spent = cost(result.calls)
     names = {"sampling": "sampling_cost_usd", "judging": "judging_cost_usd", "total": "prompt_cost_usd"}
     usd = {column: _usd(spent[name], f"prompt {row['prompt_id']!r}") for name, column in names.items()}
     return {**laid_out, **counts, **usd}

@@ -25,7 +25,7 @@ from judgegen.textual import clean
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
 from judgegen.writer.files import SUFFIX, json_line, part_of, put_in_place, same_bytes
-from judgegen.writer.rows import Asked, CountMessages, CountTexts, preferences
+from judgegen.writer.rows import Asked, Bill, CountMessages, CountTexts, bill, preferences
 from judgegen.writer.summary import Summary
 
 PREFERENCES, SUMMARY = "preferences.jsonl", "summary.json"
@@ -95,19 +95,36 @@ class Outputs:
     ) -> None:
         self._open.close()
 
-    def add(self, result: Result) -> None:
-        """Add what one prompt came to.
+    def add(self, result: Result, billed: Bill | None = None) -> None:
+        """Add what one prompt came to; its calls as well, unless they were heard before and are `billed`.
 
         Raises:
             ValueError: it breaks a law of label integrity.
         """
         laws.hold(result)
-        fresh = list(self._fresh(result.calls))
-        rows = list(self._rows(result))
-        self._summary.add(result, fresh)
-        self._audit.add(result, fresh=fresh, preferences=rows)
+        billed = self.heard(result.calls) if billed is None else billed
+        rows = list(self._rows(result, spent=billed.spent))
+        self._summary.came(result)
+        self._audit.came(result, rows, billed)
         for row in rows:
             self._preference(json_line(row))
+
+    def heard(self, calls: Sequence[Asked]) -> Bill:
+        """Add the calls of one prompt, whatever it comes to later; what its rows will say of them."""
+        fresh = list(self._fresh(calls))
+        self._summary.heard(calls, fresh)
+        self._audit.heard(fresh)
+        return bill(calls)
+
+    def again(self) -> None:
+        """Take back every result, to add them settled in another way; the calls that were heard stay."""
+        self._summary = self._summary.settled_again()
+        self._audit.again()
+        for file in self._files.values():
+            file.seek(0)
+            file.truncate()
+        for tailored in self._formats.values():
+            tailored.again()
 
     def _fresh(self, calls: Iterable[Asked]) -> Iterator[Asked]:
         """Those of the calls that were not met before."""
@@ -168,6 +185,10 @@ class Tailored:
 
     def __init__(self, form: Format) -> None:
         self._form = form
+        self.again()
+
+    def again(self) -> None:
+        """Count from nothing."""
         self._rows, self._left_out = 0, Counter[str]()
 
     def lines(self, preference: Mapping[str, Any]) -> list[bytes]:

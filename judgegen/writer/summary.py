@@ -69,6 +69,11 @@ class Summary:
 
     def add(self, result: Result, fresh: Iterable[Asked]) -> None:
         """Count one prompt; `fresh` are those of its calls that no earlier one asked, and so are to be paid for."""
+        self.heard(result.calls, fresh)
+        self.came(result)
+
+    def came(self, result: Result) -> None:
+        """Count what one prompt came to, its calls aside."""
         self.prompts += 1
         self.pairs += len(result.pairs)
         self.judging.update(result.judging)
@@ -85,7 +90,14 @@ class Summary:
             self.counts["longer"] += len(pair.chosen.text) > len(pair.rejected.text)
             self.counts["unequal"] += len(pair.chosen.text) != len(pair.rejected.text)
         self._breaches(result)
-        self.asked.update(call.tag.role for call, _ in result.calls)
+
+    def settled_again(self) -> Summary:
+        """A summary with what was asked and spent in it, and no result."""
+        return Summary(asked=self.asked, spend=self.spend)
+
+    def heard(self, calls: Iterable[Asked], fresh: Iterable[Asked]) -> None:
+        """Count the calls of one prompt; `fresh` as in `add`."""
+        self.asked.update(call.tag.role for call, _ in calls)
         for call, outcome in fresh:
             self.spend[call.tag.role, call.model, call.tag.variant, outcome.day].add(outcome.usage, outcome.cost)
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judgegen.llm.calls import Call, Tag, Usage, canonical_json
@@ -58,6 +60,26 @@ json_values = st.recursive(
 def test_canonical_json_is_ascii(value: object) -> None:
     """Whatever the text, lone surrogates too, the canonical form can be hashed."""
     assert canonical_json(value).isascii()
+
+
+@given(
+    st.recursive(
+        json_values | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70),
+        lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
+@example([1e-5, 0.0001, 1e15, 1e16, -0.0, "\x7f\x1f\n\u2028\ud800", 2**64, {"b": 1, "a": (True, None)}])
+def test_canonical_json_is_the_standard_librarys_to_the_byte(value: object) -> None:
+    """Ids are hashes of it: a faster writer may change none of it, in no float, escape or order of keys."""
+    assert canonical_json(value) == json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), {1: object()}, {"a": {2}}])
+def test_what_json_has_no_word_for_has_no_canonical_form(odd: object) -> None:
+    """It is refused by whichever writer would write it."""
+    with pytest.raises((TypeError, ValueError)):
+        canonical_json({"a": [odd]})
 
 
 def test_usage_adds_up() -> None:

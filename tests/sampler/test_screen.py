@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.records import Candidate
-from judgegen.sampler.screen import controlled, repetition, unfit
+from judgegen.sampler.screen import LOOPING, controlled, loops, repetition, unfit
 
 
 def answer(text: str) -> Candidate:
@@ -98,3 +98,10 @@ def test_no_sound_real_answer_is_screened(shared: Path) -> None:
     reasons = [unfit(answer(text)) for text in recorded(shared / "data")]
     assert len(reasons) == 4824
     assert {reason: reasons.count(reason) for reason in set(reasons) - {None}} == {"looping": STUCK, "empty": 1}
+
+
+@given(st.text(max_size=40), st.text("ab ", min_size=1, max_size=60), st.integers(0, 40), st.text(max_size=300))
+def test_looking_at_few_stretches_finds_the_loops_that_all_show(head: str, unit: str, times: int, tail: str) -> None:
+    """Whatever is looked at first, the share of all stretches decides."""
+    text = head + unit * times + tail
+    assert loops(text) == (repetition(text) > LOOPING)
