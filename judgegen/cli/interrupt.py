@@ -7,6 +7,7 @@ nothing of what is being run.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -38,8 +39,15 @@ def stoppable(job: Callable[..., Coroutine[Any, Any, T]], watch: Shown) -> T:
         watch.warned(FIRST)
 
     last_words = f"ended at once; to continue: {ending.same_command()}"
+    _collect_seldom()
     with interruptible(runner.get_loop(), first, last_words), runner:  # what a loop closes with is of the run, too
         return runner.run(job(watch=watch, stop=stop))
+
+
+def _collect_seldom() -> None:
+    """Look for circles among objects less often than Python does: a run makes many objects and hardly any circles."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 @contextmanager

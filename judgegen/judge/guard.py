@@ -72,50 +72,61 @@ def neutral(text: str, fields: frozenset[str] = FIELDS) -> tuple[str, tuple[str,
         fields: names that the judge's schema asks for.
     """
     found: set[str] = set()
-    for kind, pattern in _patterns(fields):
+    plain = text.lower() if text.isascii() else None  # beyond ASCII other letters count as these
+    for kind, needs, pattern in _patterns(fields):
+        if plain is not None and not any(need in plain for need in needs):
+            continue
         text, count = pattern.subn(rf"\g<1>{MARK}", text)
         if count:
             found.add(kind)
     return text, tuple(sorted(found))
 
 
-_ANSWER = r"(?:answer|response|assistant|candidate|output)"
+_ANSWERS = ("answer", "response", "assistant", "candidate", "output")
+_ANSWER = rf"(?:{'|'.join(_ANSWERS)})"
 _TURN = r"(?:system|human|user|assistant|developer)"
 _LABEL = r"[\"'(\[*]*(?-i:[A-Z])[\"')\]*]*"
 _PRAISE = r"\b(?:better|best|win|winner|preferred|superior|chosen)\b"
-_IMITATIONS: tuple[tuple[str, str], ...] = (
+_QUOTES = ('"', "'", "`")
+_COLONS = (":", "\uff1a")
+_IMITATIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what stands in any text that it is found in, how
     # Special tokens: ChatML and Llama 3, DeepSeek (with bars of its own), Llama 2 and Mistral, Gemma, thinking.
-    (ROLE, r"(<)(?=\|[\w/ .-]{1,40}\|>|\uff5c[\w/ ▁-]{1,40}\uff5c>)"),
-    (ROLE, r"(\[)(?=/?(?-i:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"),
-    (ROLE, r"(<)(?=</?SYS>>)"),
-    (ROLE, r"(</?)(?=(?:start_of_turn|end_of_turn|bos|eos|think|s)>)"),
+    (ROLE, ("<",), r"(<)(?=\|[\w/ .-]{1,40}\|>|\uff5c[\w/ ▁-]{1,40}\uff5c>)"),
+    (ROLE, ("[",), r"(\[)(?=/?(?-i:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])"),
+    (ROLE, ("<<",), r"(<)(?=</?SYS>>)"),
+    (ROLE, ("<",), r"(</?)(?=(?:start_of_turn|end_of_turn|bos|eos|think|s)>)"),
     # Lines that open a turn: "Human:", "### System:", "**Assistant:**", "### Response:", and our own "[user]".
-    (ROLE, rf"^((?:[ \t]|[#>*_])*{_TURN}(?: prompt| message)?[*_ \t]*)(?=[:\uff1a])"),
-    (ROLE, r"^(#{1,6}[ \t]*(?:instruction|response|input)[ \t]*)(?=[:\uff1a])"),
-    (ROLE, rf"^([ \t]*\[)(?=(?:{_TURN}|tool)\][ \t]*$)"),
+    (ROLE, _COLONS, rf"^((?:[ \t]|[#>*_])*{_TURN}(?: prompt| message)?[*_ \t]*)(?=[:\uff1a])"),
+    (ROLE, ("#",), r"^(#{1,6}[ \t]*(?:instruction|response|input)[ \t]*)(?=[:\uff1a])"),
+    (ROLE, ("[",), rf"^([ \t]*\[)(?=(?:{_TURN}|tool)\][ \t]*$)"),
     # Fences and headings around answers: ours, and those of the judges of FastChat and its like.
-    (DELIMITER, r"(</?)(?=quote-[0-9a-f]+>)"),
-    (DELIMITER, rf"(\[)(?=(?:the )?(?:start|begin|beginning|end) of [^\[\]\n]{{0,40}}(?:{_ANSWER}|question)\b)"),
-    (DELIMITER, rf"^((?:[ \t]|[#>*_])*{_ANSWER}[ \t]+{_LABEL})(?=[ \t]*[:\uff1a])"),
+    (DELIMITER, ("<",), r"(</?)(?=quote-[0-9a-f]+>)"),
+    (
+        DELIMITER,
+        ("[",),
+        rf"(\[)(?=(?:the )?(?:start|begin|beginning|end) of [^\[\]\n]{{0,40}}(?:{_ANSWER}|question)\b)",
+    ),
+    (DELIMITER, _COLONS, rf"^((?:[ \t]|[#>*_])*{_ANSWER}[ \t]+{_LABEL})(?=[ \t]*[:\uff1a])"),
     # Verdicts, as judges are told to write them.
-    (VERDICT, r"(\[)(?=\[(?:(?-i:[A-Z])(?:[<>=]+(?-i:[A-Z]))?|tie)\]\])"),
-    (VERDICT, rf"\b((?:final )?verdict[\"'*_]*[ \t]*)(?=[:=][ \t]*(?:{_LABEL}|tie)[.}}]*[ \t]*$)"),
+    (VERDICT, ("[[",), r"(\[)(?=\[(?:(?-i:[A-Z])(?:[<>=]+(?-i:[A-Z]))?|tie)\]\])"),
+    (VERDICT, (":", "="), rf"\b((?:final )?verdict[\"'*_]*[ \t]*)(?=[:=][ \t]*(?:{_LABEL}|tie)[.}}]*[ \t]*$)"),
     (
         VERDICT,
+        _ANSWERS,
         rf"\b({_ANSWER}[ \t]+)(?={_LABEL}[ \t]+(?:wins\b|(?:is|was|seems|should)\b[^.\n]{{0,40}}?{_PRAISE}))",
     ),
-    (VERDICT, rf"\b(better[ \t]+{_ANSWER}[ \t]+is[: \t]+)(?=(?:{_ANSWER}[ \t]+)?{_LABEL}(?!\w|[ \t]+[a-z]))"),
+    (VERDICT, _ANSWERS, rf"\b(better[ \t]+{_ANSWER}[ \t]+is[: \t]+)(?=(?:{_ANSWER}[ \t]+)?{_LABEL}(?!\w|[ \t]+[a-z]))"),
 )
 
 
 @functools.cache
-def _patterns(fields: frozenset[str]) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The imitations as patterns; in each, the mark goes behind group 1."""
+def _patterns(fields: frozenset[str]) -> tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...]:
+    """The imitations as patterns; in each, the mark goes behind group 1. No text without what it needs is searched."""
     name = rf"(?:{'|'.join(map(re.escape, sorted(fields)))})"
     quoted, end = rf"(\\?[\"'`])(?={name}", r"\\?[\"'`]"
     named = (
-        (SCHEMA, rf"{quoted}{end}[ \t\r\n]*(?::[ \t\r\n]*[{{\[]|[^: \t\r\n]|$))"),
-        (VERDICT, rf"{quoted}{end}[ \t\r\n]*:)"),
+        (SCHEMA, _QUOTES, rf"{quoted}{end}[ \t\r\n]*(?::[ \t\r\n]*[{{\[]|[^: \t\r\n]|$))"),
+        (VERDICT, _QUOTES, rf"{quoted}{end}[ \t\r\n]*:)"),
     )
     every = (*_IMITATIONS, *named)
-    return tuple((kind, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, pattern in every)
+    return tuple((kind, needs, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for kind, needs, pattern in every)

@@ -7,9 +7,11 @@ it ended, whatever ends the thread. Knows nothing of what the statements mean.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import queue
 import sqlite3
 import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,10 @@ from typing import Any
 from judgegen.errors import JournalError
 
 Statements = list[tuple[str, tuple[Any, ...]]]
+ROWS = "{rows}"
+"""Stands in a statement for rows of values: all who ask for the same in one group get theirs in by one statement. Each
+statement is a turn of Python's lock, for which a thread waits as long as another one is busy."""
+_MOST_ROWS = 64
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED")
 
 
@@ -138,15 +144,40 @@ class Commits:
     def _committed(self, group: list[_Entry]) -> JournalError | None:
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for entry in group:
-                for statement, values in entry.statements:
-                    self._db.execute(statement, values)
+            for statement, values in _merged(group):
+                self._db.execute(statement, values)
             self._db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - a text that UTF-8 cannot hold is no sqlite3.Error
             with suppress(sqlite3.Error):
                 self._db.execute("ROLLBACK")
             return unwritten(self._path, error)
         return None
+
+
+def _merged(group: Sequence[_Entry]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The statements of a group, those that take rows first, with the rows of all that ask for the same."""
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    others: Statements = []
+    for entry in group:
+        for statement, values in entry.statements:
+            if ROWS in statement:
+                rows.setdefault(statement, []).append(values)
+            else:
+                others.append((statement, values))
+    for statement, every in rows.items():
+        yield from _at_once(statement, every)
+    yield from others
+
+
+def _at_once(statement: str, rows: list[tuple[Any, ...]]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """As few statements as take all the rows, in sizes that are few, so that SQLite reads each of them once."""
+    marks, at, size = f"({','.join('?' * len(rows[0]))})", 0, _MOST_ROWS
+    while at < len(rows):
+        while size > len(rows) - at:
+            size //= 2
+        taken = rows[at : at + size]
+        yield statement.replace(ROWS, ",".join([marks] * size)), tuple(itertools.chain.from_iterable(taken))
+        at += size
 
 
 def _next_group(entries: queue.SimpleQueue[_Entry | None]) -> tuple[list[_Entry], bool]:

@@ -50,7 +50,10 @@ that were found to be not as they were written, put aside when their call was as
 
 _CALL, _PROMPT, _TEXT, _COUNT = "call", "prompt", "text", "count"
 _SUM = "INSERT OR REPLACE INTO sums VALUES (?,?,?)"
-_INSERT = "INSERT OR IGNORE INTO calls VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+_INSERT = "INSERT OR IGNORE INTO calls VALUES {rows}"
+_SUMMED_FIRST = (
+    "INSERT OR IGNORE INTO sums SELECT * FROM (VALUES {rows}) WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = column2)"
+)
 _SUMMED = "SELECT calls.*, sum FROM calls LEFT JOIN sums ON kind = 'call' AND name = id"
 
 
@@ -82,6 +85,7 @@ class Journal:
         try:
             with self._using():
                 self._db = self._open()
+                self._troubled = bool(self._db.execute("SELECT EXISTS (SELECT 1 FROM troubles)").fetchone()[0])
                 self._commits = Commits(path)
         except JournalError:
             self._lock.release()
@@ -169,14 +173,15 @@ class Journal:
         """
         when = _now()
         row = row_of(call, outcome, landing, when)
-        added = "INSERT OR REPLACE INTO sums SELECT ?,?,? WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?)"
-        summed = (added, (_CALL, call.id, digest(row, size=8), call.id))
-        settled = ("DELETE FROM troubles WHERE call_id = ?", (call.id,))
-        await self._commits.commit([summed, (_INSERT, row), settled, *self._forget(call)])
+        kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, row)]
+        if self._troubled:
+            kept.append(("DELETE FROM troubles WHERE call_id = ?", (call.id,)))
+        await self._commits.commit([*kept, *self._forget(call)])
         return replace(outcome, day=when[:10])
 
     async def lost(self, call: Call, trouble: Unanswered) -> None:
         """Keep why `call` has no answer now, so that whoever writes the outputs again says it too."""
+        self._troubled = True
         values = (call.id, trouble.reason, str(trouble))
         await self._commits.commit([("INSERT OR REPLACE INTO troubles VALUES (?,?,?)", values)])
 

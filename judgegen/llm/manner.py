@@ -6,6 +6,7 @@ system message, the name of the token limit). What the run file wrote has one wa
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -25,10 +26,23 @@ _FEWER_LOGPROBS = 5
 
 def ways(call: Call, *, limit: str = LIMITS[0], system_role: SystemRole | None = None) -> dict[str, tuple[Any, ...]]:
     """Every wish of `call` with its ways, the fullest first."""
-    found = {name: _ways_of(call, name) for name in sorted(call.params) if name not in ("max_tokens", "schema_as")}
-    found = {name: values for name, values in found.items() if values}
-    if any(message.get("role") in ("system", "developer") for message in call.messages):
-        found["system"] = _roles(call) if system_role is None else (system_role,)
+    params = call.params
+    instructed = any(message.get("role") in ("system", "developer") for message in call.messages)
+    roles: tuple[SystemRole, ...] = (
+        () if not instructed else _roles(call.model) if system_role is None else (system_role,)
+    )
+    found = dict(
+        _wishes(
+            call.model,
+            tuple(sorted(params)),
+            call.wishes,
+            params.get("schema_as"),
+            params.get("reasoning_effort"),
+            int(params.get("top_logprobs") or 0),
+        )
+    )
+    if roles:
+        found["system"] = roles
     if call.room:
         found["room"] = (True, False)
     if call.max_tokens is not None:
@@ -36,24 +50,32 @@ def ways(call: Call, *, limit: str = LIMITS[0], system_role: SystemRole | None =
     return found
 
 
-def _ways_of(call: Call, name: str) -> tuple[Any, ...]:
-    """Of one parameter; none where the run file wrote it."""
-    if name == "schema":
-        said = call.params.get("schema_as")
-        return ("words" if said == "off" else said,) if said else _SCHEMA if name in call.wishes else ()
-    if name not in call.wishes:
-        return ()
-    if name in models.refused(call.model, call.params.get("reasoning_effort")):
-        return (0,) if name == "top_logprobs" else (False,)
-    if name == "top_logprobs":
-        asked = int(call.params[name])
-        return (asked, *((_FEWER_LOGPROBS,) if asked > _FEWER_LOGPROBS else ()), 0)
-    return (True, False)
+@functools.lru_cache(maxsize=256)  # a run's calls have few shapes
+def _wishes(
+    model: str, names: tuple[str, ...], wishes: frozenset[str], schema_as: Any, effort: Any, logprobs: int
+) -> Mapping[str, tuple[Any, ...]]:
+    """Of all parameters; none of what the run file wrote."""
+    refused = models.refused(model, effort)
+    found: dict[str, tuple[Any, ...]] = {}
+    for name in names:
+        if name == "schema" and schema_as:
+            found[name] = ("words" if schema_as == "off" else schema_as,)
+        elif name not in wishes or name in ("max_tokens", "schema_as"):
+            continue
+        elif name == "schema":
+            found[name] = _SCHEMA
+        elif name in refused:
+            found[name] = (0,) if name == "top_logprobs" else (False,)
+        elif name == "top_logprobs":
+            found[name] = (logprobs, *((_FEWER_LOGPROBS,) if logprobs > _FEWER_LOGPROBS else ()), 0)
+        else:
+            found[name] = (True, False)
+    return found
 
 
-def _roles(call: Call) -> tuple[SystemRole, ...]:
+def _roles(model: str) -> tuple[SystemRole, ...]:
     """A developer's message is what OpenAI's newer models call it, and a fixed one stays what it is."""
-    if models.family(call.model) == "openai":
+    if models.family(model) == "openai":
         return ("system", "developer", "user")
     return ("system", "user")
 

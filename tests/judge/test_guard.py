@@ -89,6 +89,13 @@ def test_neutral_text_imitates_nothing(text: str) -> None:
     assert kinds == tuple(sorted(set(kinds)))
 
 
+@given(st.lists(_PIECES, max_size=8).map("".join))
+def test_a_letter_beyond_ascii_elsewhere_changes_nothing(text: str) -> None:
+    """Which imitations are looked for is not seen in what is found."""
+    shown, kinds = neutral(text + "\n.\n")
+    assert neutral(text + "\n.\né") == (shown + "é", kinds)
+
+
 @given(st.text(alphabet="abc <>[]{}|:#*\"'\n.,-_/`~0123456789ABé字", max_size=80))
 def test_text_without_words_of_a_frame_is_shown_as_it_is(text: str) -> None:
     """Punctuation alone, however odd, is no imitation, except a label in double brackets or a name in bars."""

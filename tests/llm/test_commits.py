@@ -103,3 +103,31 @@ def test_closing_commits_what_is_queued_and_ends_the_thread(tmp_path: Path) -> N
         commits.close()
         assert not [thread for thread in threading.enumerate() if thread.name == "journal"]
         assert {type(end) for end in committed(commits, "b")} == {JournalError}
+
+
+def test_rows_go_in_together_each_once_in_the_order_of_asking(tmp_path: Path) -> None:
+    """However many ask for the same statement in one group, each row gets in once, in the order of asking."""
+    rows = "INSERT INTO kept VALUES {rows}"
+    with opened(tmp_path) as commits:
+
+        async def main() -> None:
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(commits.commit([(rows, (str(n),)), (INSERT, (f"+{n}",))]) for n in range(150)))
+
+        asyncio.run(main())
+        found = kept(tmp_path)
+        assert [int(text) for text in found if text[0] != "+"] == list(range(150))
+        assert [int(text[1:]) for text in found if text[0] == "+"] == list(range(150))
+
+
+def test_nobody_fails_for_anothers_row(tmp_path: Path) -> None:
+    """A row that cannot be kept fails alone, though it was to go in with others."""
+    with opened(tmp_path) as commits:
+
+        async def main() -> list[BaseException | None]:
+            texts = ["a", "\ud800", "b"]
+            asked = (commits.commit([("INSERT INTO kept VALUES {rows}", (text,))]) for text in texts)
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+        assert [type(end) for end in asyncio.run(main())] == [type(None), JournalError, type(None)]
+        assert kept(tmp_path) == ["a", "b"]

@@ -25,7 +25,7 @@ _ANSWERED = ("completion_tokens_details", "output_tokens_details")
 
 def usage(call: Call, given: Any, choices: tuple[Choice, ...]) -> Usage:
     """What the server counted, what it left out of its parts and counts in its total added; else counted here."""
-    told = given if isinstance(given, Mapping) else {}
+    told = given if isinstance(given, dict) else {}
     going_in, coming_out = _number(told, _INPUT), _number(told, _OUTPUT)
     said = any(choice.text or choice.thought or choice.tool_calls for choice in choices)
     estimated = not going_in or coming_out is None or (said and not coming_out)
@@ -71,9 +71,10 @@ def _number(told: Mapping[str, Any], names: tuple[str, ...], inside: tuple[str, 
     """The first of these counts that is one: whole, not negative, not beyond what can be."""
     places = [*(told.get(name) for name in inside), told]
     for place in places:
-        if isinstance(place, Mapping):
+        if isinstance(place, dict):
             for name in names:
-                if (found := _counted(place.get(name))) is not None:
+                given = place.get(name)
+                if given is not None and (found := _counted(given)) is not None:
                     return found
     return None
 

@@ -46,6 +46,7 @@ class Lane:
         self._within_s, self._places = within_s, places
         self._session: aiohttp.ClientSession | None = None
         self._through: _Proxy = (None, None)
+        self._addresses: dict[str, URL] = {}
 
     async def post(self, path: str, row: Mapping[str, Any]) -> Answer:
         """What the server says to a body of JSON.
@@ -72,7 +73,7 @@ class Lane:
     async def _asked(self, method: str, path: str, body: bytes | None) -> Answer:
         try:
             async with asyncio.timeout(self._within_s):
-                return await self._followed(method, URL(self._url + path).update_query(self._query), body)
+                return await self._followed(method, self._address(path), body)
         except TimeoutError:  # aiohttp's own are such as well
             raise TimeoutError(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -82,6 +83,12 @@ class Lane:
             raise ConnectionError(_words(error)) from None
         except (aiohttp.ClientError, HttpProcessingError, UnicodeError, ValueError) as error:
             raise ConnectionAbortedError(f"an answer that is not HTTP ({_words(error)[:120]})") from None
+
+    def _address(self, path: str) -> URL:
+        """Where `path` stands; there are few."""
+        if (known := self._addresses.get(path)) is None:
+            known = self._addresses[path] = URL(self._url + path).update_query(self._query)
+        return known
 
     async def _followed(self, method: str, url: URL, body: bytes | None) -> Answer:
         for hop in range(1, HOPS + 1):

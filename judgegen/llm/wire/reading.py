@@ -31,7 +31,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     Raises:
         Odd: the server said 200 and sent something that is no completion, and bills nothing for it.
     """
-    given = answer if isinstance(answer, Mapping) else {}
+    given = answer if isinstance(answer, dict) else {}
     listed = given.get("choices")
     rows = listed if isinstance(listed, list) else []
     choices = tuple(choice for choice in map(_choice, rows) if choice is not None)
@@ -72,12 +72,12 @@ class _Parts:
 
 def _choice(row: Any) -> Choice | None:
     """One choice; None where it holds nothing that is a message."""
-    if not isinstance(row, Mapping):
+    if not isinstance(row, dict):
         return None
     message = next((row[name] for name in ("message", "delta", "text") if row.get(name) is not None), None)
     if isinstance(message, str):
         message = {"content": message}
-    if not isinstance(message, Mapping):
+    if not isinstance(message, dict):
         return None
     parts = _content(message.get("content"))
     refusal = _refusal(message.get("refusal")) or "".join(parts.refusal)
@@ -102,7 +102,7 @@ def _finish(row: Mapping[str, Any], *, refused: bool) -> str:
         return "refusal"
     for name in _ENDS:
         said = row.get(name)
-        if isinstance(said, Mapping):
+        if isinstance(said, dict):
             said = said.get("type") or said.get("reason")
         if isinstance(said, str) and said.strip():
             return clean(said.strip())[:80]
@@ -124,7 +124,8 @@ def _called(message: Mapping[str, Any]) -> Any:
 def _thought(message: Mapping[str, Any]) -> str:
     """What the server took out of the text as thought, in whichever field it puts it."""
     for name in (*_THOUGHT, *_BLOCKS):
-        if said := "".join(_texts(message.get(name))):
+        given = message.get(name)
+        if given and (said := "".join(_texts(given))):
             return said
     return ""
 
@@ -136,7 +137,7 @@ def _texts(value: Any, levels: int = 4) -> Iterator[str]:
     elif isinstance(value, list) and levels:
         for inner in value:
             yield from _texts(inner, levels - 1)
-    elif isinstance(value, Mapping) and levels:
+    elif isinstance(value, dict) and levels:
         named = ("text", "thinking", "reasoning", "summary", "content", "value")
         yield from _texts(next((value[name] for name in named if value.get(name)), None), levels - 1)
 
@@ -147,12 +148,12 @@ def _content(value: Any) -> _Parts:
     if isinstance(value, list):
         for part in value:
             _part(part, parts)
-    elif isinstance(value, Mapping) and isinstance(value.get("parts"), list):
+    elif isinstance(value, dict) and isinstance(value.get("parts"), list):
         for part in value["parts"]:
             _part(part, parts)
-    elif isinstance(value, Mapping) and ("type" in value or isinstance(value.get("text"), str)):
+    elif isinstance(value, dict) and ("type" in value or isinstance(value.get("text"), str)):
         _part(value, parts)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         # The text was JSON, and the gateway has parsed it.
         parts.text.append(_json(value))
         parts.odd = True
@@ -166,7 +167,7 @@ def _part(part: Any, parts: _Parts) -> None:
     if isinstance(part, str):
         parts.text.append(part)
         return
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         parts.odd = True
         return
     kind = str(part.get("type") or "text")
@@ -186,7 +187,7 @@ def _logprobs(value: Any) -> tuple[tuple[shape.Token, ...] | None, bool]:
     """Logprobs as chat completions have them, or as the older completions do: lists side by side."""
     if value is None:
         return None, True
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None, False
     if "content" not in value and isinstance(value.get("tokens"), list):
         return shape.logprobs(list(_side_by_side(value)))

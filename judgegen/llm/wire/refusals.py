@@ -57,7 +57,7 @@ def read(status: int, content: bytes, retry_after: float | None = None) -> Refus
 def inside(answer: Any) -> Refusal | None:
     """The refusal that stands in a 200 in place of an answer; None where there are choices, or no error either."""
     first = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(first, Mapping) or first.get("choices"):
+    if not isinstance(first, dict) or first.get("choices"):
         return None
     told = any(first.get(name) for name in ("error", "errors", "detail", "error_code", "base_resp"))
     return gathered(200, first) if told or first.get("object") == "error" else None
