@@ -183,7 +183,7 @@ async def _generate(
         job = replace(job, items=lambda _: map(prompt_of, again.prompts))
     if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
         cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
-        found = await asyncio.to_thread(counted, job, terms.limit, part)
+        found = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
         terms.watch.expected(found.line(batch=terms.batch, cap=cap))
     if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
@@ -321,11 +321,13 @@ def estimate(
     judge: str | None = None,
     variants: Sequence[str] = (),
     shard: str | None = None,
+    quick: bool = False,
 ) -> Estimate:
     """What a run, or its `shard`, will take: calls, tokens, USD live and batch, hours. Sends and writes nothing.
 
     Looks into the journal of the run folder, if there is one: what it answers is free, and its answers' lengths are the
-    expectation for the rest.
+    expectation for the rest. `quick`: where it answers nothing yet, a sample of 100 prompts is counted and the interval
+    widened by its error, instead of every prompt up to 20,000.
 
     Raises:
         SpecError, PriceUnknown, JournalError: as `generate` would.
@@ -335,7 +337,7 @@ def estimate(
     kept_file.check_formats(resolved)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     folder = folder if part is None else part.shard.folder(folder)
-    return estimated(_job(resolved, base, folder, rows, texts(resolved, base)), limit, part)
+    return estimated(_job(resolved, base, folder, rows, texts(resolved, base)), limit, part, quick=quick)
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:

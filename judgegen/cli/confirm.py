@@ -19,6 +19,7 @@ from judgegen.run.expected import Estimate
 from judgegen.run.session import resolve
 from judgegen.spec import Spec
 
+COUNTING = "counting what this will take"
 CENT = Decimal("0.01")
 """USD: what cannot cost so much is shown, and nobody is asked about it."""
 
@@ -47,6 +48,8 @@ def confirm(
     allowed = yes or (whole is not None and not terminal())
     if not may_cost(spec) or (allowed and not tell):
         return
+    if terminal():
+        typer.echo(COUNTING, err=True)
     found = expected()
     if tell or terminal():
         said = found.line(batch=batch, cap=None if whole is None else whole / parts)

@@ -85,7 +85,7 @@ def _run(
     check_wait(batch=how["batch"], wait=how["wait"])
     with ending.told(as_json=as_json):
         asked: Any = given(spec, words)
-        expected = partial(api.estimate, asked, **which)
+        expected = partial(api.estimate, asked, **which, quick=True)
         paid = {"max_usd": how["max_usd"], "parts": Shard.parse(which["shard"]).of if which["shard"] else 1}
         confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
         with watch_for(sys.stderr, **told) as watch:

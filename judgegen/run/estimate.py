@@ -7,6 +7,7 @@ seeded sample is counted and scaled, and the interval is widened by the sampling
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import heapq
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -15,7 +16,7 @@ from decimal import Decimal
 from typing import Any, Generic, Protocol, TypeVar
 
 from judgegen.llm import prices
-from judgegen.llm.calls import Reply, Send, digest
+from judgegen.llm.calls import Reply, Send
 from judgegen.llm.guess import GUESSED, Bound, Guess, Key, Length, Sums, pilot
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import encoding_name
@@ -41,6 +42,8 @@ EVERY = 20_000
 """Up to this many prompts every one is counted."""
 SAMPLE = 2_000
 """How many are counted beyond that, and how many in the low and high passes."""
+QUICK = 100
+"""How many are counted before a run begins, so that its first call goes out soon."""
 FEW = 10
 """From so many answered prompts on they tell how many pairs there will be."""
 USUAL: Mapping[Bound, float] = {"low": 0.4, "expected": 0.7, "high": 1.0}
@@ -49,16 +52,17 @@ TOKENS_PER_S, FIRST_TOKEN_S = 60.0, 0.5
 """Assumed speed of an endpoint nobody has asked yet."""
 
 
-def sample(prompts: Iterable[T], seed: int) -> tuple[int, list[T]]:
-    """How many prompts there are, and those to count: all, or beyond `EVERY` the `SAMPLE` with the lowest lots."""
+def sample(prompts: Iterable[T], seed: int, every: int = EVERY, most: int = SAMPLE) -> tuple[int, list[T]]:
+    """How many prompts there are, and those to count: all, or beyond `every` the `most` with the lowest lots."""
     count, kept = 0, list[T]()
     lots: list[tuple[int, int, T]] = []
     for count, prompt in enumerate(prompts, start=1):
-        if count <= EVERY:
+        if count <= every:
             kept.append(prompt)
-        lot = (-int(digest([seed, "estimate", prompt.id], size=8), 16), count, prompt)
-        heapq.heappush(lots, lot) if len(lots) < SAMPLE else heapq.heappushpop(lots, lot)
-    if count <= EVERY:
+        drawn = hashlib.blake2b(f"{seed} estimate {prompt.id}".encode("utf-8", "replace"), digest_size=8).digest()
+        lot = (-int.from_bytes(drawn), count, prompt)
+        heapq.heappush(lots, lot) if len(lots) < most else heapq.heappushpop(lots, lot)
+    if count <= every:
         return count, kept
     return count, [prompt for _, _, prompt in sorted(lots, key=lambda lot: lot[1])]
 
@@ -134,15 +138,18 @@ def count(
     through: Callable[[T, Send], Through],
     *,
     pairs: bool = False,
+    quick: bool = False,
 ) -> Estimate:
     """The estimate of a job over `items`, each put `through`, looking into `journal` where there is one.
 
-    Where it makes `pairs`, what it comes to are Results.
+    Where it makes `pairs`, what it comes to are Results. `quick`: of a job that has no answer yet, `QUICK` prompts are
+    counted; what is left of one that was begun is no sample's to say.
 
     Raises:
         PriceUnknown: a model has no price.
     """
-    total, counted = sample(items, spec.seed)
+    fresh = quick and (journal is None or not journal.count())
+    total, counted = sample(items, spec.seed, *((QUICK, QUICK) if fresh else (EVERY, SAMPLE)))
     counting = Counting(spec, plan, journal, through)
     few = counted[:: math.ceil(len(counted) / SAMPLE)] if counted else []
     kept = Kept() if pairs else None

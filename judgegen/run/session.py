@@ -183,16 +183,18 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
     return Incomplete(f"{what}; {first if final else 'the same command asks for those again'}{why}")
 
 
-def estimated(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -> Estimate:
+def estimated(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None, *, quick: bool = False) -> Estimate:
     """What the job will take beyond what its journal answers, of the items it `takes`. Sends and writes nothing.
+
+    `quick` as in `count`.
 
     Raises:
         SpecError, PriceUnknown, JournalError: as the job would.
     """
-    return aside(partial(counted, job, limit, takes))
+    return aside(partial(counted, job, limit, takes, quick=quick))
 
 
-def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -> Estimate:
+def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None, *, quick: bool = False) -> Estimate:
     """`estimated`, for a thread in which no event loop is running."""
     live.rates(job.spec, set(job.routes))
     items = job.items(_silent)
@@ -203,7 +205,7 @@ def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None) -
         offered: Iterable[Any] = items
         items = (item for item in offered if takes(asdict(item)))
     with Journal.if_any(job.folder) as journal:
-        return count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs)
+        return count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs, quick=quick)
 
 
 def _silent(_: str) -> None:

@@ -151,3 +151,20 @@ def test_prompts_are_only_read() -> None:
     first, second = (judgegen.estimate(table(), prompts=PROMPTS) for _ in itertools.repeat(None, 2))
     assert first == second
     assert first.prompts == len(items)
+
+
+def test_before_a_run_a_sample_is_counted_and_holds_what_all_would_come_to() -> None:
+    """Its ends lie outside of those of every prompt counted, for the error of a sample; no run waits for the rest."""
+    prompts = [f"What is {number}? {'Say why. ' * (number % 9)}" for number in range(150)]
+    whole, quick = (judgegen.estimate(table(), prompts=prompts, quick=quick) for quick in (False, True))
+    assert (whole.counted, quick.counted, quick.prompts) == (150, 100, 150)
+    assert quick.cost_usd["low"] < whole.cost_usd["low"] < whole.cost_usd["high"] < quick.cost_usd["high"]
+
+
+def test_what_is_left_of_a_run_is_counted_whole(tmp_path: Path) -> None:
+    """A sample might miss the few prompts that lack answers, and say that nothing is left to pay."""
+    scripted = {"provider": "scripted", "price": {"input": 1, "output": 4}}
+    prompts = [f"What is {number}?" for number in range(101)]
+    given = table(endpoints={"server": scripted})
+    asyncio.run(judgegen.generate(given, out=tmp_path, prompts=prompts, limit=1))
+    assert judgegen.estimate(given, out=tmp_path, prompts=prompts, quick=True).counted == 101
