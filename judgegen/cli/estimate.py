@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from judgegen.cli.given import Judge, Sampler, Seed, Settings, Variants, Words, given
+from judgegen.cli.given import Judge, Pairs, Sampler, Seed, Settings, Variants, Words, given
 from judgegen.cli.options import Out, Prompts
 
 
@@ -21,6 +21,7 @@ def estimate(
     variants: Variants = None,
     settings: Settings = None,
     seed: Seed = None,
+    pairs: Pairs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """Calls, tokens, USD and hours a run will take, before it does.
@@ -32,7 +33,7 @@ def estimate(
     from judgegen.cli import ending
 
     with ending.told(as_json=as_json):
-        words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed)
+        words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed, pairs=pairs)
         asked: Any = given(spec, words)
         found = api.estimate(asked, out=out, limit=limit)
     if as_json:

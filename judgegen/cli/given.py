@@ -25,6 +25,9 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Goes before the run file, like judge.samples=3. Repeatable."),
 ]
+Pairs = Annotated[
+    int | None, typer.Option("--pairs", metavar="N", min=1, help="Stop at N pairs: no more prompts than they take.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Goes before the run file's seed.")]
 
 
@@ -37,10 +40,12 @@ class Words:
     variants: str | None = None
     settings: list[str] | None = None
     seed: int | None = None
+    pairs: int | None = None
 
     def changes(self) -> list[str]:
-        """Every KEY=VALUE, the seed among them."""
-        return [*(self.settings or ()), *([] if self.seed is None else [f"seed={self.seed}"])]
+        """Every KEY=VALUE, those with an option of their own among them."""
+        own = {"seed": self.seed, "pairs.wanted": self.pairs}
+        return [*(self.settings or ()), *(f"{key}={value}" for key, value in own.items() if value is not None)]
 
 
 def given(path: Path, words: Words) -> object:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from judgegen.cli.given import Judge, Sampler, Seed, Settings, Variants, Words, given
+from judgegen.cli.given import Judge, Pairs, Sampler, Seed, Settings, Variants, Words, given
 from judgegen.cli.options import Batch, MaxUsd, Out, Prompts, Quiet, ShardWord, Verbose, Wait, Yes, check_wait
 
 
@@ -22,6 +22,7 @@ def run(
     variants: Variants = None,
     settings: Settings = None,
     seed: Seed = None,
+    pairs: Pairs = None,
     max_usd: MaxUsd = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Write into a run folder that another run file made.")
@@ -56,7 +57,7 @@ def run(
       8    you were asked whether money may be spent, and said no
       130  interrupted: the same command continues
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
-    words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed)
+    words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed, pairs=pairs)
     which: dict[str, Any] = {"out": out, "limit": limit, "shard": shard}
     how: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait, "replace_folder": replace}
     _run(spec, words, which, how, {"quiet": quiet, "verbose": verbose}, as_json=as_json, yes=yes)

@@ -83,15 +83,22 @@ class Kept:
         self.found += len(result.pairs)
         self.squares += len(result.pairs) ** 2
 
+    def rate(self, usual: Mapping[Bound, float] | None) -> Mapping[Bound, float] | None:
+        """Pairs of a prompt: by those that are answered, or where they are few what is `usual`; None: unknown."""
+        return self._rate() if self.prompts >= FEW else usual
+
+    @property
+    def basis(self) -> str:
+        """What the rate rests on."""
+        return f"{self.prompts:,} prompts in the journal" if self.prompts >= FEW else USUALLY
+
     def pairs(self, total: int, usual: Mapping[Bound, float] | None) -> ExpectedPairs | None:
         """Of `total` prompts, by those that are answered, or where they are few by what is `usual`; None: unknown."""
-        rate = self._rate() if self.prompts >= FEW else usual
-        if rate is None:
+        if (rate := self.rate(usual)) is None:
             return None
         rest = max(0, total - self.prompts)
         found = {bound: self.found + rate[bound] * rest for bound in BOUNDS}
-        basis = f"{self.prompts:,} prompts in the journal" if self.prompts >= FEW else USUALLY
-        return ExpectedPairs(found=found, to_come=rate["expected"] * rest, basis=basis)
+        return ExpectedPairs(found=found, to_come=rate["expected"] * rest, basis=self.basis)
 
     def _rate(self) -> dict[Bound, float]:
         """Pairs of a prompt: the mean with two standard errors, and what one prompt more could make of it."""
@@ -100,7 +107,7 @@ class Kept:
         return {"low": max(0.0, mean - error), "expected": mean, "high": mean + error}
 
 
-def _usual(spec: Spec) -> Mapping[Bound, float] | None:
+def usual(spec: Spec) -> Mapping[Bound, float] | None:
     """Pairs of a prompt as judges usually leave them; None where more than one is possible, or no model judges."""
     return USUAL if spec.judge.way.asks_models and spec.pairs.select != "all-above-margin" else None
 
@@ -164,7 +171,7 @@ def count(
 
     tallies = asyncio.run(passes())
     error = 0.0 if len(few) == total else 3 / math.sqrt(len(few))
-    yields = None if kept is None else kept.pairs(total, _usual(spec))
+    yields = None if kept is None else kept.pairs(total, usual(spec))
     rests = () if yields is None else (f"pairs: {yields.basis}",)
     groups = _groups(counting.lengths, tallies["expected"])
     rows = tuple(_row(spec, counting, group, tallies, error) for group in groups)

@@ -24,6 +24,7 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
+from judgegen.run.enough import enough
 from judgegen.run.estimate import Countable, count
 from judgegen.run.expected import Estimate
 from judgegen.run.log import logged
@@ -86,12 +87,13 @@ class Terms:
 
 @dataclass(slots=True, kw_only=True)
 class Session(Generic[T, R]):
-    """A job with its journal open and its items kept."""
+    """A job with its journal open and its items kept; `only`: the ids of those that results are of, None for all."""
 
     job: Inquiry[T, R]
     terms: Terms
     journal: Journal
     rates: live.Rates
+    only: frozenset[str] | None = None
     _once: senders.Once | None = None
     _before: int = 0
 
@@ -105,14 +107,22 @@ class Session(Generic[T, R]):
         """As the journal keeps them."""
         return map(self.job.again, self.journal.prompts())
 
+    @property
+    def window(self) -> int:
+        """How many items are under way at once."""
+        return 4 * max([64, *(self.job.spec.endpoints[route].max_concurrency for route, _ in self.rates)])
+
     def results(self, send: Send) -> AsyncGenerator[R, None]:
         """One per item, in order."""
-        routes = (self.job.spec.endpoints[route].max_concurrency for route, _ in self.rates)
-        return windowed(self.items(), self.job.through, send, window=4 * max([64, *routes]))
+        items = (item for item in self.items() if self.only is None or item.id in self.only)
+        return windowed(items, self.job.through, send, window=self.window)
 
     @asynccontextmanager
-    async def sender(self) -> AsyncIterator[Send]:
-        """What answers: live, or the journal once batches have brought what they could."""
+    async def sender(self, whole: rounds.Pass | None = None) -> AsyncIterator[Send]:
+        """What answers: live, or the journal once batches have brought what they could.
+
+        `whole` asks for all that is to be answered; the results do unless it is given.
+        """
         terms, spec = self.terms, self.job.spec
         if not terms.batch:
             async with live.live(spec, self.journal, self.rates, self.cap, terms.watch, terms.stop) as once:
@@ -128,7 +138,7 @@ class Session(Generic[T, R]):
             watch=terms.watch,
             stop=terms.stop,
         )
-        await rounds.run(batches, self.results, poll_s=terms.poll_s if terms.wait else None)
+        await rounds.run(batches, whole or self.results, poll_s=terms.poll_s if terms.wait else None)
         yield senders.recorded(self.journal)
 
     @property
@@ -205,6 +215,8 @@ def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None, *
         offered: Iterable[Any] = items
         items = (item for item in offered if takes(asdict(item)))
     with Journal.if_any(job.folder) as journal:
+        if job.pairs and job.spec.pairs.wanted is not None:
+            return enough(job.spec, job.plan, items, journal, job.through)
         return count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs, quick=quick)
 
 

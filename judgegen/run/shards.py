@@ -68,7 +68,9 @@ class Shard:
         """
         endpoints = {name: self._part(name, endpoint) for name, endpoint in whole.endpoints.items()}
         budget = whole.budget.model_copy(update={"max_usd": self.usd(whole.budget.max_usd)})
-        return whole.model_copy(update={"endpoints": endpoints, "budget": budget})
+        wanted = None if whole.pairs.wanted is None else -(-whole.pairs.wanted // self.of)
+        pairs = whole.pairs.model_copy(update={"wanted": wanted})
+        return whole.model_copy(update={"endpoints": endpoints, "budget": budget, "pairs": pairs})
 
     def _part(self, name: str, endpoint: Endpoint) -> Endpoint:
         if endpoint.max_concurrency < self.of:

@@ -7,8 +7,10 @@ nothing of how a run begins or ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +22,7 @@ from judgegen.llm.calls import Send
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan
 from judgegen.records import Habit, Prompt, Result
+from judgegen.run import wanted
 from judgegen.run.alike import Alike
 from judgegen.run.hope import Hope
 from judgegen.run.kind import moved_from
@@ -59,8 +62,9 @@ class _Seen:
 
 async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:
     """Answer what lacks answers, and write; what is answered is written even where a fault of our own ends that."""
+    whole = None if opened.job.spec.pairs.wanted is None else partial(wanted.asked, opened)
     try:
-        async with opened.sender() as send:
+        async with opened.sender(whole) as send:
             return await written(opened, send, opened.terms.watch)
     except (JudgegenError, OSError):
         raise
@@ -83,9 +87,13 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
 
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
+    lacks, told = dict[str, str](), dict[str, Any]()
+    if opened.job.spec.pairs.wanted is not None:
+        opened, lacks, told = await _wanted(opened, send, watch)
+        send, watch = senders.recorded(opened.journal), Watch()
     job = opened.job
     with _outputs(opened) as outputs, Spool[Kept](job.folder) as spool:
-        habits, same = await _heard(opened, send, watch, outputs, spool)
+        habits, same = await _heard(opened, send, watch, outputs, spool, lacks)
         plan = replace(job.plan, habits=habits) if job.plan.wants_habits else job.plan
         barred = list[dict[str, Any]]()
         while (constants := _settled(spool, plan, outputs)).barred():
@@ -93,7 +101,7 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
             plan = replace(plan, constants=plan.constants | constants.barred())
             same = _seen_again(opened, spool, plan)
             outputs.again()
-        return outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **same})
+        return outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **told, **same})
 
 
 def _outputs(opened: Session[Prompt, Result]) -> Outputs:
@@ -108,13 +116,41 @@ def _outputs(opened: Session[Prompt, Result]) -> Outputs:
     )
 
 
+async def _wanted(
+    opened: Session[Prompt, Result], send: Send, watch: Watch
+) -> tuple[Session[Prompt, Result], dict[str, str], dict[str, Any]]:
+    """The prompts that the wanted pairs take, asked; why some lack answers, and what the summary says of it."""
+    seen = _Seen(opened, watch)
+
+    def see(result: Result) -> None:
+        watch.finished(result)
+        seen.add(result)
+
+    taking = await wanted.taken(opened, send, see)
+    seen.close()
+    pairs, prompts = opened.job.spec.pairs.wanted, sum(1 for _ in opened.items())
+    if taking.over and not taking.open and pairs is not None and await taking.kept() < pairs:
+        watch.warned(f"all {prompts:,} prompts give fewer than the {pairs:,} pairs that are wanted: add prompts")
+    said = {"pairs": pairs, "taken": len(taking.ids), "prompts": prompts}
+    return taking.of(opened.job.plan), taking.lacks, {"wanted": said}
+
+
 async def _heard(
-    opened: Session[Prompt, Result], send: Send, watch: Watch, outputs: Outputs, spool: Spool[Kept]
+    opened: Session[Prompt, Result],
+    send: Send,
+    watch: Watch,
+    outputs: Outputs,
+    spool: Spool[Kept],
+    lacks: Mapping[str, str],
 ) -> tuple[dict[str, Habit], dict[str, Any]]:
-    """All that is asked, answered and put by; what its judges do over the whole run, and what shows of it."""
+    """All that is asked, answered and put by; what its judges do over the whole run, and what shows of it.
+
+    `lacks` says, by prompt, why answers are not there that were asked for before.
+    """
     habits, seen = Habits(), _Seen(opened, watch)
     async with aclosing(opened.results(send)) as results:
-        async for result in results:
+        async for found in results:
+            result = replace(found, detail=lacks[found.prompt.id]) if found.prompt.id in lacks else found
             habits.add(result.matches)
             spool.add((pipeline.bare(result), outputs.heard(result.calls)))
             watch.finished(result)

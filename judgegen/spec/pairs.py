@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from judgegen.records import Meaning
-from judgegen.spec.tables import Chance, Characters, Frozen, Logits, Number, Share
+from judgegen.spec.tables import Chance, Characters, Count, Frozen, Logits, Number, Share
 
 
 class Constraint(Frozen):
@@ -67,6 +67,13 @@ class Pairs(Frozen):
         "the mean, or against one drawn by lot; every two whose scores differ by min_margin; or, without a judge, "
         "a stronger variant against a weaker one (delta).",
         examples=["all-above-margin"],
+    )
+    wanted: Count | None = Field(
+        default=None,
+        gt=0,
+        description="Stop at so many pairs: prompts are taken by lots of the seed until they gave them, and no other "
+        "is asked about. The last prompt keeps all of its pairs. `--pairs` goes before it.",
+        examples=[5000],
     )
     require_consistent: bool = Field(
         default=True, description="Drop a pair whose winner changed with the order.", examples=[False]

@@ -245,7 +245,7 @@ class Spec(Frozen):
         judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
         newer = [(one, name) for one in judges for name in ("schema", "rewards")]
         newer += [(one, "api") for one in (*judges, *third)]
-        for table, key in (*newer, (row["pairs"], "p_chosen"), (row["pairs"], "constraints")):
+        for table, key in (*newer, *((row["pairs"], name) for name in ("p_chosen", "constraints", "wanted"))):
             if table[key] in (None, "stated", "chat", []):  # a newer key means nothing where it says what always was
                 del table[key]
         return row

@@ -114,6 +114,7 @@ def summaries() -> list[dict[str, Any]]:
     extra = {
         "rehearsal": True,
         "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
+        "wanted": {"pairs": 3, "taken": 4, "prompts": 9},
         "shift": [{"name": "first", "then": 0.5, "now": 0.7, "p": 0.0001}],
         "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
         "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
