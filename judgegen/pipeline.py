@@ -18,11 +18,12 @@ from judgegen.errors import Unanswered
 from judgegen.judge import decide
 from judgegen.judge.bench import Bench, Judged, believed, graded
 from judgegen.judge.build import Asking, suspicions
+from judgegen.judge.graders import LACKING
 from judgegen.judge.judging import Judging
 from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Call, Send, digest
 from judgegen.llm.recording import ask, recording, together
-from judgegen.records import Candidate, Habit, Match, Meaning, Prompt, Result
+from judgegen.records import Candidate, Habit, Match, Meaning, Prompt, Result, Unreadable
 from judgegen.sampler import build as sampler
 from judgegen.sampler.build import Setting
 from judgegen.sampler.read import candidates
@@ -234,6 +235,13 @@ async def _ruled(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send)
     return replace(judged, breaches=await bench.breaches(among))
 
 
+def _lacks_a_reference(result: Result) -> bool:
+    """Whether nothing was said of the candidates but that a grader had nothing to compare them with."""
+    said = [one for given in result.scores.values() for one in given]
+    shown = any(match.shown for match in result.matches)
+    return bool(said) and not shown and all(isinstance(one, Unreadable) and one.reason == LACKING for one in said)
+
+
 def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     """What the candidates and the matches come to: pairs, or why there are none."""
     if len(among) < 2:
@@ -255,6 +263,8 @@ def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     pairs, drop, detail = select(
         ranking, result.matches, rules, tiebreak=tiebreak, absolute=values, grades=grades, breaches=result.breaches
     )
+    if drop == "unreadable" and _lacks_a_reference(result):
+        drop, detail = "no-reference", "the prompt brings no reference that the grader can compare answers with"
     counts = method.saved(among, result.matches, plan.judging)
     found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
     return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)

@@ -143,7 +143,7 @@ class Mute(Chaos):
         return "Well.", "stop"
 
 
-@pytest.mark.parametrize(("judge", "drop"), [(FirstShown, "tie"), (Tied, "tie"), (Mute, "unreadable")])
+@pytest.mark.parametrize(("judge", "drop"), [(FirstShown, "flip"), (Tied, "tie"), (Mute, "unreadable")])
 def test_a_judge_without_evidence_makes_no_pairs(judge: type[Chaos], drop: str) -> None:
     """Position alone, ties alone and noise alone are no labels."""
     results = run(judge(0, trouble=0.0))

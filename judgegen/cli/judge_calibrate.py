@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,8 +71,8 @@ def calibrate(
 ) -> None:
     """Fit a judge's confidence to human votes, and find from where on its pairs can be kept.
 
-    Writes the map and the threshold; `[judge] calibration = "FILE"` in a run file then maps every p_chosen and drops
-    what falls below. What `judgegen judge check` asked is not asked again.
+    Writes the map and the threshold, and says the line of the run file that takes it: a run then maps every p_chosen
+    and drops what falls below. What `judgegen judge check` asked is not asked again.
 
     \b
     Exit codes:
@@ -118,7 +121,15 @@ def _fit(
             done = stoppable(job, watch)
         write_text(file, done.text())
     error = None if done.threshold is not None else NoThreshold(refusal(done))
-    ending.end(done, error, as_json=as_json, show=lines)
+    ending.end(done, error, as_json=as_json, show=lambda found: chain(lines(found), wrote(found, file, which["run"])))
+
+
+def wrote(done: Calibration, file: Path, run: Path) -> Iterator[str]:
+    """Where it is, and the line by which a run takes it, relative to the run file as that reads it."""
+    yield f"  wrote      {file}"
+    if done.threshold is not None:
+        name = Path(os.path.relpath(file.resolve(), run.resolve().parent)).as_posix()
+        yield f"  to use it  write under [judge] of {run}: calibration = {json.dumps(name, ensure_ascii=False)}"
 
 
 def planned(target: float, confidence: float) -> Iterator[str]:

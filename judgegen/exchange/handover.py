@@ -20,7 +20,7 @@ from judgegen.templates import CHECKLIST, RUBRIC, parse
 
 _MARK = re.compile(r"^(?:[-*•]|\(?\d+[.)])\s*")  # what numbers or marks a line of a list
 
-NO_EVIDENCE = ("flip", "unreadable")
+NO_EVIDENCE = ("flip", "unreadable", "no-reference")
 """Outcomes of prompts whose candidates the judge said nothing of that could be believed."""
 
 

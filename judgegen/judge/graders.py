@@ -31,6 +31,8 @@ from judgegen.textual import normal
 
 Grader = Callable[[Prompt, Candidate], float]
 Options = Mapping[str, Any]
+LACKING = "no-reference"
+"""Why a candidate has no score whose prompt brings nothing to compare it with."""
 
 
 class GraderFailed(Exception):  # noqa: N818 - it is about one candidate, and no error of the run
@@ -100,7 +102,7 @@ def _only(grader: str, options: Options, *known: str) -> None:
 
 def _reference(prompt: Prompt) -> str:
     if prompt.reference is None:
-        raise GraderFailed("no-reference", f"prompt {prompt.id} has no reference to compare with")
+        raise GraderFailed(LACKING, f"prompt {prompt.id} has no reference to compare with")
     return prompt.reference
 
 
@@ -123,7 +125,7 @@ def numeric(options: Options) -> Grader:
 def _numeric(tolerance: Fraction, prompt: Prompt, candidate: Candidate) -> float:
     wanted = final_number(_reference(prompt))
     if wanted is None:
-        raise GraderFailed("no-reference", f"the reference of prompt {prompt.id} has no number")
+        raise GraderFailed(LACKING, f"the reference of prompt {prompt.id} has no number")
     found = final_number(candidate.text)
     return float(found is not None and abs(found - wanted) <= tolerance)
 
@@ -186,7 +188,7 @@ def contains(options: Options) -> Grader:
 def _contains(wanted: Iterable[str] | None, same: Callable[[str], str], prompt: Prompt, candidate: Candidate) -> float:
     texts = [_reference(prompt)] if wanted is None else list(wanted)
     if not all(same(text) for text in texts):
-        raise GraderFailed("no-reference", f"the reference of prompt {prompt.id} is empty")
+        raise GraderFailed(LACKING, f"the reference of prompt {prompt.id} is empty")
     return sum(same(text) in same(candidate.text) for text in texts) / len(texts)
 
 

@@ -76,9 +76,9 @@ def select(
     """The pairs that the rules propose and the evidence bears.
 
     Drop reasons: `unreadable` (no evidence), `unconnected` (no comparisons join the two), `tie` (of the two, or of all
-    scores), `flip` (the orders prefer different candidates), `low-p`, `veto`, `low-margin`, `low-score`,
-    `length-ratio`, `identical`, `constraint` (every answer that another falls short of breaks a rule). Of several
-    proposals that fail, the first says why.
+    scores), `flip` (the orders prefer different candidates, of the two or in all matches), `low-p`, `veto`,
+    `low-margin`, `low-score`, `length-ratio`, `identical`, `constraint` (every answer that another falls short of
+    breaks a rule). Of several proposals that fail, the first says why.
 
     Args:
         ranking: candidates with their scores.
@@ -102,7 +102,7 @@ def select(
     if len(scores) < 2:
         return (), "unreadable", "no two candidates have a readable verdict"
     if len(set(scores.values())) == 1:
-        return (), "tie", _all_equal(next(iter(scores.values())), matches)
+        return (), _equal(matches), _all_equal(next(iter(scores.values())), matches)
     if not _eligible(scores, known):
         return (), "constraint", _all_broken(scores, known)
     settled = [_settled(*couple, scores, known, rules) for couple in _proposed(scores, known, rules)]
@@ -135,6 +135,12 @@ def _scores(ranking: Ranking) -> dict[str, float]:
     """Scores of those that have one."""
     found = ((c.key, ranking.scores.get(c.key)) for c in ranking.order)
     return {key: round(score, _DIGITS) for key, score in found if score is not None}
+
+
+def _equal(matches: Sequence[Match]) -> str:
+    """What equal scores are: flips where every match that says anything contradicts itself, else a tie."""
+    heard = [match for match in matches if match.p is not None]
+    return "flip" if heard and all(match.consistent is False for match in heard) else "tie"
 
 
 def _all_equal(score: float, matches: Sequence[Match]) -> str:

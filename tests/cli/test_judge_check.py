@@ -99,20 +99,25 @@ def test_a_check_as_json(judgegen: Command, run_file: WriteRunFile, tmp_path: Pa
 def test_a_judge_good_enough_gets_a_file_that_a_run_takes(
     judgegen: Command, run_file: WriteRunFile, tmp_path: Path
 ) -> None:
-    """Calibrated, named in the run file, applied; for another judge the same run ends with 2 and the reason."""
+    """It says the line that a run file takes it by; applied; for another judge the run ends with 2 and the reason."""
     settings = "[endpoints.world.scripted]\naccuracy = 0.95"
     run_file(endpoint=settings), rows(tmp_path, 120)
-    done = judgegen("judge", "calibrate", "labelled.jsonl", "--run", "mine.toml", "-o", "c.json", "--target", "0.9")
+    (tmp_path / "made").mkdir()
+    asked = ["labelled.jsonl", "--run", "mine.toml", "-o", "made/c.json", "--target", "0.9"]
+    done = judgegen("judge", "calibrate", *asked)
     assert done.returncode == 0, done.stderr
+    assert f"wrote      {Path('made/c.json')}" in done.stdout
+    line = done.stdout.splitlines()[-1].partition("write under [judge] of mine.toml: ")[2]
+    assert line == 'calibration = "made/c.json"'
     assert "keep P(chosen) >= 0.95: 120 of 120 such pairs agree with humans" in done.stdout
-    written = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "made" / "c.json").read_text(encoding="utf-8"))
     assert (written["target"], written["confidence"], written["n"]) == (0.9, 0.95, 120)
     assert written["judge"] == {"model": "scripted-judge"}
     assert written["brier"]["after"] is not None
-    run_file(endpoint=settings, rest='calibration = "c.json"')
+    run_file(endpoint=settings, rest=line)
     run = json.loads(judgegen("run", "mine.toml", "--json", "--quiet").stdout)
     assert run["pairs"] > 0
-    run_file(endpoint=settings, rest='calibration = "c.json"\norders = "one"')
+    run_file(endpoint=settings, rest=f'{line}\norders = "one"')
     other = judgegen("run", "mine.toml", "--out", "other")
     assert other.returncode == 2
     assert 'c.json: made for a judge with orders = unset, and this run has orders = "one"' in other.stderr

@@ -165,3 +165,14 @@ def test_graders_find_what_is_right(grader: str, tmp_path: Path) -> None:
         assert row["chosen"][-1]["content"].endswith(row["reference"])
         assert not row["rejected"][-1]["content"].endswith(row["reference"])
         assert quality_of(row["chosen"][-1]["content"]) is not None
+
+
+def test_a_prompt_without_a_reference_is_not_called_unreadable(tmp_path: Path) -> None:
+    """A grader that has nothing to compare with is the reason, in the summary and of each prompt; the others go on."""
+    spec = {**table(), "judge": {"method": "python", "grader": "numeric"}}
+    asked = [{"id": f"n{i}", "prompt": f"What is {i} and {i}?", "reference": str(1000 + i)} for i in range(9)]
+    run = rehearsed(spec, prompts=[*asked, {"id": "bare", "prompt": "What is it?"}])
+    assert run.summary["drops"]["no-reference"] == 1
+    assert "unreadable" not in run.summary["drops"]
+    (row,) = run.prompts[run.prompts["prompt_id"] == "bare"].to_dict("records")
+    assert (row["outcome"], "no reference" in row["detail"]) == ("no-reference", True)

@@ -48,11 +48,11 @@ def test_pandas_is_not_loaded() -> None:
     """A process that writes the audit does without it."""
     script = (
         "import sys\n"
-        "from judgegen.writer.audit import Table\n"
+        "from judgegen.writer.audit import AuditTable\n"
         "from judgegen.writer.columns import PAIRS\n"
         "from pathlib import Path\n"
         "import tempfile\n"
-        "made = Table(Path(tempfile.mkdtemp()) / 'x.parquet', PAIRS, {})\n"
+        "made = AuditTable(Path(tempfile.mkdtemp()) / 'x.parquet', PAIRS, {})\n"
         "made.add({'prompt_id': 'p'})\n"
         "made.close()\n"
         "print('pandas' in sys.modules)\n"

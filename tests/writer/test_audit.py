@@ -105,7 +105,7 @@ def test_every_drop_has_its_reason(write: Write, tmp_path: Path) -> None:
     write(tmp_path, known())
     found = {row["prompt_id"]: row for row in table(tmp_path, "prompts")}
     assert [found[f"p{n}"]["outcome"] for n in range(1, 9)] == [
-        *("pairs", "tie", "tie", "unreadable", "too-few", "incomplete", "pairs", "pairs")
+        *("pairs", "tie", "flip", "unreadable", "too-few", "incomplete", "pairs", "pairs")
     ]
     assert (found["p5"]["candidates"], found["p5"]["competing"], found["p5"]["pairs"]) == (2, 1, 0)
     assert found["p5"]["detail"] == "1 of 2 may compete"

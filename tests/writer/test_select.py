@@ -158,11 +158,20 @@ def test_without_two_scores_there_is_no_evidence(scores: dict[str, float | None]
     assert select(ranked(scores, A, B), match(A, B, 0.9))[:2] == ((), "unreadable")
 
 
-def test_equal_scores_are_a_tie_that_says_what_made_them_so() -> None:
-    """Nobody is best; the detail tells flips from ties."""
-    pairs, drop, detail = select(ranked({"a": 0.5, "b": 0.5}, A, B), match(A, B, 0.5, consistent=False))
-    assert (pairs, drop) == ((), "tie")
-    assert "1 of 1" in detail
+@pytest.mark.parametrize(
+    ("consistent", "expected"),
+    [([False], "flip"), ([True], "tie"), ([None], "tie"), ([False] * 3, "flip"), ([False, False, True], "tie")],
+)
+def test_equal_scores_are_flips_where_every_match_is_and_else_a_tie(
+    consistent: list[bool | None], expected: str
+) -> None:
+    """Nobody is best, of two as of three; the detail says in how many matches the orders contradict each other."""
+    cast = (A, B, C)[: 2 if len(consistent) == 1 else 3]
+    twos = itertools.combinations(cast, 2)
+    matches = [match(one, other, 0.5, consistent=agree) for (one, other), agree in zip(twos, consistent, strict=True)]
+    pairs, drop, detail = select(ranked(dict.fromkeys("abc"[: len(cast)], 0.5), *cast), *matches)
+    assert (pairs, drop) == ((), expected)
+    assert f"{consistent.count(False)} of {len(consistent)}" in detail
 
 
 def test_of_equal_ends_the_clearest_direct_match_decides() -> None:
