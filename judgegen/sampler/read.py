@@ -10,7 +10,7 @@ from judgegen.llm.thought import part
 from judgegen.records import Candidate
 
 _SHOWN = ("temperature", "top_p", "top_k", "max_tokens", "reasoning_effort", "extra_body")
-_REASONS = {"content_filter": "content-filtered", "too_long": "too-long"}
+REASONS = {"content_filter": "content-filtered", "too_long": "too-long"}
 
 
 def candidates(call: Call, outcome: Outcome) -> tuple[Candidate, ...]:
@@ -36,5 +36,5 @@ def _candidate(call: Call, choice: Choice, index: int, *, failed: bool) -> Candi
         settings={name: call.params[name] for name in _SHOWN if call.params.get(name) is not None},
         tool_calls=choice.tool_calls,
         thought=parted.thought or choice.thought,
-        refused=_REASONS.get(choice.finish, choice.finish) if failed else None,
+        refused=REASONS.get(choice.finish, choice.finish) if failed else None,
     )

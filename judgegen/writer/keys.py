@@ -1,4 +1,4 @@
-"""What the keys of preferences.jsonl and of summary.json say, one sentence each. A test holds them to what is written.
+"""What the keys and reasons in the files of a run say, one sentence each. A test holds them to what is written.
 
 A path is written with dots; `*` stands for a name of yours or for any row of a list. Knows nothing of values.
 """
@@ -91,4 +91,81 @@ SUMMARY: Mapping[str, str] = {
     "shift.*.then": "its mean over the calibration's prompts",
     "shift.*.now": "its mean over this run's",
     "shift.*.p": "how likely so large a difference is between prompts of one kind",
+}
+DROPS: Mapping[str, str] = {
+    "incomplete": "some calls have no answer yet: the same command asks for them again",
+    "too-few": "fewer than two answers may compete",
+    "no-reference": "the prompt brings no reference that the grader can compare answers with",
+    "unreadable": "no verdict or score could be read, after every attempt",
+    "flip": "the winner changed with the order in which the answers were shown",
+    "tie": "neither is better, or all score alike",
+    "unconnected": "no chain of comparisons joins the two answers",
+    "constraint": "every answer that might have been chosen breaks a rule of [[pairs.constraints]]",
+    "low-p": "P(chosen is better) is not above `pairs.min_p_chosen`",
+    "below-threshold": "P(chosen is better) is below the calibration's threshold",
+    "veto": "the grader puts the rejected answer above the chosen one",
+    "low-margin": "the scores differ by less than `pairs.min_margin`",
+    "low-score": "the chosen answer scores less than `pairs.min_score`",
+    "length-ratio": "one answer is longer than `pairs.max_length_ratio` allows",
+    "identical": "both answers say the same",
+}
+"""Why a prompt has no pair: `drops` of the summary, `outcome` in audit/prompts.parquet."""
+REFUSED: Mapping[str, str] = {
+    "empty": "it says nothing",
+    "truncated": "`max_tokens` or the context broke it off",
+    "content-filtered": "the provider's filter held it back",
+    "refusal": "the provider says that the model refused",
+    "too-long": "the prompt does not fit in the model's context",
+    "control-tokens": "a chat template's tokens or control characters stand in it",
+    "looping": "it repeats itself over and over",
+    "identical": "another answer to the prompt says the same",
+    "near-identical": "another answer is as similar as `sampler.near_identical` says",
+    "constant": "the same text was chosen under many prompts",
+}
+"""Why an answer may not compete; else it is the server's own word for how the answer ended, or for its failure."""
+LOG: Mapping[str, str] = {
+    "at": "the moment, UTC",
+    "event": "started, capped, retried, refused, lost, adapted, warned, waits, ended",
+    "prompts": "of started: how many prompts",
+    "folder": "of started: the run folder",
+    "max_usd": "of capped: the cap",
+    "role": "of a call: sampler or judge",
+    "model": "of a call: the model asked",
+    "endpoint": "of a call: the name of its endpoint",
+    "address": "of a call: where it went",
+    "prompt_id": "of a call: the prompt it was for",
+    "call_id": "of a call: its id, as in audit/calls.parquet",
+    "why": "of retried, refused, lost: the reason, in the server's words; of ended: the error, null without one",
+    "wait_s": "of retried: seconds until it goes out again",
+    "message": "of adapted, warned, waits: a sentence",
+}
+LABELS: Mapping[str, str] = {
+    "log": "judgegen-labels: what kind of file it is",
+    "id": "the comparison's id",
+    "prompt_id": "the prompt's id",
+    "messages": "what was asked",
+    "response_a": "one answer",
+    "response_b": "the other",
+    "annotator": "who labelled",
+    "winner": "A, B or tie; null takes this annotator's label back",
+    "note": "what they wrote beside it",
+    "at": "the moment, UTC",
+}
+CALIBRATION: Mapping[str, str] = {
+    "version": "of this file's form",
+    "judge": "what the run file says of the judge, without what is a default: a run's has to be the same",
+    "template": "a digest of the judge's templates: a run's have to be the same",
+    "fingerprint": "of the run file it was made with, for the record",
+    "kind": "what P(chosen) it is for: pooled, direct or stated",
+    "schedule": "the schedule by which the comparisons were made",
+    "habits": "of each judge, as they were taken off: how often both orders agree, and what the first place is worth",
+    "n": "comparisons it rests on",
+    "prompts": "their prompts",
+    "target": "the agreement with people that was asked for",
+    "confidence": "with which kept pairs reach it",
+    "threshold": "keep pairs whose P(chosen), as the judge says it, is at least this; null where none will do",
+    "brier": "the mean squared error of P before and after the map, on prompts that it was not fitted on",
+    "map": "from the judge's P(chosen) to the calibrated one: its method, factor or steps, and what it was fitted on",
+    "gate": "the test behind the threshold: pairs tested, kept and agreed, the bound, and the same counted otherwise",
+    "seen": "what showed of the comparisons without people, by figure: prompts, mean and variance",
 }

@@ -7,21 +7,31 @@ The descriptions are the code's; here they are held to what runs write, both way
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import re
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from judgegen import errors
+import judgegen
+from judgegen import cli, errors
 from judgegen.errors import EXIT_CODES, JudgegenError
+from judgegen.llm.calls import Call, Failure, Tag
 from judgegen.llm.environment import VARIABLES
 from judgegen.records import Prompt, Result
+from judgegen.review.labels import Labels
+from judgegen.review.queue import Queued
+from judgegen.review.sitting import Sitting
+from judgegen.run.events import Events
+from judgegen.sampler.read import REASONS as TOLD
+from judgegen.writer.calibrated import BELOW
 from judgegen.writer.columns import TABLES
-from judgegen.writer.keys import PREFERENCES, SUMMARY
+from judgegen.writer.keys import CALIBRATION, DROPS, LABELS, LOG, PREFERENCES, REFUSED, SUMMARY
 from judgegen.writer.summary import Summary
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +44,18 @@ FILES = {
     "summary.json": "counts, spend, and what the run says of its judge",
     "audit/*.parquet": "every prompt, candidate, verdict, call and pair; every drop with its reason",
     "run.log": "what happened to calls, a JSON object per line: sent again, refused, lost, adapted; no secrets",
+    "report.html": "what `judgegen report` wrote, where it did",
+    "labels.jsonl": "what people labelled in `judgegen review`, where they did: to keep, nothing makes it again",
+    "earlier/": "what was made of other preferences, before the run file changed",
+    "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
+    "answers.json": "beside it: the references that the made-up models were told",
 }
 
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([*_head(), *_rows(), *_audit(), *_codes(), *_variables()]) + "\n"
+    return "\n".join([*_head(), *_rows(), *_reasons(), *_audit(), *_beside(), *_codes(), *_variables()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -63,6 +78,22 @@ def _rows() -> Iterator[str]:
     yield from _table("key", SUMMARY)
 
 
+def _reasons() -> Iterator[str]:
+    yield from ("", "## Why a prompt has no pair", "")
+    yield from ("`drops` of summary.json, `outcome` in audit/prompts.parquet.", "", *_table("reason", DROPS))
+    yield from ("", "## Why an answer may not compete", "")
+    yield "`candidates.refused` of summary.json, `refused` in audit/candidates.parquet. Other words are the server's"
+    yield from ("own: for how the answer ended, or for why there is none.", "", *_table("reason", REFUSED))
+
+
+def _beside() -> Iterator[str]:
+    yield from ("", "## run.log", "", *_table("key", LOG))
+    yield from ("", "## labels.jsonl", "")
+    yield from ("What `judgegen review` adds to, a line a label; no line is changed.", "", *_table("key", LABELS))
+    yield from ("", "## calibration.json", "")
+    yield from ("What `judgegen judge calibrate` writes, where it is told to.", "", *_table("key", CALIBRATION))
+
+
 def _audit() -> Iterator[str]:
     yield from ("", "## audit", "", "The descriptions stand in the files too, with each column.")
     for name, schema in TABLES.items():
@@ -82,7 +113,10 @@ def _variables() -> Iterator[str]:
     yield from (f"| `{name}` | {text} |" for name, text in VARIABLES.items())
     yield ""
     yield "Besides these a run file names the variables that hold its keys: `api_key_env` of an endpoint, and"
-    yield '`"env:NAME"` in its `headers` and `query`.'
+    yield '`"env:NAME"` in its `headers` and `query`. A file `.env` in the working folder says what the environment'
+    yield "does not. Python itself finds a proxy in `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, and"
+    yield "certificates in `SSL_CERT_FILE` and `SSL_CERT_DIR`; tables and progress know `NO_COLOR`, `FORCE_COLOR`,"
+    yield "`COLUMNS` and `TERM`."
 
 
 def leaves(found: Any, path: str = "") -> Iterator[str]:
@@ -169,6 +203,89 @@ def test_every_environment_variable_is_described_and_no_other() -> None:
 
 def _is_name(value: Any, names: re.Pattern[str]) -> bool:
     return isinstance(value, str) and names.fullmatch(value) is not None
+
+
+WORD = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def said_in(*modules: str) -> set[str]:
+    """The words that functions return, or that become a drop, in modules of the package."""
+    trees = (ast.parse((ROOT / "judgegen" / name).read_text(encoding="utf-8")) for name in modules)
+    return {word for tree in trees for node in ast.walk(tree) for word in _words(_value_of(node))}
+
+
+def _value_of(node: ast.AST) -> ast.expr | None:
+    if isinstance(node, ast.Assign):
+        return node.value if "drop" in ast.unparse(node.targets[0]) else None
+    if isinstance(node, ast.keyword):
+        return node.value if node.arg in ("drop", "refused") else None
+    return node.value if isinstance(node, ast.Return) else None
+
+
+def _words(node: ast.expr | None) -> Iterator[str]:
+    if isinstance(node, ast.Tuple):
+        yield from (word for inner in node.elts for word in _words(inner))
+    elif isinstance(node, ast.IfExp):
+        yield from (*_words(node.body), *_words(node.orelse))
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and WORD.fullmatch(node.value):
+        yield node.value
+
+
+def test_every_reason_is_described_and_no_other() -> None:
+    """What the code drops prompts and refuses answers for is what the page lists."""
+    assert said_in("pipeline.py", "writer/select.py", "writer/calibrated.py") | {BELOW} == DROPS.keys()
+    found = said_in("sampler/screen.py", "llm/ends.py", "writer/constants.py") | set(TOLD.values())
+    assert found == REFUSED.keys()
+
+
+def test_every_key_of_the_log_is_described_and_no_other() -> None:
+    """Each event of a run, and the line that ends the log, as they are written."""
+    lines: list[dict[str, Any]] = []
+    events = Events(lambda event: lines.append(event.row()))
+    call = Call(endpoint="e", model="m", messages=(), params={}, tag=Tag(role="judge", prompt_id="p"))
+    events.started(prompts=1, folder="f")
+    events.capped(Decimal(1))
+    events.landed(call, Failure(reason="too_long"), fresh=True)
+    events.retried(call, "503", 1.0)
+    events.lost(call, "503")
+    for told in (events.warned, events.adapted, events.waits):
+        told("so")
+    kinds = {line["event"] for line in lines} | {"ended"}
+    assert {key for line in lines for key in line} | {"at"} == LOG.keys()
+    assert set(LOG["event"].split(", ")) == kinds
+
+
+def test_every_key_of_a_label_is_described_and_no_other(tmp_path: Path) -> None:
+    """A vote as it is written."""
+    item = Queued(id="c", prompt_id="p", messages=({"role": "user", "content": "q"},), a="x", b="y", p=0.9)
+    with Labels(tmp_path / "labels.jsonl") as labels:
+        Sitting([item], labels, "ana").vote("c", "1", "clear")
+    (line,) = (tmp_path / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line).keys() == LABELS.keys()
+
+
+def test_every_key_of_a_calibration_is_described_and_no_other(tmp_path: Path) -> None:
+    """A calibration as it is written, with what it saw."""
+    run = {
+        "prompts": "-",
+        "endpoints": {"w": {"provider": "scripted"}},
+        "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2}]},
+        "judge": {"endpoint": "w", "model": "j"},
+    }
+    file = ROOT / "examples" / "calibrated" / "labelled.jsonl"
+    found = asyncio.run(judgegen.calibrate(file, run=run, out=tmp_path / "check", target=0.8))
+    assert json.loads(found.text()).keys() == CALIBRATION.keys()
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_the_codes_that_help_names_are_described(name: str) -> None:
+    """A command's help names no exit code that the table lacks, and each in order."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for part in re.findall(rf"## judgegen {name}\b.*?(?=\n## |\Z)", page, re.DOTALL):
+        found = re.findall(r"^    (\d+)(?:-(\d+))?  ", part, re.MULTILINE)
+        codes = [int(code) for low, high in found for code in (low, high or low)]
+        assert codes == sorted(codes)
+        assert set(codes) <= EXIT_CODES.keys()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "judgegen").rglob("*.py")))
