@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 VARIABLES: Mapping[str, str] = {
     "OPENAI_API_KEY": "The key of the endpoint `openai`, unless its `api_key_env` names another variable.",
+    "ANTHROPIC_API_KEY": 'The key of an endpoint with `provider = "anthropic"`, unless it names another variable.',
     "OPENAI_BASE_URL": "The address of the endpoint `openai`; OpenAI's own where it is not set.",
     "OPENAI_ORG_ID": "The organization that calls are booked on, sent as OpenAI-Organization.",
     "OPENAI_PROJECT_ID": "The project that calls are booked on, sent as OpenAI-Project.",

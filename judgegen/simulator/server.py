@@ -3,6 +3,7 @@
     POST /v1/chat/completions   as in-process; a dropped connection is a socket closed without a response
     POST /v1/decisions, /v1/systemone
                                 typed questions about one input, in OpenAI's words and in TypeSafe's
+    POST /v1/messages           the same world in the words of Anthropic's API
     POST /v1/rerank, /pooling   answers scored by themselves, as rerankers and reward models do
     GET  /v1/models             a few names; any name is served
     /v1/files, /v1/batches, /v1/fine_tuning/jobs
@@ -24,6 +25,7 @@ this project's calls or of what its answers are for.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +34,7 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator import strike, wire
+from judgegen.simulator import messages, strike, wire
 from judgegen.simulator.altered import altered
 from judgegen.simulator.batch import Batches
 from judgegen.simulator.bodies import Problem
@@ -62,7 +64,7 @@ class Simulator:
         tuning = tuning or FinetuneSettings()
         self.provider = ScriptedProvider(settings)
         self.strikes = None if faults is None else Strikes(faults)
-        self.tally = ServerTally()
+        self.tally, self._draws = ServerTally(), itertools.count()
         self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
         self.batches = Batches(self.provider.speaker, self.files, self.tally, batches, self.strikes)
@@ -75,6 +77,7 @@ class Simulator:
             web.post("/v1/decisions", self.chat),
             web.post("/v1/systemone", self.chat),
             web.post("/v1/rerank", self.chat),
+            web.post("/v1/messages", self.messages),
             web.post("/pooling", self.chat),
             web.get("/v1/models", self.models),
             web.get("/stats", self.stats),
@@ -112,6 +115,24 @@ class Simulator:
             return dropped(request)
         finally:
             self.tally.left()
+
+    async def messages(self, request: web.Request) -> web.StreamResponse:
+        """One answer as Anthropic's API gives it; the weather's faults meet it as they meet a chat."""
+        body = await body_of(request)
+        chat = body if isinstance(body, Problem) else messages.heard(body, next(self._draws))
+        self.tally.arrived()
+        try:
+            response = await self._respond(chat)
+        except ConnectionError:
+            self.tally.came_to("fault")
+            return dropped(request)
+        finally:
+            self.tally.left()
+        if response.status != 200:
+            self.tally.came_to(response.kind)
+            return in_json(messages.error(response.payload, response.status), response.status, response.headers)
+        self.tally.answered(response.kind, response.payload)
+        return in_json(messages.said(response.payload), headers=response.headers)
 
     async def _chat(self, request: web.Request, body: Mapping[str, Any] | Problem) -> web.StreamResponse:
         fault = self._struck("chat", None if isinstance(body, Problem) else body)

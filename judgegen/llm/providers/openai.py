@@ -205,7 +205,7 @@ def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounde
 
     from judgegen.llm.wire.transport import Bounded
 
-    url, headers, query = _address(endpoint, name, base_url)
+    url, headers, query = address(endpoint, name, base_url)
     limits = httpx2.Limits(
         max_connections=endpoint.max_concurrency + 8, max_keepalive_connections=endpoint.max_concurrency
     )
@@ -229,7 +229,7 @@ def lane(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Lane 
         return SdkLane(client(endpoint, name, base_url=base_url, bounded=True))
     from judgegen.llm.wire.lane import Lane
 
-    url, headers, query = _address(endpoint, name, base_url)
+    url, headers, query = address(endpoint, name, base_url)
     ours = {"User-Agent": "judgegen", "Authorization": f"Bearer {api_key(endpoint, name)}"}
     return Lane(
         url,
@@ -240,7 +240,7 @@ def lane(endpoint: Endpoint, name: str, *, base_url: str | None = None) -> Lane 
     )
 
 
-def _address(endpoint: Endpoint, name: str, base_url: str | None) -> tuple[str, dict[str, str], dict[str, str]]:
+def address(endpoint: Endpoint, name: str, base_url: str | None) -> tuple[str, dict[str, str], dict[str, str]]:
     """Where the API begins, what goes into every head, and what stands behind every path."""
     opened, login_header = login(endpoint, name, base_url or endpoint.base_url or "")
     url, asked = _split(opened)

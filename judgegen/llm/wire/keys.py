@@ -23,20 +23,22 @@ _OWN = tuple(map(ipaddress.ip_network, _PRIVATE.split()))
 _OWN_NAMES = ("localhost", "local", "internal", "lan", "home.arpa", "svc")
 
 
-def api_key(endpoint: Endpoint, name: str) -> str:
+def api_key(endpoint: Endpoint, name: str, *, usual: str | None = None) -> str:
     """The key from the environment, without white space around it; a local server needs none.
+
+    `usual` names the variable where the run file does not.
 
     Raises:
         ProviderRefused: the variable that should hold it is not set.
         SpecError: what it holds cannot be sent, or would be readable on its way to a stranger.
     """
-    variable = endpoint.api_key_env
+    variable = endpoint.api_key_env or usual
     if variable is None:
         return "none"
     host = urlsplit(endpoint.base_url or "").hostname or ""
     key = os.environ.get(variable, "").strip()
     if not key:
-        if name == "openai" and host in ("127.0.0.1", "localhost", "::1"):
+        if (name == "openai" or endpoint.api_key_env is None) and host in ("127.0.0.1", "localhost", "::1"):
             return "none"
         raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
     secrets.remember(key)

@@ -45,11 +45,11 @@ async def _answer(asked: Awaitable[httpx2.Response]) -> Answer:
     except APIStatusError as error:
         response = error.response
     except (APIConnectionError, TimeoutError) as error:
-        raise _lost(error) from None
+        raise lost(error) from None
     return response.status_code, response.headers, response.content
 
 
-def _lost(error: BaseException) -> OSError:
+def lost(error: BaseException) -> OSError:
     """What became of a request without an answer, by its root: the SDK's transport calls a hang-up a timeout."""
     root = error
     while root.__cause__ is not None and not isinstance(root, TimeoutError):
