@@ -53,6 +53,7 @@ from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.spec import Spec, gates, parse, reading
 from judgegen.spec.short import changed
 from judgegen.watch import Watch
+from judgegen.writer import expected as foretold
 from judgegen.writer.files import write_text
 from judgegen.writer.money import plain
 
@@ -80,6 +81,7 @@ async def generate(
     watch: Watch | None = None,
     stop: Stop | None = None,
     shard: str | None = None,
+    expected: Estimate | None = None,
 ) -> Run:
     """Run the main job. Run again it continues: what the journal answers is not sent.
 
@@ -100,6 +102,7 @@ async def generate(
         stop: ends it from outside; what is in flight lands.
         shard: "K/N": of N parts the K-th alone, in a folder of its own in `out`, with an N-th of every limit; `merge`
             makes one run of them, whose gates are tried then.
+        expected: what `estimate` said of it, kept in the run folder for the report.
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
@@ -120,7 +123,7 @@ async def generate(
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
     source = kept_file.owner(folder / RUN_FILE, source_of(asked), replace=replace_folder)
-    job = _generate(resolved, base, folder, rows, terms, part=part, source=source)
+    job = _generate(resolved, base, folder, rows, terms, part=part, source=source, expected=expected)
     return await stoppable(job, terms.stop, terms.watch)
 
 
@@ -172,6 +175,7 @@ async def _generate(
     part: shards.Taking | None = None,
     source: Path | None = None,
     again: Again | None = None,
+    expected: Estimate | None = None,
 ) -> Run:
     shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
@@ -183,8 +187,8 @@ async def _generate(
         job = replace(job, items=lambda _: map(prompt_of, again.prompts))
     if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
         cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
-        found = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
-        terms.watch.expected(found.line(batch=terms.batch, cap=cap))
+        expected = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
+        terms.watch.expected(expected.line(batch=terms.batch, cap=cap))
     if not terms.batch:
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
     async with session(job, terms) as opened:
@@ -193,6 +197,9 @@ async def _generate(
         opened.journal.keep_texts(kept)
         begins = not opened.journal.count()
         write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
+        if expected is not None:
+            usd = (terms.batch and expected.cost_usd_batch) or expected.cost_usd
+            foretold.keep(folder, expected.prompts, opened.journal.spent(), usd)
         for message in judge_plan.warnings(resolved) if begins else ():
             opened.terms.watch.warned(message)
         summary = await sent(opened)

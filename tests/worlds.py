@@ -33,6 +33,6 @@ def stats(url: str) -> dict[str, Any]:
 
 def derived(out: Path) -> dict[str, str]:
     """Digest of every derived file by name."""
-    kept = ("journal", "run.toml", "run.log")
+    kept = ("journal", "run.toml", "run.log", "expected.jsonl")
     files = [p for p in out.rglob("*") if p.is_file() and not p.name.startswith(kept)]
     return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(files)}

@@ -33,10 +33,10 @@ def confirm(
     batch: bool,
     yes: bool,
     tell: bool,
-) -> None:
+) -> Estimate | None:
     """Say what is expected against the cap, if the job may cost something; go on where that may be spent.
 
-    The cap is shared by `parts` that run beside each other.
+    The cap is shared by `parts` that run beside each other. What is expected comes back where it was counted.
 
     Raises:
         JudgegenError: as the job would, since the estimate reads what the job reads.
@@ -47,7 +47,7 @@ def confirm(
     whole = spec.budget.max_usd if max_usd is None else Decimal(str(max_usd))
     allowed = yes or (whole is not None and not terminal())
     if not may_cost(spec) or (allowed and not tell):
-        return
+        return None
     if terminal():
         typer.echo(COUNTING, err=True)
     found = expected()
@@ -56,6 +56,7 @@ def confirm(
         typer.echo("\n".join(fitting(said, stream=sys.stderr)), err=True)
     if _costs(found) and not allowed and not _made_up(spec):
         permit(f"it is expected to cost ${found.cost_usd['expected']:.4f}")
+    return found
 
 
 def permit(what: str, question: str = "Spend this?") -> None:

@@ -88,7 +88,7 @@ def _run(
         asked: Any = given(spec, words)
         expected = partial(api.estimate, asked, **which, quick=True)
         paid = {"max_usd": how["max_usd"], "parts": Shard.parse(which["shard"]).of if which["shard"] else 1}
-        confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
+        foreseen = confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
         with watch_for(sys.stderr, **told) as watch:
-            done = stoppable(partial(api.generate, asked, **which, **how), watch)
+            done = stoppable(partial(api.generate, asked, **which, **how, expected=foreseen), watch)
     ending.end(done, as_json=as_json)

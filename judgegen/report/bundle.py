@@ -40,6 +40,6 @@ def _places(folders: Sequence[Path]) -> Iterator[str]:
 
 
 def _row(tables: Tables, place: str) -> Mapping[str, Any]:
-    found = verdict(remarks(tables.summary, cap=page.cap(tables)))
+    found = verdict(remarks(tables.summary, cap=tables.cap, expected=tables.expected))
     name = harmless(tables.folder.resolve().name)
     return {"name": name, "place": place, "verdict": found, "tiles": page.tiles(tables)}

@@ -98,6 +98,10 @@ class Plots:
         """How often the longer answer won, by how much longer it is."""
         return _length(figures.lengths(self._tables))
 
+    def spend(self) -> Chart:
+        """What was spent against what was expected, with its ends, and the cap."""
+        return _spend(figures.spending(self._tables, self._tables.cap))
+
     def cost(self) -> Chart:
         """USD by role and model."""
         return _cost(figures.costs(self._tables.summary))
@@ -127,6 +131,8 @@ def drawings(tables: Tables) -> list[Plotted]:
          figures.positions(tables), plots.position),
         ("length", "Does length matter?", "How often the longer answer won, by how many times as long it is.",
          figures.lengths(tables), plots.length),
+        ("spend", "What it was to cost", "USD spent, what was expected before the run, and the most that it may cost.",
+         figures.spending(tables, tables.cap), plots.spend),
         ("cost", "What it cost", "USD by role and model.",
          figures.costs(tables.summary), plots.cost),
         ("pace", "Answers over time", "Answers per step of time, and requests that had to be sent again.",
@@ -209,6 +215,21 @@ def _length(rows: Rows) -> Chart:
     dots = base.mark_point(color=BLUE, filled=True, size=60).encode(x=x, y=y, tooltip=tips)
     half = base.mark_rule(color=GREY, strokeDash=[4, 4]).encode(y=alt.datum(0.5))
     return _plain(alt.layer(half, line, dots), "How often the longer answer won, by its length against the other's")
+
+
+def _spend(rows: Rows) -> Chart:
+    alt = _altair()
+    ink = alt.Scale(domain=["spent", "expected", "cap"], range=[BLUE, ORANGE, GREY])
+    base = _based(rows, height={"step": 30}).encode(
+        y=alt.Y("what:N", title=None, sort=["spent", "expected", "cap"]),
+        color=alt.Color("what:N", scale=ink, legend=None),
+    )
+    bars = base.mark_bar().encode(
+        x=alt.X("usd:Q", title="USD", axis=alt.Axis(format="$~g")),
+        tooltip=["what:N", *(alt.Tooltip(f"{name}:Q", format="$.6~g") for name in ("usd", "low", "high"))],
+    )
+    ends = base.transform_filter("isValid(datum.low)").mark_rule(color=GREY, strokeWidth=3)
+    return _plain(alt.layer(bars, ends.encode(x="low:Q", x2="high:Q")), "USD spent, expected and allowed")
 
 
 def _cost(rows: Rows) -> Chart:

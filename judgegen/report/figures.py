@@ -10,6 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -111,6 +112,18 @@ def costs(summary: Mapping[str, Any]) -> Rows:
     rows = [(row["role"], row["model"], row["cost_usd"]) for row in summary["by_model"]]
     known = [{"role": role, "model": model, "usd": float(usd)} for role, model, usd in rows if usd is not None]
     return known if any(row["usd"] for row in known) else []
+
+
+def spending(tables: Tables, cap: Decimal | None) -> Rows:
+    """USD spent, what was expected of it with its ends, and the cap; nothing where only the spend is known."""
+    usd, said = tables.summary["cost_usd"]["total"], tables.expected
+    if usd is None or (said is None and cap is None):
+        return []
+    found: Rows = [{"what": "spent", "usd": float(usd)}]
+    if said is not None:
+        bounds = {"low": float(said.low), "high": float(said.high)}
+        found.append({"what": "expected", "usd": float(said.expected), **bounds})
+    return [*found, {"what": "cap", "usd": float(cap)}] if cap is not None else found
 
 
 def unpriced(summary: Mapping[str, Any]) -> list[str]:

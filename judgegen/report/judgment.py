@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from judgegen.show.words import money
+from judgegen.writer.expected import Expected
+
 Level = Literal["bad", "beware", "unknown", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "beware", "unknown", "good")
 FEW = 20
@@ -37,12 +40,18 @@ def verdict(remarks: list[Remark]) -> Remark:
     }[LEVELS[worst]]
 
 
-def remarks(summary: Mapping[str, Any], *, cap: Decimal | None, agreement: Remark | None = None) -> list[Remark]:
+def remarks(
+    summary: Mapping[str, Any],
+    *,
+    cap: Decimal | None,
+    expected: Expected | None = None,
+    agreement: Remark | None = None,
+) -> list[Remark]:
     """What is to be known of a run, worst first."""
     unchecked = Remark(
         "unknown", "Nobody has compared this judge with people here; `judgegen review` takes fifty of your own labels."
     )
-    found = [*_pairs(summary), *_judge(summary["diagnostics"]), *_texts(summary), *_spend(summary, cap)]
+    found = [*_pairs(summary), *_judge(summary["diagnostics"]), *_texts(summary), *_spend(summary, cap, expected)]
     found.append(agreement or unchecked)
     return sorted(found, key=lambda remark: LEVELS.index(remark.level))
 
@@ -101,7 +110,7 @@ def _texts(summary: Mapping[str, Any]) -> Iterator[Remark]:
         yield Remark("beware", f"{len(constants):,} texts won under many prompts: a judge may be answered by rote.")
 
 
-def _spend(summary: Mapping[str, Any], cap: Decimal | None) -> Iterator[Remark]:
+def _spend(summary: Mapping[str, Any], cap: Decimal | None, expected: Expected | None) -> Iterator[Remark]:
     usd = summary["cost_usd"]["total"]
     if usd is None:
         yield Remark("beware", "What it cost is not known: some call has no price.")
@@ -109,3 +118,7 @@ def _spend(summary: Mapping[str, Any], cap: Decimal | None) -> Iterator[Remark]:
     words = f"It cost ${usd}" if cap is None else f"It cost ${usd} of the ${cap:f} it may cost"
     over = cap is not None and Decimal(usd) > cap
     yield Remark("beware" if over else "good", f"{words}." if not over else f"{words}: the cap was passed.")
+    if expected is not None and expected.high:
+        said = f"{money(expected.expected)} was expected, {money(expected.low)} to {money(expected.high)}"
+        more = Decimal(usd) > expected.high
+        yield Remark("beware" if more else "good", f"{said}: it came to more than that." if more else f"{said}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,7 +22,9 @@ from judgegen.report.judgment import Remark, remarks, verdict
 from judgegen.report.labelled import agreement
 from judgegen.report.packing import Packed, packed
 from judgegen.report.tables import Tables
+from judgegen.show.words import money
 from judgegen.textual import clean, harmless
+from judgegen.writer.expected import Expected
 from judgegen.writer.files import write_text
 
 HERE = Path(__file__).parent
@@ -72,27 +74,29 @@ def page(tables: Tables, *, most_bytes: int = MOST_BYTES) -> tuple[str, Packed]:
 
 
 def _remarks(tables: Tables) -> list[Remark]:
-    return remarks(tables.summary, cap=cap(tables), agreement=agreement(tables))
-
-
-def cap(tables: Tables) -> Decimal | None:
-    """The most the run may cost; None without a cap, or without its run file."""
-    return None if tables.spec is None else tables.spec.budget.max_usd
+    return remarks(tables.summary, cap=tables.cap, expected=tables.expected, agreement=agreement(tables))
 
 
 def tiles(tables: Tables) -> list[tuple[str, str, str]]:
     """The few numbers that matter: name, value, and what it is of."""
-    summary, most = tables.summary, cap(tables)
+    summary, most = tables.summary, tables.cap
     found, usd = summary["diagnostics"], summary["cost_usd"]["total"]
     spent = "not known" if usd is None else f"${Decimal(usd):,.4f}".rstrip("0").rstrip(".")
     return [
         ("pairs", f"{summary['pairs']:,}", f"from {summary['prompts']:,} prompts"),
         ("dropped", f"{sum(summary['drops'].values()):,}", _reasons(summary["drops"])),
-        ("spent", spent, "no cap was set" if most is None else f"of ${most:f} at most"),
+        ("spent", spent, "; ".join(_bounds(most, tables.expected))),
         ("flipped", _percent(found.get("flip_rate")), "of comparisons, with the order"),
         ("P(first)", _percent(found.get("p_first")), "of verdicts; a half is no habit"),
         ("longer chosen", _percent(found.get("longer_chosen")), "of pairs of unequal length"),
     ]
+
+
+def _bounds(cap: Decimal | None, expected: Expected | None) -> Iterator[str]:
+    """What the spend is to be held against."""
+    yield "no cap was set" if cap is None else f"of ${cap:f} at most"
+    if expected is not None:
+        yield f"{money(expected.expected)} was expected"
 
 
 def _reasons(drops: Mapping[str, int]) -> str:

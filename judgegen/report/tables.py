@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from judgegen.errors import JournalError, SpecError
 from judgegen.spec import Spec, reading
+from judgegen.writer.expected import Expected, kept
 
 Row = Mapping[str, Any]
 _CALLS = (
@@ -66,6 +68,16 @@ class Tables:
     def verdicts(self) -> list[dict[str, Any]]:
         """A row per display."""
         return self._rows("verdicts")
+
+    @property
+    def cap(self) -> Decimal | None:
+        """The most the run may cost; None without a cap, or without its run file."""
+        return None if self.spec is None else self.spec.budget.max_usd
+
+    @cached_property
+    def expected(self) -> Expected | None:
+        """What the run was to cost, as it was said before it began; None where nobody was told."""
+        return kept(self.folder, self.summary["prompts"])
 
     @cached_property
     def pairs(self) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ WriteRunFile = Callable[..., Path]
 
 def derived(folder: Path) -> dict[str, bytes]:
     """Every file of a run folder that is made from the journal, but the summary, by its path."""
-    kept = ("journal", "run.log")
+    kept = ("journal", "run.log", "expected.jsonl")
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(kept)]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 

@@ -48,6 +48,7 @@ FILES = {
     "labels.jsonl": "what people labelled in `judgegen review`, where they did: to keep, nothing makes it again",
     "earlier/": "what was made of other preferences, before the run file changed",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
+    "expected.jsonl": "what was said of the cost before it was paid, a JSON object per time it was said; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
     "answers.json": "beside it: the references that the made-up models were told",
 }
@@ -62,7 +63,7 @@ def _head() -> Iterator[str]:
     yield from ("# The run folder", "")
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
-    yield "All but the first two and the log is derived: delete it, and `judgegen write DIR` makes the same bytes."
+    yield "All but the first two, the log and expected.jsonl is derived: delete it, and `judgegen write DIR` makes the same bytes."
     yield ""
     yield from _table("file", FILES)
 

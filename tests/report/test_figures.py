@@ -89,7 +89,7 @@ def test_a_chart_of_nothing_is_still_a_chart(tmp_path: Path) -> None:
     """In a notebook somebody may ask for a chart that a page would leave out."""
     written(tmp_path, [])
     plots = Plots(Tables(tmp_path))
-    for name in ("flow", "p_chosen", "margin", "wins", "position", "length", "cost", "pace", "coverage"):
+    for name in ("flow", "p_chosen", "margin", "wins", "position", "length", "spend", "cost", "pace", "coverage"):
         assert getattr(plots, name)().to_dict()
 
 
