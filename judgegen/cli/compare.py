@@ -9,10 +9,14 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run folder.")],
-    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another, over the same prompts.")],
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", autocompletion=completing.runs, help="A run folder.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="RUN_B", autocompletion=completing.runs, help="Another, over the same prompts.")
+    ],
     *,
     n: Annotated[int, typer.Option("--n", metavar="N", min=0, help="How many disagreements to print.")] = 3,
     out: Annotated[

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from judgegen.cli import completing
+
 if TYPE_CHECKING:
     from judgegen.exchange.export import Exported
 
@@ -25,9 +27,19 @@ class Ties(Enum):
 
 
 def export(
-    source: Annotated[str, typer.Argument(metavar="RUN_OR_FILE", help="A run folder, or a file of preferences.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_OR_FILE", autocompletion=completing.runs, help="A run folder, or a file of preferences."
+        ),
+    ],
     *,
-    to: Annotated[str, typer.Option("--to", metavar="NAME", help="The consumer; an unknown name lists them.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="PATH", help="The file or folder. Without it: beside the input."),
@@ -40,7 +52,13 @@ def export(
         bool, typer.Option("--standard", help="Plain strings in place of messages, where the consumer has that form.")
     ] = False,
     shape: Annotated[
-        str, typer.Option("--from", metavar="NAME", help="What the file's rows are, as for `judgegen import`.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="NAME",
+            autocompletion=completing.origins,
+            help="What the file's rows are, as for `judgegen import`.",
+        ),
     ] = "preferences",
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="trl-kto: a run's judged answers that are in no pair go along.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from judgegen.cli import finetune_jobs
+from judgegen.cli import completing, finetune_jobs
 
 if TYPE_CHECKING:
     from judgegen.finetune.cost import Cost, Load
@@ -25,7 +25,10 @@ def finetune() -> None:
 def cost(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL in OpenAI's shape: dpo, sft or rft.")],
     *,
-    model: Annotated[str, typer.Option("--model", metavar="M", help="The base model, or a tune of it.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", metavar="M", autocompletion=completing.models, help="The base model, or a tune of it."),
+    ],
     method: Annotated[
         Literal["dpo", "sft", "rft"] | None,
         typer.Option("--method", help="Default: what the first line is shaped for."),

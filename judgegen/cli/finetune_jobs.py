@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
+from judgegen.cli import completing
 from judgegen.cli.options import Yes
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ Name = Annotated[str, typer.Argument(metavar="JOB_OR_FILE", help="A job's id, or
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL in OpenAI's shape: dpo, sft or rft.")],
     *,
-    model: Annotated[str, typer.Option("--model", metavar="M", help="The base model, or a tune of it.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", metavar="M", autocompletion=completing.models, help="The base model, or a tune of it."),
+    ],
     provider: Service = "openai",
     method: Method = None,
     validation: Validation = None,

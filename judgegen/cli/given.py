@@ -11,11 +11,25 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 Sampler = Annotated[
-    str | None, typer.Option("--sampler", metavar="MODEL", help="The model that answers, where SPEC is prompts.")
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="MODEL",
+        autocompletion=completing.models,
+        help="The model that answers, where SPEC is prompts.",
+    ),
 ]
 Judge = Annotated[
-    str | None, typer.Option("--judge", metavar="MODEL", help="The model that compares, where SPEC is prompts.")
+    str | None,
+    typer.Option(
+        "--judge",
+        metavar="MODEL",
+        autocompletion=completing.models,
+        help="The model that compares, where SPEC is prompts.",
+    ),
 ]
 Variants = Annotated[
     str | None,

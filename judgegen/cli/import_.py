@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 if TYPE_CHECKING:
     from judgegen.exchange.import_ import Imported
 
@@ -31,7 +33,10 @@ def import_(
     shape: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="NAME", help="Its shape, where its columns do not say it; an unknown name lists them."
+            "--from",
+            metavar="NAME",
+            autocompletion=completing.origins,
+            help="Its shape, where its columns do not say it; an unknown name lists them.",
         ),
     ] = None,
     mapping: Annotated[

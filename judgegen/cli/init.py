@@ -7,12 +7,20 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder; made where it is not there.")],
     *,
     recipe: Annotated[
-        str | None, typer.Option("--recipe", metavar="NAME", help="One that `judgegen list recipes` names.")
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="NAME",
+            autocompletion=completing.recipes,
+            help="One that `judgegen list recipes` names.",
+        ),
     ] = None,
 ) -> None:
     """Write a commented run file and a few prompts to start from.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from judgegen.cli import completing
+
 if TYPE_CHECKING:
     from judgegen.exchange.inspect import Inspection
 
@@ -18,7 +20,10 @@ _WIDTH = 90
 def inspect(
     source: Annotated[str, typer.Argument(metavar="FILE", help="What `judgegen import` reads.")],
     *,
-    shape: Annotated[str | None, typer.Option("--from", metavar="NAME", help="Read it as this shape.")] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NAME", autocompletion=completing.origins, help="Read it as this shape."),
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="WHAT=COLUMN", help="A column that no list knows: chosen=resp_good,prompt=q."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from judgegen.cli import completing
 from judgegen.cli.options import Batch, MaxUsd, Quiet, Verbose, Wait, Yes, check_wait
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ Labelled = Annotated[
 RunFile = Annotated[Path, typer.Option("--run", metavar="SPEC", help="The run file whose judge is asked.")]
 Source = Annotated[
     str | None,
-    typer.Option("--from", metavar="NAME", help="LABELLED is of this shape, as for `judgegen import --from`."),
+    typer.Option(
+        "--from",
+        metavar="NAME",
+        autocompletion=completing.origins,
+        help="LABELLED is of this shape, as for `judgegen import --from`.",
+    ),
 ]
 Mapping = Annotated[
     list[str] | None,

@@ -8,9 +8,14 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The run folder; several with --bundle.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", autocompletion=completing.runs, help="The run folder; several with --bundle."),
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where to. Without it: report.html in RUN.")

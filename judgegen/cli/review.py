@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
 from judgegen.review.handover import Tool
 
 
@@ -23,7 +24,12 @@ class By(Enum):
 
 
 def review(
-    source: Annotated[Path, typer.Argument(metavar="RUN|LABELLED", help="A run folder, or a file of comparisons.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|LABELLED", autocompletion=completing.runs, help="A run folder, or a file of comparisons."
+        ),
+    ],
     *,
     sample: Annotated[int, typer.Option("--sample", metavar="N", min=1, help="How many comparisons.")] = 50,
     by: Annotated[
@@ -35,14 +41,17 @@ def review(
     out: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--out", metavar="FILE", help="The labels; without it labels.jsonl in RUN, or beside LABELLED."
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="The labels; without it labels.jsonl in RUN, or beside LABELLED. With --export the queue.",
         ),
     ] = None,
     port: Annotated[int, typer.Option("--port", metavar="P", min=0, max=65535, help="0 takes one that is free.")] = 0,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the sample, and of which side stands left.")] = 0,
     export: Annotated[
         Tool | None,
-        typer.Option("--export", help="Print the queue for another tool instead; with --out write it there."),
+        typer.Option("--export", help="The queue for another tool instead, to --out or to be piped."),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
@@ -66,7 +75,11 @@ def review(
         found = queue(items(source, _warn), sample, by.value, seed)
         if export is not None:
             text = handover.handed(found, export, annotator=who, seed=seed)
-            print(text, end="") if out is None else write_text(out, text)
+            if out is None:
+                print(text, end="")
+            else:
+                write_text(out, text)
+                print(f"{len(found):,} comparisons for {export.value} in {out}")
             return
         beside = source / "labels.jsonl" if source.is_dir() else source.with_name(f"{source.name}.labels.jsonl")
         with Labels(out or beside) as labels:

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def show(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", autocompletion=completing.runs, help="The run folder.")],
     *,
     n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="How many.")] = 5,
     where: Annotated[

@@ -8,16 +8,23 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def status(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder, in which a run may be going on.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", autocompletion=completing.runs, help="The run folder, in which a run may be going on."
+        ),
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """How a run stands, from another terminal while it goes on.
 
-    Prompts begun, answers, what was sent again, spend against the cap, the pace of the last minute. Nothing is changed,
-    and the run is not disturbed.
+    Prompts begun, answers, what was sent again, spend against the cap, the pace of the last minute, and the
+    batches that it waits for. Nothing is changed, and the run is not disturbed.
     """
     from judgegen.cli import ending
 

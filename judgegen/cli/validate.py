@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from judgegen.cli import completing
+
 if TYPE_CHECKING:
     from judgegen.exchange.moderating import Moderated
     from judgegen.exchange.validate import Finding, Findings
@@ -40,14 +42,24 @@ MaxUsd = Annotated[float | None, typer.Option("--max-usd", metavar="USD", help="
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, gzipped or not.")],
     *,
-    consumer: Annotated[str, typer.Option("--for", metavar="NAME", help="The consumer; an unknown name lists them.")],
+    consumer: Annotated[
+        str,
+        typer.Option(
+            "--for", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
+        ),
+    ],
     other: Annotated[
         Path | None,
         typer.Option("--test", metavar="FILE", help="The held-out file, which must ask nothing of this one."),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="M", help="Count tokens as this model does, and tell the cost."),
+        typer.Option(
+            "--model",
+            metavar="M",
+            autocompletion=completing.models,
+            help="Count tokens as this model does, and tell the cost.",
+        ),
     ] = None,
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write the file without the lines at fault.")

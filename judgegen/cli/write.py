@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from judgegen.cli import completing
+
 
 def write(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The run folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", autocompletion=completing.runs, help="The run folder.")],
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")

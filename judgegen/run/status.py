@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,28 @@ LATELY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchStanding:
+    """A batch that the run waits for, as its journal has it: what the provider makes of it is known to the provider.
+
+    Attributes:
+        provider_id: its name there; None where it is not known that it was submitted.
+        calls: how many wait in it.
+        waited_s: seconds since it was written down.
+    """
+
+    endpoint: str
+    model: str
+    provider_id: str | None
+    calls: int
+    waited_s: float
+
+    def line(self) -> str:
+        """In words."""
+        name = self.provider_id or "being submitted"
+        return f"{self.calls:,} calls of {self.model} at {self.endpoint}, for {duration(self.waited_s)}: {name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What the journal holds by now.
 
@@ -29,6 +51,8 @@ class Status:
         usd: None where an answer's price is not known; `cap`: None without one.
         lately: answers in the last minute.
         quiet_s: seconds since the last answer; None before the first.
+        batches: those that the run waits for; `fetched` are done.
+        unsent: calls that are collected and in no batch yet.
     """
 
     prompts: int
@@ -39,12 +63,16 @@ class Status:
     cap: Decimal | None
     lately: int
     quiet_s: float | None
+    batches: tuple[BatchStanding, ...] = ()
+    fetched: int = 0
+    unsent: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
         amounts = {name: None if v is None else f"{v:f}" for name, v in (("usd", self.usd), ("cap", self.cap))}
-        rest = ("prompts", "begun", "calls", "again", "lately", "quiet_s")
-        return {**{name: getattr(self, name) for name in rest}, **amounts}
+        rest = ("prompts", "begun", "calls", "again", "lately", "quiet_s", "fetched", "unsent")
+        batches = [asdict(batch) for batch in self.batches]
+        return {**{name: getattr(self, name) for name in rest}, "batches": batches, **amounts}
 
     def lines(self) -> Iterator[str]:
         """In words."""
@@ -57,6 +85,18 @@ class Status:
             yield "no answer yet"
         else:
             yield f"{self.lately:,} answers in the last minute; the last one {duration(self.quiet_s)} ago"
+        yield from self._batched()
+
+    def _batched(self) -> Iterator[str]:
+        if self.batches or self.fetched:
+            fetched = f"; {self.fetched:,} fetched before" if self.fetched else ""
+            count = len(self.batches)
+            yield f"{count:,} {'batch with its provider' if count == 1 else 'batches with their provider'}{fetched}"
+            yield from (f"  {batch.line()}" for batch in self.batches)
+        if self.unsent:
+            yield f"{self.unsent:,} collected, in no batch yet"
+        if self.batches:
+            yield "the command that began the run fetches what is done; with --wait it stays until all is"
 
 
 def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> Status:
@@ -72,6 +112,7 @@ def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> St
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             rows = db.execute('SELECT role, prompt_id, cost, attempts, "when" FROM calls').fetchall()
             prompts = db.execute("SELECT count(*) FROM prompts").fetchone()[0]
+            batched = _batched(db)
     except sqlite3.Error as error:
         raise SpecError(f"{path}: cannot be read ({error})") from None
     at = datetime.now(UTC) if now is None else now
@@ -86,4 +127,35 @@ def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> St
         cap=cap,
         lately=sum(age <= LATELY_S for age in ages),
         quiet_s=max(0.0, min(ages)) if ages else None,
+        batches=tuple(
+            BatchStanding(
+                endpoint=route,
+                model=model,
+                provider_id=name,
+                calls=calls,
+                waited_s=max(0.0, (at - datetime.fromisoformat(when)).total_seconds()),
+            )
+            for route, model, name, state, when, calls in batched.rows
+            if state != "settled"
+        ),
+        fetched=sum(state == "settled" for *_, state, _, _ in batched.rows),
+        unsent=batched.unsent,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batched:
+    """Every batch (endpoint, model, name there, state, when, calls), and the calls that are in none."""
+
+    rows: tuple[tuple[str, str, str | None, str, str, int], ...] = ()
+    unsent: int = 0
+
+
+def _batched(db: sqlite3.Connection) -> _Batched:
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batches'").fetchone():
+        return _Batched()
+    rows = db.execute(
+        'SELECT route, model, provider_id, state, "when", (SELECT count(*) FROM outbox WHERE batch = batches.id) '
+        "FROM batches ORDER BY rowid"
+    ).fetchall()
+    return _Batched(tuple(rows), db.execute("SELECT count(*) FROM outbox WHERE batch IS NULL").fetchone()[0])

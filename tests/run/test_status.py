@@ -11,6 +11,7 @@ from results import prompt, sampled
 from judgegen.errors import SpecError
 from judgegen.llm.answers import Landing
 from judgegen.llm.journal import Journal
+from judgegen.llm.outbox import Outbox, Size
 from judgegen.run.status import status
 
 
@@ -44,3 +45,27 @@ def test_before_the_first_answer_there_is_none(tmp_path: Path) -> None:
         assert "no answer yet" in "\n".join(status(tmp_path, None).lines())
     with pytest.raises(SpecError, match="first call"):
         status(tmp_path / "elsewhere", None)
+
+
+def test_a_run_that_waits_for_batches_says_so(tmp_path: Path) -> None:
+    """What is with the provider, since when and under which name; what was fetched; what is in no batch yet."""
+    with Journal(tmp_path) as journal, Outbox(journal.path) as outbox:
+        for number in range(6):
+            call, _ = sampled(prompt(f"p{number}"), "loose", "an answer", cost="0.25")
+            outbox.add(call, Size(bytes=9, tokens=9, worst=Decimal(number >= 5)))
+        done = outbox.write_down(*outbox.kinds()[0], most_tokens=18, most_usd=None)
+        assert done is not None
+        outbox.submitted(done, "batch_1")
+        outbox.settled(done, [call.id for call in outbox.calls(done)], [])
+        waits = outbox.write_down(*outbox.kinds()[0], most_tokens=27, most_usd=None)
+        assert waits is not None
+        outbox.submitted(waits, "batch_2")
+        found = status(tmp_path, None, datetime.now(UTC) + timedelta(hours=2))
+    (batch,) = found.batches
+    assert (batch.provider_id, batch.calls, found.fetched, found.unsent) == ("batch_2", 3, 1, 1)
+    assert batch.waited_s >= 7200
+    said = "\n".join(found.lines())
+    assert "1 batch with its provider; 1 fetched before" in said
+    assert "batch_2" in said
+    assert "1 collected, in no batch yet" in said
+    assert found.to_dict()["batches"][0]["calls"] == 3

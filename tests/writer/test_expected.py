@@ -6,7 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from shown import known, written
+from results import known
+from shown import written
 
 from judgegen.report import page
 from judgegen.report.charts import Plots
