@@ -63,7 +63,10 @@ def _head() -> Iterator[str]:
     yield from ("# The run folder", "")
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
-    yield "All but the first two, the log and expected.jsonl is derived: delete it, and `judgegen write DIR` makes the same bytes."
+    yield (
+        "All but the first two, run.log, expected.jsonl and labels.jsonl is derived: delete it, and "
+        "`judgegen write DIR` makes the same bytes."
+    )
     yield ""
     yield from _table("file", FILES)
 

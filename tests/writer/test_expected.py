@@ -19,7 +19,7 @@ SAID = {"low": Decimal("0.5"), "expected": Decimal(1), "high": Decimal(2)}
 
 
 def test_what_was_said_first_of_so_many_prompts_counts(tmp_path: Path) -> None:
-    """A run that goes on is expected to cost less; what the whole was to cost is what was spent and what was to come."""
+    """A run that goes on is to cost less; the whole was to cost what was spent and what was to come."""
     assert kept(tmp_path, 10) is None
     for prompts, spent in ((5, "0"), (10, "0.25"), (10, "0.9")):
         keep(tmp_path, prompts, Decimal(spent), SAID)
