@@ -31,7 +31,7 @@ def completed(words: str) -> list[str]:
 )
 def test_a_value_is_completed_from_its_list(words: str, among: set[str]) -> None:
     """All that begin so, and no others."""
-    found, begun = completed(words), "" if words.endswith(" ") else words.split()[-1]
+    found, begun = completed(words), "" if words.endswith(" ") else words.rsplit(maxsplit=1)[-1]
     assert among <= set(found)
     assert all(name.startswith(begun) for name in found)
 

@@ -48,7 +48,7 @@ FILES = {
     "labels.jsonl": "what people labelled in `judgegen review`, where they did: to keep, nothing makes it again",
     "earlier/": "what was made of other preferences, before the run file changed",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
-    "expected.jsonl": "what was said of the cost before it was paid, a JSON object per time it was said; for the report",
+    "expected.jsonl": "what was said of the cost before it was paid, a JSON object a time; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
     "answers.json": "beside it: the references that the made-up models were told",
 }
