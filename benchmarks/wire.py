@@ -30,7 +30,6 @@ from typing import Any
 
 import wire_page
 
-SIZES = (1_500, 6_000)
 CALLS = 4
 """Of one prompt."""
 LATENCY_MS, WIDTHS = 200, (256, 1024)
@@ -133,6 +132,7 @@ class Bench:
 
     folder: Path
     binary: Path
+    sizes: tuple[int, int]
 
     def prompts(self, count: int) -> Path:
         """A file of so many prompts."""
@@ -160,8 +160,8 @@ def further(bench: Bench, rounds: int) -> dict[str, Any]:
     found: dict[str, list[dict[str, Any]]] = {}
     for number in range(rounds):
         for kind in ("judgegen", "raw", "sdk"):
-            costs = [_at_once(bench, kind, count, f"{kind}-{count}-{number}") for count in SIZES]
-            calls = (SIZES[1] - SIZES[0]) * CALLS
+            costs = [_at_once(bench, kind, count, f"{kind}-{count}-{number}") for count in bench.sizes]
+            calls = (bench.sizes[1] - bench.sizes[0]) * CALLS
             ms = {"cpu_ms": 1000 * (costs[1].cpu - costs[0].cpu) / calls}
             ms |= {"wall_ms": 1000 * (costs[1].wall - costs[0].wall) / calls}
             ms |= {"server_ms": 1000 * (costs[1].server_cpu - costs[0].server_cpu) / calls}
@@ -207,10 +207,10 @@ def _middle(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return dict(sorted(rounds, key=lambda one: float(one["cpu_ms"]))[(len(rounds) - 1) // 2])
 
 
-def start(bench: Bench) -> dict[str, float]:
+def start(bench: Bench, number: int) -> dict[str, float]:
     """CPU and wall seconds of a run until its first call reaches the server."""
     with mock(bench.binary) as server:
-        command = bench.run(server.url, 1_000, 64, "start")
+        command = bench.run(server.url, 1_000, 64, f"start-{number}")
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while not server.stats()["answered"] and process.poll() is None:
@@ -253,9 +253,9 @@ def _wrk(bench: Bench, width: int) -> float | None:
 
 
 def again(bench: Bench) -> dict[str, float]:
-    """Of a finished run of 24,000 calls: calls a second of CPU of a replay and of a rewrite, and its journal's KB."""
-    calls, folder = SIZES[1] * CALLS, bench.folder / f"judgegen-{SIZES[1]}-0"
-    file = bench.folder / f"judgegen-{SIZES[1]}-0.toml"
+    """Of the larger finished run: calls a second of CPU of a replay and of a rewrite, and its journal's KB a call."""
+    calls, folder = bench.sizes[1] * CALLS, bench.folder / f"judgegen-{bench.sizes[1]}-0"
+    file = bench.folder / f"judgegen-{bench.sizes[1]}-0.toml"
     python = [sys.executable, "-m", "judgegen"]
     start_ = measured([*python, "--help"]).cpu
     replay = measured([*python, "run", str(file), "--out", str(folder), "--quiet", "--yes"])
@@ -288,10 +288,10 @@ def told(line: str) -> None:
 
 def figures(bench: Bench, rounds: int, seconds: float, parts: Sequence[str]) -> dict[str, Any]:
     """All of it."""
-    found: dict[str, Any] = {"machine": machine()}
+    found: dict[str, Any] = {"machine": machine(), "calls": [count * CALLS for count in bench.sizes]}
     every: dict[str, Callable[[], Any]] = {
         "further": lambda: further(bench, rounds),
-        "start": lambda: _least([start(bench) for _ in range(3)]),
+        "start": lambda: _medians([start(bench, number) for number in range(3)]),
         "late": lambda: late(bench, seconds),
         "again": lambda: again(bench),
     }
@@ -303,13 +303,16 @@ def figures(bench: Bench, rounds: int, seconds: float, parts: Sequence[str]) -> 
     return found
 
 
-def _least(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def _medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
 
 def main() -> None:
     """Print the figures, or write them and the page that is made of them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument(
+        "--prompts", type=int, nargs=2, default=(1_500, 6_000), help="of the smaller run and the larger"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
     parser.add_argument("--seconds", type=float, default=10.0, help="that a run at 200 ms takes at best")
     parser.add_argument("--parts", nargs="+", default=["further", "start", "late", "again"])
@@ -317,7 +320,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="the page that is made of them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="judgegen-wire-") as name:
-        bench = Bench(Path(name), built(Path(name)))
+        bench = Bench(Path(name), built(Path(name)), tuple(options.prompts))
         found = figures(bench, options.rounds, options.seconds, options.parts)
     text = json.dumps(found, indent=2)
     if options.json is not None:

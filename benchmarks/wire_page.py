@@ -26,7 +26,7 @@ write nothing; judgegen is a whole run, every answer on disk before it is used, 
 FURTHER = """
 ## What a further call costs
 
-CPU of a run of 24,000 calls less one of 6,000, by calls; answers come at once, 64 at a time. The server is
+CPU of a run of {more:,} calls less one of {fewer:,}, by calls; answers come at once, 64 at a time. The server is
 `benchmarks/mock.c`.
 
 | | CPU ms per further call | to the bare loop | wall ms | the server's CPU ms | peak MB |
@@ -37,7 +37,9 @@ CPU of a run of 24,000 calls less one of 6,000, by calls; answers come at once, 
 def page(found: Figures) -> str:
     """The page; a part that was not measured is left out."""
     parts: dict[str, Callable[[Any], str]] = {"further": _further, "start": _start, "late": _late, "again": _again}
-    return HEAD.format(**found["machine"]) + "".join(part(found[name]) for name, part in parts.items() if name in found)
+    fewer, more = found["calls"]
+    made = "".join(part(found[name]) for name, part in parts.items() if name in found)
+    return HEAD.format(**found["machine"]) + made.replace("{more:,}", f"{more:,}").replace("{fewer:,}", f"{fewer:,}")
 
 
 def _further(found: Figures) -> str:
@@ -73,7 +75,7 @@ def _width(row: Figures) -> str:
 
 def _again(found: Figures) -> str:
     return (
-        f"\n## A finished run\n\nOf 24,000 calls, without what starting takes: run again it reads "
+        f"\n## A finished run\n\nOf {{more:,}} calls, without what starting takes: run again it reads "
         f"{found['replay']:,.0f} calls a second of CPU from the journal; `judgegen write` {found['write']:,.0f}. "
         f"`judgegen.load` and its table of calls take {found['load_s']:.1f} s of CPU in all. The journal holds "
         f"{found['journal_kb']:.1f} KB a call, at answers of 200 tokens.\n"
