@@ -71,10 +71,17 @@ class Watches(Watch):
 
     def __init__(self, *watches: Watch) -> None:
         for name in _HOOKS:
-            setattr(self, name, partial(_each, [getattr(watch, name) for watch in watches]))
+            heeded = [hook for watch in watches if not _idle(hook := getattr(watch, name))]
+            setattr(self, name, partial(_each, heeded))
 
 
 _HOOKS = tuple(name for name, hook in vars(Watch).items() if callable(hook) and not name.startswith("_"))
+
+
+def _idle(hook: Callable[..., None]) -> bool:
+    """Whether nobody has put anything in the place of `Watch`'s own hook, which does nothing."""
+    ours = getattr(Watch, getattr(hook, "__name__", ""), None)
+    return ours is not None and getattr(hook, "__func__", None) is ours and ours is not Watch.adapted
 
 
 def _each(hooks: Sequence[Callable[..., None]], *given: Any, **named: Any) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
@@ -183,8 +183,14 @@ class Usage:
     estimated: bool = False  # counted here, because the provider did not say
 
     def __add__(self, other: Usage) -> Usage:
-        sums = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        return Usage(**sums, estimated=self.estimated or other.estimated)
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+            cache_write=self.cache_write + other.cache_write,
+            reasoning=self.reasoning + other.reasoning,
+            estimated=self.estimated or other.estimated,
+        )
 
 
 _COUNTS = tuple(f.name for f in fields(Usage) if f.name != "estimated")
@@ -243,6 +249,13 @@ class Failure:
 
 
 Outcome = Reply | Failure
+
+
+def landed(outcome: Outcome, cost: Decimal | None, day: str) -> Outcome:
+    """The outcome with what it cost and the day it landed."""
+    if isinstance(outcome, Failure):
+        return replace(outcome, cost=cost, day=day)
+    return Reply(choices=outcome.choices, usage=outcome.usage, model=outcome.model, cost=cost, day=day)
 
 
 class Send(Protocol):

@@ -52,6 +52,9 @@ def connected(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         db.close()
         raise
+    except UnicodeDecodeError:  # SQLite quotes the table's text in which a bit flipped, and Python cannot read that
+        db.close()
+        raise sqlite3.DatabaseError("malformed database schema") from None
     return db
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from judgegen.llm.answers import unpacked
 from judgegen.llm.commits import connected
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
@@ -72,7 +73,7 @@ def _read(journal: Path, query: str) -> list[tuple[Any, ...]]:
     db = sqlite3.connect(f"{journal.absolute().as_uri()}?mode=ro", uri=True)
     try:
         return db.execute(query).fetchall()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # the second where a bit flipped in what SQLite says of the first
         return []
     finally:
         db.close()
@@ -86,6 +87,6 @@ def asked(journal: Path) -> set[tuple[str, str]]:
     ends = "SELECT request FROM calls WHERE rowid IN (SELECT MIN(rowid) FROM calls UNION SELECT MAX(rowid) FROM calls)"
     for (request,) in _read(journal, ends):
         with suppress(ValueError, KeyError, TypeError):
-            row = json.loads(request)
+            row = json.loads(unpacked(request))
             found.add((row["endpoint"], row["model"]))
     return found

@@ -14,7 +14,6 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -23,12 +22,12 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from judgegen.errors import JournalError, Unanswered
-from judgegen.llm.answers import Landing, learned, outcome_of, row_of
-from judgegen.llm.calls import PROBE, Call, Outcome, digest
+from judgegen.llm.answers import READABLE, Landing, learned, outcome_of, packed, row_of, unpacked
+from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
 from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
 NAME = "journal.sqlite"
-VERSION = 1
+VERSION = 2  # 1 had no packed texts
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id TEXT PRIMARY KEY, role TEXT NOT NULL, prompt_id TEXT NOT NULL, variant TEXT NOT NULL,
@@ -99,6 +98,8 @@ class Journal:
             yield
         except sqlite3.Error as error:
             raise unwritten(self.path, error) from None
+        except UnicodeDecodeError:  # SQLite quotes what is not as it was written, and Python cannot read that
+            raise unwritten(self.path, sqlite3.DatabaseError("malformed database")) from None
 
     def _take_lock(self) -> None:
         try:
@@ -110,12 +111,12 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         found = _version(self.path)
-        if found not in (0, VERSION):
+        if found not in (0, 1, VERSION):
             raise JournalError(
                 f"{self.path}: journal version {found}, this judgegen reads {VERSION}; use the one that wrote it"
             )
         db = connected(self.path)
-        db.executescript(_SCHEMA)
+        db.executescript(_SCHEMA + READABLE)
         db.execute(f"PRAGMA user_version={VERSION}")
         db.text_factory = _readable
         return db
@@ -155,10 +156,11 @@ class Journal:
         if row is None:
             return None
         *columns, written = row
-        _, role, prompt, *_, outcome, usage, cost, _, _, when = columns
-        if written in (None, digest(columns, size=8)):
-            with suppress(ValueError, KeyError, TypeError, InvalidOperation):
-                return outcome_of(outcome, usage, cost, when)
+        _, role, prompt, *_, usage, cost, _, _, when = columns
+        with suppress(ValueError, KeyError, TypeError, InvalidOperation):
+            columns[4:6] = map(unpacked, columns[4:6])
+            if written in (None, digest(columns, size=8)):
+                return outcome_of(columns[5], usage, cost, when)
         raise AlteredError(
             f"{self.path}: the answer to call {call_id} ({role}, prompt {prompt!r}) is not as it was written; "
             f"check the disk; `judgegen run` asks that call again",
@@ -173,11 +175,11 @@ class Journal:
         """
         when = _now()
         row = row_of(call, outcome, landing, when)
-        kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, row)]
+        kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, packed(row))]
         if self._troubled:
             kept.append(("DELETE FROM troubles WHERE call_id = ?", (call.id,)))
         await self._commits.commit([*kept, *self._forget(call)])
-        return replace(outcome, day=when[:10])
+        return landed(outcome, outcome.cost, when[:10])
 
     async def lost(self, call: Call, trouble: Unanswered) -> None:
         """Keep why `call` has no answer now, so that whoever writes the outputs again says it too."""

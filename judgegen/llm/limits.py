@@ -96,6 +96,10 @@ class Held:
         return found
 
 
+_Waiting = tuple[asyncio.Future[None], float]
+"""Who waits, and the tokens to reserve."""
+
+
 class Turnstile:
     """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops.
 
@@ -115,19 +119,20 @@ class Turnstile:
             self._throttle = Throttler(rate_limit=requests, period=period)
         self._stop = stop
         self._until = 0.0
-        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._first: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._arrived, self._left = asyncio.Event(), asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def slot(self, tokens: float) -> AsyncIterator[Slot]:
-        """Wait for a turn; the place is free again when the block ends.
+    async def slot(self, tokens: float, *, first: bool = False) -> AsyncIterator[Slot]:
+        """Wait for a turn, before all that do not come `first`; the place is free again when the block ends.
 
         Raises:
             Unanswered: turns are given no more; why, is what stops the run.
         """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((turn, tokens))
+        (self._first if first else self._waiting).append((turn, tokens))
         self._arrived.set()
         if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = asyncio.create_task(self._dispatch())
@@ -169,27 +174,32 @@ class Turnstile:
                 await self._next()
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             self._stop.request(Incomplete(f"the pace of an endpoint cannot be kept ({error!r}); run again"))
-            while self._waiting:
-                turn, _ = self._waiting.popleft()
+            while line := self._line():
+                turn, _ = line.popleft()
                 if not turn.done():
                     turn.set_exception(Unanswered(f"not sent: {error!r}"))
 
     async def _next(self) -> None:
         """The next turn, when there is somebody waiting and a place free."""
-        while not self._waiting:
+        while not self._line():
             self._arrived.clear()
             await self._arrived.wait()
         while self.flying >= self.width.places:
             self._left.clear()
             with self._held.by("server" if self.width.narrowed else "concurrency"):
                 await self._left.wait()
-        turn, tokens = self._waiting[0]
+        line = self._line()
+        turn, tokens = line[0]
         if not turn.done():
             await self._pace(tokens)
-        self._waiting.popleft()
+        line.popleft()
         if not turn.done():  # else its caller was cancelled meanwhile
             self.flying += 1
             turn.set_result(None)
+
+    def _line(self) -> deque[_Waiting]:
+        """Whose turn is next; empty where nobody waits."""
+        return self._first or self._waiting
 
     async def _pace(self, tokens: float) -> None:
         while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:

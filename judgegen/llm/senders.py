@@ -16,13 +16,13 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswered
 from judgegen.llm.answers import Landing
-from judgegen.llm.calls import Call, Outcome, Send, Usage
+from judgegen.llm.calls import Call, Outcome, Send, Usage, landed
 from judgegen.llm.journal import AlteredError, Journal
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import LONGEST_S
@@ -66,7 +66,7 @@ def priced(send: Send, price: Callable[[Call, Usage], Decimal]) -> Send:
 
     async def priced_send(call: Call) -> Outcome:
         outcome = await send(call)
-        return replace(outcome, cost=price(call, outcome.usage))
+        return landed(outcome, price(call, outcome.usage), outcome.day)
 
     return priced_send
 
@@ -101,11 +101,15 @@ class Landings:
 
 
 def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
-    """Waits for the endpoint's gate, then sends, unless the run is stopping by then: it is once a landing failed."""
+    """Waits for the endpoint's gate, then sends, unless the run is stopping by then: it is once a landing failed.
+
+    Judges go first: what was sampled becomes a pair before more is sampled.
+    """
 
     async def limited_send(call: Call) -> Outcome:
         gate = gates[call.tag.route]
-        async with gate.slot(rough_tokens(call) if gate.bucket is not None else 0.0) as slot:
+        tokens = rough_tokens(call) if gate.bucket is not None else 0.0
+        async with gate.slot(tokens, first=call.tag.role == "judge") as slot:
             stop.check()
             try:
                 outcome = await send(call)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -163,11 +163,21 @@ async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, 
         terms = replace(terms, watch=watch)
         kept: Iterable[Any] = job.items(terms.watch.warned)
         which = None if terms.limit is None else partial(spread, most=terms.limit)
-        prompts = journal.keep_prompts(map(asdict, kept), which=which, takes=terms.takes)
+        prompts = journal.keep_prompts(map(_row, kept), which=which, takes=terms.takes)
         opened = Session(job=job, terms=terms, journal=journal, rates=rates)
         watch.started(prompts=prompts, folder=str(job.folder))
         watch.capped(opened.cap)
         yield opened
+
+
+def _row(item: Any) -> dict[str, Any]:
+    """An item as JSON has it; one that holds no records is not copied through and through for it."""
+    row = {one.name: getattr(item, one.name) for one in fields(item)}
+    return asdict(item) if any(map(_holds_records, row.values())) else row
+
+
+def _holds_records(value: Any) -> bool:
+    return is_dataclass(value) or (isinstance(value, tuple | list) and any(map(is_dataclass, value)))
 
 
 def ended(done: S, *errors: JudgegenError | None) -> S:

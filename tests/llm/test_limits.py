@@ -53,6 +53,27 @@ def test_a_bucket_never_holds_more_than_ten_seconds(spent: list[tuple[float, flo
         assert bucket.level <= bucket.capacity
 
 
+def test_those_who_go_first_go_before_all_who_waited_longer() -> None:
+    """A prompt's verdicts before the next prompt's answers; among equals whoever came first."""
+
+    async def main() -> list[int]:
+        gate = Turnstile(concurrency=1, rpm=None, tpm=None, stop=Stop())
+        order: list[int] = []
+
+        async def take(number: int) -> None:
+            async with gate.slot(0, first=number % 2 == 0):
+                order.append(number)
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group:
+            for number in (1, 3, 5, 2, 4):
+                group.create_task(take(number))
+        await gate.aclose()
+        return order
+
+    assert asyncio.run(main()) == [2, 4, 1, 3, 5]
+
+
 def test_first_come_first_served() -> None:
     """A large call is not overtaken by small ones that came after it."""
 
