@@ -20,8 +20,8 @@ from judgegen.llm.outage import Outage
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
 
-SAFETY = 0.95
-"""Providers quantise their limits; aiming at 95 % keeps a burst at a window's edge inside them."""
+SAFETY = 0.98
+"""Of a limit: what is paced by whole windows then stays inside any minute, however the provider cuts it."""
 
 
 def window(rpm: float) -> tuple[int, float]:
