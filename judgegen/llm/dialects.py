@@ -234,9 +234,7 @@ DIALECTS: tuple[Dialect, ...] = (
         ),
         broke=(400, "Your credit balance is too low to access the Anthropic API"),
         note="Takes temperature up to 1 and not together with top_p; seed, logprobs and response_format are dropped in "
-        "silence, so the form of a verdict is read from its words. Its own API has schemas, effort and the cache's "
-        "prices: provider = \"anthropic\" (`pip install 'judgegen[anthropic]'`), key in ANTHROPIC_API_KEY, no base_url "
-        "needed. It gives no logprobs, so P comes of judge.samples, and takes no --batch.",
+        'silence, so a verdict is read from its words. Its own API has schemas: provider = "anthropic" (an extra).',
     ),
     Dialect(
         name="groq",
