@@ -37,6 +37,7 @@ COMMANDS = {
     "schema": "Print the run file's JSON Schema, for editors.",
     "simulate": "Serve an OpenAI-compatible endpoint whose truth is known.",
     "train": "Train a model here, on the pairs of a run or a file.",
+    "rounds": "Sample, judge, train, and again; see whether it gets better.",
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
 }
 """Name and one line for the list; the command's own docstring begins with the same line."""

@@ -112,7 +112,8 @@ class Endpoint(Frozen):
     provider: str = Field(
         default="openai",
         description="Who is asked: `openai` for any server that speaks its chat API, `local` for a model inside this "
-        "process, `scripted` for a world whose truth is known, or the name of one in a package of yours.",
+        "process, `transformers` for a Hugging Face folder in it, `scripted` for a world whose truth is known, or the "
+        "name of one in a package of yours.",
         examples=["local"],
     )
     base_url: str | None = Field(
@@ -182,7 +183,7 @@ class Endpoint(Frozen):
     )
     prices: Prices = Field(default=(), description="By model.", examples=[{"qwen3-8b": {"input": 0.05, "output": 0.2}}])
     slots: Count = Field(
-        default=4, gt=0, description="Of a local model: how many requests it decodes at once.", examples=[1]
+        default=4, gt=0, description="Of a model in this process: how many requests it decodes at once.", examples=[1]
     )
     context: Tokens = Field(
         default=4096, description="Of a local model: room of each slot, prompt and answer.", examples=[8192]

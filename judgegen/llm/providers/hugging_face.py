@@ -165,12 +165,12 @@ def _asked(tokenizer: Any, call: Call) -> tuple[int, ...]:
 
 
 def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Row]:
-    """A row for each of the answers that a call wants."""
-    params = call.params
+    """A row for each of the answers that a call wants; where the model's folder lies is no part of their seeds."""
+    params, asked = call.params, list(map(dict, call.messages))
     return [
         Row(
             tokens=tokens,
-            seed=int(digest([params.get("seed"), call.draw, call.id, number], size=6), 16),
+            seed=int(digest([params.get("seed"), call.draw, asked, number], size=6), 16),
             most=min(call.max_tokens or room, room),
             temperature=float(params.get("temperature", 1.0)),
             top_p=float(params.get("top_p", 1.0)),

@@ -1,0 +1,103 @@
+"""`judgegen rounds`: from a run file to a model that was trained on its own judged answers, more than once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from judgegen.cli.train import BatchSize, Beta, Epochs, LoraR, MaxLength, Micro, Rate, Validation, Way
+
+File = Annotated[Path, typer.Argument(metavar="SPEC", help="A run file; its sampler's variants say how to sample.")]
+Model = Annotated[
+    str, typer.Option("--model", metavar="PATH|NAME", help="Where the first round begins, as for `judgegen train`.")
+]
+Number = Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="The most rounds.")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="Default: rounds/ and SPEC's name.")]
+Share = Annotated[
+    float, typer.Option("--held", metavar="SHARE", min=0.01, max=0.99, help="Of the prompts, kept to compare on.")
+]
+Truth = Annotated[
+    str | None, typer.Option("--truth", metavar="GRADER", help="Who says which held-out answer is right.")
+]
+Options = Annotated[
+    str, typer.Option("--truth-options", metavar="JSON", help="What that grader is told, as a JSON object.")
+]
+Sure = Annotated[bool, typer.Option("--sure", help="Go on only where a round wins by its interval's low end, too.")]
+MaxUsd = Annotated[
+    float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that all of it may cost.")
+]
+Slots = Annotated[int, typer.Option("--slots", metavar="N", min=1, help="Answers that are written at once.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
+
+
+def rounds(
+    spec: File,
+    *,
+    model: Model,
+    number: Number = 3,
+    out: Out = None,
+    held: Share = 0.3,
+    truth: Truth = None,
+    options: Options = "{}",
+    sure: Sure = False,
+    method: Way = "dpo",
+    beta: Beta = 0.1,
+    lora_r: LoraR = 16,
+    epochs: Epochs = 1.0,
+    learning_rate: Rate = None,
+    batch: BatchSize = 16,
+    micro: Micro = 4,
+    max_length: MaxLength = 1024,
+    validation: Validation = 0.1,
+    max_usd: MaxUsd = None,
+    slots: Slots = 32,
+    as_json: AsJson = False,
+) -> None:
+    """Sample, judge, train, and again; see whether it gets better.
+
+    Each round samples from the model of the round before, trains on the pairs that SPEC's judge makes of its answers,
+    and is put before that judge on prompts kept aside, beside round 0 and the round before, both orders. It stops when
+    a round does not win. Killed anywhere, the same command goes on. Needs `pip install 'judgegen[train]'`.
+    """
+    from judgegen.cli import ending
+    from judgegen.train.order import Order
+    from judgegen.train.rounds import Plan
+    from judgegen.train.rounds import rounds as played
+
+    names = "method model beta lora_r epochs learning_rate batch max_length validation".split()
+    given = locals()
+    order = Order(**{key: given[key] for key in names}, micro=min(micro, batch))
+    plan = Plan(
+        file=spec,
+        rounds=number,
+        order=order,
+        out=out or Path("rounds") / spec.stem,
+        held=held,
+        truth=None if truth is None else (truth, _told(options)),
+        max_usd=None if max_usd is None else Decimal(str(max_usd)),
+        sure=sure,
+        slots=slots,
+    )
+    with ending.told(as_json=as_json):
+        done = played(plan, lambda line: print(line, file=sys.stderr if as_json else sys.stdout, flush=True))
+    if as_json:
+        print(json.dumps(done.row()))
+        return
+    print(f"ended: {done.why}; it cost {done.usd} USD")
+    print(f"  the last model   {done.model}")
+    print(f"  the figures      {plan.out / 'rounds.json'}")
+
+
+def _told(options: str) -> dict[str, object]:
+    try:
+        found = json.loads(options)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise typer.BadParameter("must be a JSON object", param_hint="--truth-options")
+    return found

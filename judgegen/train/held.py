@@ -1,0 +1,138 @@
+"""What rounds come to on prompts that none of them trained on: right by a grader, better by the judge, longer or not.
+
+Reads one run's audit, in which each round is a variant. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from judgegen.judge.graders import Grader, GraderFailed
+from judgegen.records import Candidate, Prompt
+from judgegen.report.comparing import heard
+from judgegen.report.tables import Tables
+from judgegen.trust.bootstrap import Kind, Measure, figures, ratio
+from judgegen.trust.figures import Figure
+
+RESAMPLES, CONFIDENCE = 2000, 0.95
+CUT = "truncated"
+ALIKE = ("identical", "near-identical")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wins:
+    """One round against another before the judge, both orders of every comparison averaged.
+
+    Attributes:
+        rate: its share of the wins, ties half; answers of one text are a tie.
+        judged, alike, unjudged: prompts compared, those with one text from both, those of which nobody could say.
+        longer: the mean of its answer's share of both lengths, less one half: what it gained in length.
+    """
+
+    rate: Figure
+    judged: int
+    alike: int
+    unjudged: int
+    longer: float | None
+
+    def row(self) -> dict[str, Any]:
+        """JSON-able."""
+        counts = {"judged": self.judged, "alike": self.alike, "unjudged": self.unjudged, "longer": self.longer}
+        return {"rate": self.rate.to_dict(), **counts}
+
+
+def name(number: int) -> str:
+    """The variant that a round's answers stand under."""
+    return f"round-{number}"
+
+
+class Held:
+    """The held-out run, read."""
+
+    def __init__(self, folder: Path) -> None:
+        tables = Tables(folder)
+        self._prompts = {row["prompt_id"]: row for row in tables.prompts}
+        self._answers = {(row["prompt_id"], row["variant"]): row for row in tables.candidates}
+        self._heard = dict(heard(tables))
+        self.diagnostics: Mapping[str, Any] = tables.summary["diagnostics"]
+
+    def wins(self, one: int, other: int, *, seed: int) -> Wins:
+        """Round `one` against round `other`."""
+        shares: dict[str, float] = {}
+        lengths: list[float] = []
+        alike = 0
+        for prompt in self._prompts:
+            a, b = (self._answers.get((prompt, name(number))) for number in (one, other))
+            if a is None or b is None:
+                continue
+            share = self._share(prompt, a, b)
+            if share is not None:
+                shares[prompt] = share
+                alike += _said(a) == _said(b)
+                whole = len(_said(a)) + len(_said(b))
+                lengths += [len(_said(a)) / whole - 0.5] if whole else []
+        rate = _figure(shares, seed) if shares else Figure()
+        longer = sum(lengths) / len(lengths) if lengths else None
+        left = len(self._prompts) - len(shares)
+        return Wins(rate=rate, judged=len(shares) - alike, alike=alike, unjudged=left, longer=longer)
+
+    def _share(self, prompt: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> float | None:
+        """P(the first is better); None where neither the judge nor a score says it."""
+        one, other = _said(a), _said(b)
+        if one == other:
+            return 0.5
+        first, second = sorted((one, other))
+        if (p := self._heard.get((prompt, first, second))) is not None:
+            return p if one == first else 1 - p
+        if self._heard or a["score"] is None or b["score"] is None:
+            return None
+        return 0.5 if a["score"] == b["score"] else float(a["score"] > b["score"])
+
+    def right(self, number: int, grader: Grader, *, seed: int) -> Figure:
+        """The mean of the grader's scores of a round's answers; one that is cut or empty is graded as it stands."""
+        found = {
+            prompt: score for prompt in self._prompts if (score := self._grade(prompt, number, grader)) is not None
+        }
+        return _figure(found, seed) if found else Figure()
+
+    def gained(self, one: int, other: int, grader: Grader, *, seed: int) -> Figure:
+        """The mean of what round `one` scores more than round `other`, prompt by prompt."""
+        both = {p: (self._grade(p, one, grader), self._grade(p, other, grader)) for p in self._prompts}
+        found = {p: a - b for p, (a, b) in both.items() if a is not None and b is not None}
+        return _figure(found, seed, kind="free") if found else Figure()
+
+    def cut(self, number: int) -> float | None:
+        """The share of a round's answers that did not come to their end."""
+        mine = [row for (_, variant), row in self._answers.items() if variant == name(number)]
+        return sum(row["refused"] == CUT for row in mine) / len(mine) if mine else None
+
+    def _grade(self, prompt: str, number: int, grader: Grader) -> float | None:
+        row, about = self._answers.get((prompt, name(number))), self._prompts[prompt]
+        if row is None:
+            return None
+        asked = Prompt(id=prompt, messages=(), reference=about.get("reference"))
+        said = Candidate(
+            prompt_id=prompt, variant=row["variant"], index=0, model="", text=_said(row), finish="stop", call_id=""
+        )
+        try:
+            return grader(asked, said)
+        except GraderFailed:
+            return None
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return row["text"] or ""
+
+
+def _figure(values: Mapping[str, float], seed: int, kind: Kind = "share") -> Figure:
+    """Their mean with its interval over prompts."""
+    columns = {"sum": np.array(list(values.values()), dtype=np.float64), "n": np.ones(len(values))}
+    measure = Measure(of=ratio("sum", "n"), evidence="n", kind=kind)
+    groups: Sequence[str] = list(values)
+    found = figures(columns, {"mean": measure}, groups, seed=seed, resamples=RESAMPLES, confidence=CONFIDENCE)
+    return found["mean"]

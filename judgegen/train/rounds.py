@@ -1,0 +1,291 @@
+"""Rounds: sample, select, train, sample from what was trained; and see on held-out prompts whether that was worth it.
+
+Round k samples from the model of round k-1, trains on the pairs of that run, and its model answers the held-out prompts
+beside those of the rounds before, under the run file's judge. Each round has a run folder and so a journal of its own;
+the held-out answers of all rounds stand in one. Everything is a run or a training that goes on by itself: the same
+command continues whatever was killed. Knows nothing of terminals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from judgegen import api
+from judgegen.errors import BudgetReached, GateFailed, SpecError
+from judgegen.judge import graders
+from judgegen.judge.graders import Grader
+from judgegen.llm import weights
+from judgegen.records import Prompt
+from judgegen.spec import Spec, parse
+from judgegen.spec.reading import read
+from judgegen.spec.short import ShortFile
+from judgegen.train.held import Held, Wins, name
+from judgegen.train.live import Say
+from judgegen.train.order import Order
+from judgegen.train.train import ORDER, train
+from judgegen.trust.figures import Figure
+from judgegen.writer.files import write_text
+
+ROUNDS = "rounds.json"
+ENDPOINT = "rounds"
+"""The endpoint's name under which the tuned models stand in the run files of the rounds."""
+_ONCE_ONLY = ("orders", "early_stop", "schedule")
+"""Keys of [judge] that spare comparisons: between rounds every two are compared in both orders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        file: the run file.
+        rounds: the most rounds.
+        order: how each is trained; its model is where the first begins.
+        held: the share of prompts that are kept to compare on, between 0 and 1.
+        out: the folder of it all.
+        truth: a grader's name that says who is right, with its options; None where nobody knows.
+        max_usd: the most that all of it may cost.
+        sure: whether a round must be better by its interval's low end to go on, and not by its value alone.
+        slots: answers that are written at once.
+    """
+
+    file: Path
+    rounds: int
+    order: Order
+    out: Path
+    held: float = 0.3
+    truth: tuple[str, Mapping[str, Any]] | None = None
+    max_usd: Decimal | None = None
+    sure: bool = False
+    slots: int = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round came to on the held-out prompts.
+
+    Attributes:
+        number: 0 is the model before any training.
+        pairs: what it was trained on.
+        right: the grader's mean; no value without one.
+        gained: that less round 0's, prompt by prompt.
+        cut: the share of its answers that did not come to their end.
+        before, first: against the round before it, and against round 0; None for round 0.
+    """
+
+    number: int
+    pairs: int = 0
+    right: Figure = field(default_factory=Figure)
+    gained: Figure = field(default_factory=Figure)
+    cut: float | None = None
+    before: Wins | None = None
+    first: Wins | None = None
+
+    def row(self) -> dict[str, Any]:
+        """JSON-able."""
+        wins = {
+            key: None if one is None else one.row() for key, one in (("before", self.before), ("first", self.first))
+        }
+        figures = {"right": self.right.to_dict(), "gained": self.gained.to_dict()}
+        return {"round": self.number, "pairs": self.pairs, "cut": self.cut, **figures, **wins}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What the rounds came to: one entry per round, the reason to stop, the folder of the last model, and the cost."""
+
+    rounds: tuple[Round, ...]
+    why: str
+    model: str
+    usd: Decimal
+    judge: Mapping[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """JSON-able."""
+        rounds = [one.row() for one in self.rounds]
+        return {"rounds": rounds, "why": self.why, "model": self.model, "usd": str(self.usd), "judge": dict(self.judge)}
+
+
+def rounds(plan: Plan, say: Say) -> Done:
+    """Go from round to round until they are done or no longer improve.
+
+    Raises:
+        SpecError: a run file, settings or a base that cannot be; a folder that holds other rounds.
+        BudgetReached: the cap of the whole.
+        As `judgegen.generate` and `judgegen.train.train.train`.
+    """
+    weights.check_installed("trl", "datasets")
+    spec = read(plan.file)
+    known, held = _parted(plan, spec)
+    _keep(plan, spec)
+    models = [weights.folder_of(plan.order.model, plan.out / "base")]
+    truth = None if plan.truth is None else graders.load(*plan.truth, base=plan.file.resolve().parent)
+    done: list[Round] = []
+    why = f"all of {plan.rounds} rounds are done"
+    for number in range(1, plan.rounds + 1):
+        pairs = _run(plan, _sampling(spec, models[-1], plan), known, plan.out / name(number) / "run")
+        order = replace(plan.order, model=models[-1])
+        say(f"round {number}: {pairs} pairs to train on")
+        trained = train(plan.out / name(number) / "run", order, plan.out / name(number) / "train", say)
+        models.append(str(trained.model.resolve()))
+        looked = _looked(plan, spec, held, models, truth)
+        done += [replace(looked[-1], pairs=pairs)] if done else [looked[0], replace(looked[-1], pairs=pairs)]
+        for one in done[-1:] if number > 1 else done:
+            say(words(one))
+        if not _improved(done[-1], sure=plan.sure) and number < plan.rounds:
+            why = f"round {number} is no better than the one before it"
+            break
+    found = Done(
+        rounds=tuple(done), why=why, model=models[-1], usd=spent(plan.out), judge=Held(plan.out / "held").diagnostics
+    )
+    write_text(plan.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
+    return found
+
+
+def _parted(plan: Plan, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
+    """The prompts to train on and those kept, by what each says and the seed: neither order nor others matter."""
+    every = list(api.found_prompts(spec, plan.file.resolve().parent, None, lambda _: None))
+    drawn = {prompt.id: _lot(spec.seed, prompt) for prompt in every}
+    kept = [prompt for prompt in every if drawn[prompt.id] < plan.held]
+    known = [prompt for prompt in every if drawn[prompt.id] >= plan.held]
+    if not kept or not known:
+        raise SpecError(
+            f"--held {plan.held:g} of {len(every)} prompts leaves {len(known)} to train on, {len(kept)} kept"
+        )
+    return known, kept
+
+
+def _lot(seed: int, prompt: Prompt) -> float:
+    text = json.dumps([seed, list(map(dict, prompt.messages))], sort_keys=True)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big") / 2**48
+
+
+def _keep(plan: Plan, spec: Spec) -> None:
+    """See that the folder is of these rounds."""
+    order = {key: value for key, value in plan.order.row().items() if key != "micro"}
+    told = {"run": spec.meaning(), "train": order, "held": plan.held}
+    text = json.dumps(told, indent=1, sort_keys=True, default=str) + "\n"
+    plan.out.mkdir(parents=True, exist_ok=True)
+    path = plan.out / ORDER
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise SpecError(f"{plan.out} holds rounds of another run file or other settings; take another --out")
+    write_text(path, text)
+
+
+def _row(prompt: Prompt) -> dict[str, Any]:
+    """A prompt as a row that is read as the same prompt."""
+    found: dict[str, Any] = {"id": prompt.id, "messages": [dict(message) for message in prompt.messages]}
+    found |= {"reference": prompt.reference} if prompt.reference is not None else {}
+    found |= {"tools": list(prompt.tools)} if prompt.tools else {}
+    return found | ({"metadata": dict(prompt.metadata)} if prompt.metadata else {})
+
+
+def _run(plan: Plan, spec: Spec, prompts: Sequence[Prompt], folder: Path, *, gated: bool = True) -> int:
+    """A run over these prompts, or what is left of it; its pairs. Gates are for data to train on, not to compare."""
+    left = None if plan.max_usd is None else plan.max_usd - spent(plan.out, but=folder)
+    if left is not None and left < 0:
+        raise BudgetReached(f"the rounds cost {spent(plan.out)} USD so far, and {plan.max_usd} is the most")
+    rows = [_row(prompt) for prompt in prompts]
+    job = api.generate(
+        ShortFile(spec, plan.file), out=folder, prompts=rows, max_usd=left, replace_folder=True, watch=None
+    )
+    try:
+        done = asyncio.run(job)
+    except GateFailed as failed:
+        if gated:
+            raise
+        done = failed.run
+    return int(done.summary["pairs"])
+
+
+def _table(spec: Spec, plan: Plan) -> dict[str, Any]:
+    """The run file's table with the place where models of this process stand."""
+    table: dict[str, Any] = spec.model_dump(mode="json", exclude_unset=True)
+    table.pop("columns", None)
+    endpoints = {**table.get("endpoints", {}), ENDPOINT: {"provider": "transformers", "slots": plan.slots}}
+    return {**table, "endpoints": endpoints, "output": {"formats": []}}
+
+
+def _sampling(spec: Spec, model: str, plan: Plan) -> Spec:
+    """The run file with a round's model in the sampler's place, under the variants' own settings."""
+    table = _table(spec, plan)
+    variants = [
+        {k: v for k, v in one.items() if k not in ("endpoint", "model")} for one in table["sampler"]["variants"]
+    ]
+    sampler = {**table["sampler"], "endpoint": ENDPOINT, "model": model, "variants": variants}
+    return parse({**table, "sampler": sampler})
+
+
+def _comparing(spec: Spec, models: Sequence[str], plan: Plan) -> Spec:
+    """The run file with each round as a variant that answers once, and every two compared in both orders."""
+    table = _table(spec, plan)
+    first = {k: v for k, v in table["sampler"]["variants"][0].items() if k not in ("endpoint", "model", "n", "name")}
+    variants = [{**first, "name": name(number), "n": 1, "model": model} for number, model in enumerate(models)]
+    shared = {k: v for k, v in table["sampler"].items() if k != "near_identical"}
+    sampler = {**shared, "endpoint": ENDPOINT, "model": models[0], "variants": variants, "near_identical": 1.0}
+    judge = {k: v for k, v in table.get("judge", {}).items() if k not in _ONCE_ONLY}
+    return parse({**table, "sampler": sampler, "judge": judge, "pairs": {}, "gates": {}})
+
+
+def _looked(
+    plan: Plan, spec: Spec, held: Sequence[Prompt], models: Sequence[str], truth: Grader | None
+) -> tuple[Round, Round]:
+    """Round 0 and the last one on the held-out prompts, every round's answers beside one another."""
+    _run(plan, _comparing(spec, models, plan), held, plan.out / "held", gated=False)
+    found, seed, last = Held(plan.out / "held"), spec.seed, len(models) - 1
+    right = [Figure() if truth is None else found.right(number, truth, seed=seed) for number in (0, last)]
+    return (
+        Round(number=0, right=right[0], cut=found.cut(0)),
+        Round(
+            number=last,
+            right=right[1],
+            gained=Figure() if truth is None else found.gained(last, 0, truth, seed=seed),
+            cut=found.cut(last),
+            before=found.wins(last, last - 1, seed=seed),
+            first=found.wins(last, 0, seed=seed),
+        ),
+    )
+
+
+def _improved(one: Round, *, sure: bool) -> bool:
+    """Whether a round is better than the one before it, by the judge."""
+    rate = Figure() if one.before is None else one.before.rate
+    value = rate.low if sure else rate.value
+    return value is not None and value > 0.5
+
+
+def words(one: Round) -> str:
+    """A round in a line."""
+    said = [f"round {one.number}, held out:"]
+    said += [f"right {_spoken(one.right)}"] if one.right.value is not None else []
+    said += [f"gained {_spoken(one.gained)}"] if one.gained.value is not None else []
+    others = {0: one.first, one.number - 1: one.before}
+    for other, wins in others.items():
+        if wins is not None:
+            said.append(f"wins {_spoken(wins.rate)} against round {other} ({wins.judged} judged, {wins.alike} alike)")
+    said += [f"cut {one.cut:.0%}"] if one.cut else []
+    return " ".join([said[0], "; ".join(said[1:])])
+
+
+def _spoken(figure: Figure) -> str:
+    if figure.value is None:
+        return "not known"
+    ends = "" if figure.low is None or figure.high is None else f" [{figure.low:.0%}, {figure.high:.0%}]"
+    return f"{figure.value:.0%}{ends}"
+
+
+def spent(out: Path, *, but: Path | None = None) -> Decimal:
+    """What the runs in this folder cost in all, one of them aside; training here costs nothing."""
+    found = Decimal(0)
+    for path in out.rglob("summary.json"):
+        usd = json.loads(path.read_text(encoding="utf-8"))["cost_usd"]["total"]
+        if path.parent != but and usd is not None:
+            found += Decimal(usd)
+    return found

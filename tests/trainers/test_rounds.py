@@ -1,0 +1,219 @@
+"""`judgegen rounds` on the tiny model under a grader of its own: what is compared, killed in every stage, its cap."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgegen.errors import BudgetReached, SpecError
+from judgegen.train.order import Order
+from judgegen.train.rounds import Done, Plan, rounds
+from judgegen.train.train import train
+
+Model = Callable[[bool], str]
+RUN = """
+prompts = "prompts.jsonl"
+seed = 3
+
+[endpoints.world]
+provider = "scripted"
+price = { input = 1, output = 1 }
+
+[sampler]
+endpoint = "world"
+model = "any"
+max_tokens = 16
+
+[[sampler.variants]]
+name = "warm"
+temperature = 1.0
+n = 3
+
+[judge]
+method = "python"
+grader = "taste:taste"
+
+[gates]
+max_cut_rate = 1.0
+"""
+TASTE = """
+def taste(prompt, candidate):
+    return len(candidate.text) % 5 / 4
+"""
+EXTRA: dict[str, Any] = {"batch": 4, "micro": 4, "lora_r": 4, "learning_rate": 0.01, "validation": 0.0}
+
+
+@pytest.fixture(scope="module")
+def brief(model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The tiny model, taught to come to an end: answers of random weights are all cut."""
+    folder = tmp_path_factory.mktemp("brief")
+    rows = [
+        {
+            "prompt": [{"role": "user", "content": f"What is {n} and {n}?"}],
+            "chosen": [{"role": "assistant", "content": "ab dc ef"[: 1 + n % 7]}],
+            "rejected": [{"role": "assistant", "content": "Nobody knows."}],
+        }
+        for n in range(64)
+    ]
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    order = Order(
+        method="sft", model=model(False), lora_r=0, learning_rate=0.02, batch=8, micro=8, epochs=4.0, validation=0.0
+    )
+    return str(train(path, order, folder / "out", lambda _: None).model)
+
+
+@pytest.fixture
+def plan(brief: str, tmp_path: Path) -> Plan:
+    """Two rounds over twenty prompts."""
+    rows = "".join(json.dumps({"prompt": f"What is {n} and {n}?", "reference": "e"}) + "\n" for n in range(20))
+    (tmp_path / "prompts.jsonl").write_text(rows, encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(RUN, encoding="utf-8")
+    (tmp_path / "taste.py").write_text(TASTE, encoding="utf-8")
+    order = Order(method="dpo", model=brief, **EXTRA)
+    return Plan(file=tmp_path / "mine.toml", rounds=2, order=order, out=tmp_path / "out", truth=("contains", {}))
+
+
+def played(plan: Plan) -> tuple[Done, list[str]]:
+    said: list[str] = []
+    return rounds(plan, said.append), said
+
+
+def selection(out: Path) -> list[list[str]]:
+    """Every pair of every round, by what it says: other rows name the folder of the model that was asked."""
+    found = sorted(out.glob("round-*/run/preferences.jsonl"))
+    rows = [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in found]
+    return [[json.dumps([row["prompt_id"], row["chosen"], row["rejected"]]) for row in each] for each in rows]
+
+
+def paid(out: Path) -> int:
+    """Calls in all journals."""
+    count = 0
+    for path in out.rglob("journal.sqlite"):
+        with sqlite3.connect(path) as db:
+            count += db.execute("SELECT count(*) FROM calls").fetchone()[0]
+    return count
+
+
+def test_rounds_compare_every_model_with_those_before(plan: Plan) -> None:
+    """Round 0 has no other; round 1 and 2 stand against the one before and the first; the figures have intervals."""
+    done, said = played(plan)
+    assert [one.number for one in done.rounds] == list(range(len(done.rounds)))
+    assert done.rounds[0].before is None
+    for one in done.rounds[1:]:
+        assert one.pairs > 0
+        for wins in (one.before, one.first):
+            assert wins is not None
+            assert wins.judged + wins.alike + wins.unjudged == len(json.loads(json.dumps(held(plan))))
+        assert one.right.value is not None
+    assert sum(line.startswith("round ") and "held out:" in line for line in said) == len(done.rounds)
+    kept = json.loads((plan.out / "rounds.json").read_text(encoding="utf-8"))
+    assert kept == json.loads(json.dumps(done.row()))
+    again, _ = played(plan)
+    assert again == done
+
+
+def held(plan: Plan) -> list[str]:
+    rows = (plan.out / "held" / "audit" / "prompts.parquet").as_posix()
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    return [row["prompt_id"] for row in parquet.read_table(rows).to_pylist()]
+
+
+def test_held_out_prompts_are_trained_on_by_nobody(plan: Plan) -> None:
+    """No pair of any round is of a prompt that is kept to compare on."""
+    played(plan)
+    kept = set(held(plan))
+    trained = {json.loads(pair)[0] for pairs in selection(plan.out) for pair in pairs}
+    assert kept
+    assert trained
+    assert not kept & trained
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from judgegen.train import rounds as room, train as training, trainer
+from judgegen.train.order import Order
+stage = sys.argv[3]
+def dies(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+if stage == "sampling":
+    from judgegen.llm.providers import hugging_face
+    whole, count = hugging_face.write, []
+    def write(*given):
+        count.append(1)
+        return dies() if len(count) == 3 else whole(*given)
+    hugging_face.write = write
+if stage == "training":
+    from transformers import TrainerCallback
+    class Killer(TrainerCallback):
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == 2:
+                dies()
+    build = trainer.built
+    def built(*given):
+        made = build(*given)
+        made.add_callback(Killer())
+        return made
+    trainer.built = built
+if stage == "saving":
+    trainer.saved = dies
+if stage == "comparing":
+    looked, seen = room._looked, []
+    def look(*given):
+        seen.append(1)
+        return dies() if len(seen) == 1 else looked(*given)
+    room._looked = look
+values = eval(sys.argv[2])
+order, out = Order(**values.pop("order")), Path(values.pop("out"))
+room.rounds(room.Plan(file=Path(sys.argv[1]), order=order, out=out, **values), print)
+"""
+
+
+def test_killed_in_every_stage_it_goes_on_to_the_same_selection(plan: Plan, tmp_path: Path) -> None:
+    """Killed -9 while sampling, training, saving, comparing: the same pairs and figures, nothing paid for twice."""
+    whole, _ = played(plan)
+    out = tmp_path / "killed"
+    values = {"order": plan.order.row(), "out": str(out), "rounds": 2, "truth": plan.truth, "slots": 8}
+    for stage in ("sampling", "training", "saving", "comparing"):
+        command = [sys.executable, "-c", KILLED, str(plan.file), repr(values), stage]
+        ended = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, (stage, ended.stderr[-2000:])
+    done, _ = played(Plan(**{**vars_of(plan), "out": out}))
+    assert selection(out) == selection(plan.out)
+    assert paid(out) == paid(plan.out)
+    assert [one.row() for one in done.rounds] == [one.row() for one in whole.rounds]
+
+
+def vars_of(plan: Plan) -> dict[str, Any]:
+    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+
+
+def test_the_cap_is_of_the_whole(plan: Plan) -> None:
+    """What an earlier round cost counts: nothing more is asked where all of the cap is spent."""
+    earlier = plan.out / "round-9" / "run"
+    earlier.mkdir(parents=True)
+    (earlier / "summary.json").write_text('{"cost_usd": {"total": "0.75"}}', encoding="utf-8")
+    with pytest.raises(BudgetReached, match=r"0.75 USD so far, and 0.5 is the most"):
+        played(Plan(**{**vars_of(plan), "max_usd": Decimal("0.5")}))
+    assert not list(plan.out.rglob("journal.sqlite"))
+
+
+def test_a_folder_holds_one_run_files_rounds(plan: Plan) -> None:
+    """Another share kept, or another method, is refused there; a share that leaves nothing is refused anywhere."""
+    with pytest.raises(SpecError, match="leaves"):
+        played(Plan(**{**vars_of(plan), "held": 1e-9}))
+    (plan.out).mkdir()
+    (plan.out / "train.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SpecError, match="other settings; take another --out"):
+        played(plan)
