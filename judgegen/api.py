@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline, sources, templates
-from judgegen.errors import Incomplete, SpecError
+from judgegen.errors import SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
@@ -42,7 +42,7 @@ from judgegen.run.session import (
     default_out,
     ended,
     estimated,
-    lacking,
+    incomplete,
     resolve,
     said,
     session,
@@ -100,8 +100,7 @@ async def generate(
         poll_s: seconds between looks at the provider while waiting.
         watch: sees the run as it goes.
         stop: ends it from outside; what is in flight lands.
-        shard: "K/N": of N parts the K-th alone, in a folder of its own in `out`, with an N-th of every limit; `merge`
-            makes one run of them, whose gates are tried then.
+        shard: "K/N": of N parts the K-th alone, in its own folder in `out`, with an N-th of every limit; see `merge`.
         expected: what `estimate` said of it, kept in the run folder for the report.
 
     Raises:
@@ -303,7 +302,7 @@ def _asked(summary: Mapping[str, Any]) -> int:
 
 def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = True) -> Run:
     """The run, or the error that ended it early, or the gate that it failed, with the run on it."""
-    cut_short = None if stop is None else stop.error or _incomplete(run.summary)
+    cut_short = None if stop is None else stop.error or incomplete(run.summary)
     return ended(run, cut_short, gates.failed(resolved.gates, run.summary) if gated else None)
 
 
@@ -369,7 +368,7 @@ def merge(folder: str | Path, *, watch: Watch | None = None) -> Run:
     """
     shards.gathered(Path(folder))
     merged = rewrite(folder, watch=watch)
-    return ended(merged, _incomplete(merged.summary))
+    return ended(merged, incomplete(merged.summary))
 
 
 def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
@@ -395,12 +394,3 @@ def _beside(journal: Journal) -> dict[str, Any]:
     (count, usd), (calls, spent) = journal.unheard(), journal.probed()
     doubt = {"in_doubt": {"requests": count, "usd_at_most": plain(usd)}} if count else {}
     return {**doubt, **({"probe": {"calls": calls, "usd": plain(spent)}} if calls else {})}
-
-
-def _incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
-    """The error of a run that lacks answers."""
-    count = summary["drops"].get("incomplete", 0)
-    if not count:
-        return None
-    reasons = {row["why"]: row["prompts"] for row in summary["lacking"]}
-    return lacking(f"{count} of {summary['prompts']} prompts lack answers", reasons)

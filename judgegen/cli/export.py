@@ -26,20 +26,33 @@ class Ties(Enum):
     unwanted = "unwanted"
 
 
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_OR_FILE", autocompletion=completing.runs, help="A run folder, or a file of preferences."
+    ),
+]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
+    ),
+]
+Shape = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="NAME",
+        autocompletion=completing.origins,
+        help="What the file's rows are, as for `judgegen import`.",
+    ),
+]
+
+
 def export(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN_OR_FILE", autocompletion=completing.runs, help="A run folder, or a file of preferences."
-        ),
-    ],
+    source: Source,
     *,
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
-        ),
-    ],
+    to: To,
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="PATH", help="The file or folder. Without it: beside the input."),
@@ -51,15 +64,7 @@ def export(
     standard: Annotated[
         bool, typer.Option("--standard", help="Plain strings in place of messages, where the consumer has that form.")
     ] = False,
-    shape: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="NAME",
-            autocompletion=completing.origins,
-            help="What the file's rows are, as for `judgegen import`.",
-        ),
-    ] = "preferences",
+    shape: Shape = "preferences",
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="trl-kto: a run's judged answers that are in no pair go along.")
     ] = False,

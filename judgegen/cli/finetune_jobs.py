@@ -61,14 +61,16 @@ Today = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="JOB_OR_FILE", help="A job's id, or the file or run it was made from.")]
 
+Model = Annotated[
+    str,
+    typer.Option("--model", metavar="M", autocompletion=completing.models, help="The base model, or a tune of it."),
+]
+
 
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL in OpenAI's shape: dpo, sft or rft.")],
     *,
-    model: Annotated[
-        str,
-        typer.Option("--model", metavar="M", autocompletion=completing.models, help="The base model, or a tune of it."),
-    ],
+    model: Model,
     provider: Service = "openai",
     method: Method = None,
     validation: Validation = None,

@@ -23,13 +23,25 @@ class By(Enum):
     disagreement = "disagreement"
 
 
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN|LABELLED", autocompletion=completing.runs, help="A run folder, or a file of comparisons."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="FILE",
+        help="The labels; without it labels.jsonl in RUN, or beside LABELLED. With --export the queue.",
+    ),
+]
+
+
 def review(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN|LABELLED", autocompletion=completing.runs, help="A run folder, or a file of comparisons."
-        ),
-    ],
+    source: Source,
     *,
     sample: Annotated[int, typer.Option("--sample", metavar="N", min=1, help="How many comparisons.")] = 50,
     by: Annotated[
@@ -38,15 +50,7 @@ def review(
     annotator: Annotated[
         str | None, typer.Option("--annotator", metavar="NAME", help="Who labels. Without it: the user's name.")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="FILE",
-            help="The labels; without it labels.jsonl in RUN, or beside LABELLED. With --export the queue.",
-        ),
-    ] = None,
+    out: Out = None,
     port: Annotated[int, typer.Option("--port", metavar="P", min=0, max=65535, help="0 takes one that is free.")] = 0,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the sample, and of which side stands left.")] = 0,
     export: Annotated[

@@ -38,29 +38,32 @@ Guard = Annotated[
 ]
 MaxUsd = Annotated[float | None, typer.Option("--max-usd", metavar="USD", help="The most that the guard may cost.")]
 
+Consumer = Annotated[
+    str,
+    typer.Option(
+        "--for", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="M",
+        autocompletion=completing.models,
+        help="Count tokens as this model does, and tell the cost.",
+    ),
+]
+
 
 def validate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL, gzipped or not.")],
     *,
-    consumer: Annotated[
-        str,
-        typer.Option(
-            "--for", metavar="NAME", autocompletion=completing.formats, help="The consumer; an unknown name lists them."
-        ),
-    ],
+    consumer: Consumer,
     other: Annotated[
         Path | None,
         typer.Option("--test", metavar="FILE", help="The held-out file, which must ask nothing of this one."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="M",
-            autocompletion=completing.models,
-            help="Count tokens as this model does, and tell the cost.",
-        ),
-    ] = None,
+    model: Model = None,
     fix: Annotated[
         Path | None, typer.Option("--fix", metavar="OUT", help="Write the file without the lines at fault.")
     ] = None,

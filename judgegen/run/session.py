@@ -203,6 +203,15 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
     return Incomplete(f"{what}; {first if final else 'the same command asks for those again'}{why}")
 
 
+def incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
+    """The error of a run that lacks answers."""
+    count = summary["drops"].get("incomplete", 0)
+    if not count:
+        return None
+    reasons = {row["why"]: row["prompts"] for row in summary["lacking"]}
+    return lacking(f"{count} of {summary['prompts']} prompts lack answers", reasons)
+
+
 def estimated(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None, *, quick: bool = False) -> Estimate:
     """What the job will take beyond what its journal answers, of the items it `takes`. Sends and writes nothing.
 
