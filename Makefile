@@ -62,7 +62,7 @@ $(VENV)/trainers:
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with labels drawn by
 # lot, which must gain nothing. PyTorch, 2 GB, in an environment by itself; the answers of both are counted by a grader.
-ROUNDS = --model smollm2-135m-instruct --rounds 2 --held 0.4 --truth contains --validation 0 --batch 8 --epochs 2 --learning-rate 5e-4
+ROUNDS = --model smollm2-135m-instruct --rounds 2 --held 0.4 --truth contains --validation 0 --batch 8
 rounds: $(VENV)/rounds
 	$(VENV)/rounds/bin/judgegen rounds examples/rounds/run.toml $(ROUNDS) --out runs/rounds
 	$(VENV)/rounds/bin/judgegen rounds examples/rounds/shuffled.toml $(ROUNDS) --out runs/rounds-shuffled
