@@ -296,15 +296,27 @@ def cluster(made: Played) -> None:
     assert derived(made.folder / "runs" / "whole").items() <= derived(made.folder / "runs" / "cluster").items()
 
 
+def reward_first(made: Played) -> None:
+    """A score for each answer, from the reward model; the chat model is asked for fewer than every two."""
+    run = judgegen.load(made.folder / "rehearsals" / "reward-first")
+    asked, answers = judges(run), run.summary["candidates"]["total"]
+    assert asked["Skywork/Skywork-Reward-V2-Qwen3-0.6B"] == answers
+    assert asked["gpt-6.1-sol"] < 3 * answers
+
+
+def rounds(_: Played) -> None:
+    """What it needs is gigabytes; `make rounds` runs it."""
+
+
 def quickstart(_: Played) -> None:
     """What it needs is not here; `make quickstart` and the README's tests hold what it comes to."""
 
 
 CHECKS: dict[str, Callable[[Played], None]] = {
-    check.__name__: check
+    check.__name__.replace("_", "-"): check
     for check in (
         simulator, quickstart, rubric, grader, hybrid, panel, escalation, tournament, decisions, calibrated, review,
-        batch, cap, template, method, trl, kto, cluster,
+        batch, cap, template, method, trl, kto, cluster, reward_first, rounds,
     )
 }  # fmt: skip
 
