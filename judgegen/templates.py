@@ -136,7 +136,7 @@ class Template:
 
     def _filled(self, role: str, source: str, values: Mapping[str, Any]) -> str:
         try:
-            return _compiled(source).render(values).strip()
+            return _fixed(source) if "{" not in source else _compiled(source).render(values).strip()
         except Exception as error:  # noqa: BLE001 - what a template calls may raise anything
             raise SpecError(f"{self.name}: # {role} cannot be filled: {type(error).__name__}: {error}") from None
 
@@ -160,6 +160,12 @@ def _environment() -> Environment:
 
     # Not HTML: what is quoted must reach the judge as it stands. Values are never rendered as templates themselves.
     return Bounded(undefined=StrictUndefined, autoescape=False, trim_blocks=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _fixed(source: str) -> str:
+    """A section that nothing is filled into, which most system messages are."""
+    return _compiled(source).render().strip()
 
 
 @functools.lru_cache(maxsize=64)

@@ -44,7 +44,7 @@ class AuditTable:
     def add(self, row: Row) -> None:
         """Add one row; whole groups go to the file."""
         self._rows.append(row)
-        self._characters += sum([len(value) for value in row.values() if isinstance(value, str)])
+        self._characters += sum([len(value) for value in row.values() if value.__class__ is str])
         if len(self._rows) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
 
