@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +25,33 @@ REWARD = {
 }
 
 
+_OPEN = ExitStack()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    _OPEN.close()
+
+
+@functools.cache
+def _flawless() -> str:
+    return _OPEN.enter_context(world("--accuracy", "1"))
+
+
+@contextmanager
+def flawless() -> Iterator[str]:
+    """A world without flaw, one for all tests that count nothing it served."""
+    yield _flawless()
+
+
 def models(out: Path) -> Counter[str]:
     return Counter(row["model"] for row in judgegen.load(out).calls.to_dict("records") if row["role"] == "judge")
 
 
 def test_labels_are_the_chats_where_truth_is_equal(tmp_path: Path) -> None:
     """A judge without flaw says the same by any route; n = 4 is one query or four conversations, not twelve chats."""
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         generated(table(url, tmp_path, {}), out=tmp_path / "chat")
         for api, judge in REWARD.items():
             generated(table(url, tmp_path, judge), out=tmp_path / api)
@@ -40,7 +63,7 @@ def test_labels_are_the_chats_where_truth_is_equal(tmp_path: Path) -> None:
 def test_p_is_the_odds_of_the_two_scores_on_either_scale(tmp_path: Path) -> None:
     """In a world without flaw a score's logit is the quality's; P(chosen) is the logistic of their difference."""
     written = {"rerank": {"rewards": "logits"}, "pooling": {"rewards": "probabilities"}}
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         for api, judge in REWARD.items():
             for name, more in (("usual", {}), ("other", written[api])):
                 generated(table(url, tmp_path, {**judge, **more}), out=tmp_path / api / name)
@@ -53,7 +76,7 @@ def test_p_is_the_odds_of_the_two_scores_on_either_scale(tmp_path: Path) -> None
 
 def test_the_next_judge_is_asked_of_what_scores_leave_in_doubt(tmp_path: Path) -> None:
     """Of the pairs that may be chosen alone: fewer than every two, and none where nothing is in doubt."""
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         for below in (0.0, 0.25, 0.5):
             judge = {**REWARD["rerank"], "escalate": [{"model": "chatty", "below": below}]}
             generated(table(url, tmp_path, judge), out=tmp_path / str(below))
@@ -67,7 +90,7 @@ def test_the_next_judge_is_asked_of_what_scores_leave_in_doubt(tmp_path: Path) -
 def test_a_member_of_a_panel_is_weighed_beside_chats(tmp_path: Path) -> None:
     """One call a prompt for it, twelve for the judge that is asked of every two in both orders."""
     judge = {"panel": [{"model": "scorer", "api": "rerank", "weight": 0.5}], "criteria": "Be brief."}
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         generated(table(url, tmp_path, judge), out=tmp_path / "out")
     assert models(tmp_path / "out") == {"j": 144, "scorer": 12}
     assert len(rows(tmp_path / "out")) == 12
@@ -102,7 +125,7 @@ def test_a_run_is_resumed_and_written_again_without_a_call(tmp_path: Path) -> No
 @pytest.mark.parametrize("api", REWARD)
 def test_the_estimate_and_the_cap_know_it(tmp_path: Path, api: str) -> None:
     """Calls are exact, output is nothing, the spend lies within; a cap below it stops before more is sent."""
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         given = table(url, tmp_path, REWARD[api])
         expected = judgegen.estimate(given, out=tmp_path / "none")
         (judge,) = [row for row in expected.rows if row.role == "judge"]
@@ -215,7 +238,7 @@ def test_a_rule_in_words_is_put_to_a_judge_that_reads(tmp_path: Path) -> None:
     """One behind the scores, if there is one; without one it is refused."""
     rule = {"constraints": [{"name": "brief", "rule": "It has no more than ten words."}]}
     judge = {**REWARD["pooling"], "escalate": [{"model": "chatty"}]}
-    with world("--accuracy", "1") as url:
+    with flawless() as url:
         generated(table(url, tmp_path, judge, pairs=rule), out=tmp_path / "out")
         assert models(tmp_path / "out") == {"j": 48, "chatty": 48}
         with pytest.raises(SpecError, match="models that score read none"):
