@@ -49,7 +49,7 @@ def remarks(
 ) -> list[Remark]:
     """What is to be known of a run, worst first."""
     unchecked = Remark(
-        "unknown", "Nobody has compared this judge with people here; `judgegen review` takes fifty of your own labels."
+        "unknown", "Nobody has compared this judge with people here; judgegen review takes fifty of your own labels."
     )
     found = [*_pairs(summary), *_judge(summary["diagnostics"]), *_texts(summary), *_spend(summary, cap, expected)]
     found.append(agreement or unchecked)

@@ -23,6 +23,8 @@ TEXT, WORDS = 20_000, 6_000
 MOST = 10_000
 """Entries a page holds; a browser filters so many at once."""
 LEVEL = 7
+ID = 13
+"""Characters of a call's id that a page holds: its tag and 10 hex digits, by which the audit finds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _side(side: Side | None) -> dict[str, Any] | None:
             "suspicions": list(side.suspicions),
             "score": side.score,
             "tokens": side.tokens,
-            "call": side.call,
+            "call": brief(side.call),
         }
     )
 
@@ -123,11 +125,16 @@ def _opinion(opinion: Utterance) -> dict[str, Any]:
             "p": opinion.p_first,
             "uncounted": not opinion.counted or None,
             "words": clipped(opinion.words, WORDS),
-            "calls": list(opinion.calls),
+            "calls": [brief(call) for call in opinion.calls],
             "tokens": opinion.tokens,
             "usd": plain(opinion.usd),
         }
     )
+
+
+def brief(call: str | None) -> str | None:
+    """The beginning of a call's id: ids do not deflate, and whole they are a third of a page."""
+    return call if call is None or len(call) <= ID else f"{call[:ID]}…"
 
 
 def _some(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,8 @@ const ORDERS = {
   "-usd": (a, b) => Number(b.usd ?? 0) - Number(a.usd ?? 0), "-long": (a, b) => LONG(b) - LONG(a),
 };
 function filter() {
-  const began = performance.now(), f = asked(), needle = (f.q || "").toLowerCase().trim();
+  const began = performance.now(), f = asked(), typed = (f.q || "").toLowerCase().trim();
+  const needle = typed.replace(/b2:[0-9a-f]{10,}/g, (id) => id.slice(0, 13)); // the page has the beginning of each id
   found = entries.filter((e) => fits(e, f) && (!needle || haystack(e).includes(needle)));
   if (ORDERS[f.sort]) found = [...found].sort(ORDERS[f.sort]);
   page = 0;

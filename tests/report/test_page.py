@@ -15,7 +15,7 @@ from shown import HOSTILE, many, written
 from judgegen.errors import SpecError
 from judgegen.report import bundle, page
 from judgegen.report.entries import entries
-from judgegen.report.packing import clipped
+from judgegen.report.packing import brief, clipped
 from judgegen.report.tables import Tables
 
 
@@ -138,3 +138,9 @@ def test_a_bundle_leads_to_each_run(folder: Path, tmp_path: Path) -> None:
     assert all(one.path.is_file() for one in pages)
     with pytest.raises(SpecError, match="once"):
         bundle.write([other, tmp_path / "b" / ".." / "b" / "a run"], tmp_path / "other")
+
+
+def test_a_page_holds_the_beginning_of_a_calls_id() -> None:
+    """Enough of it to find the call in the audit; what is no such id stays as it is."""
+    assert brief("b2:0123456789abcdef") == "b2:0123456789…"
+    assert [brief(None), brief("c1")] == [None, "c1"]
