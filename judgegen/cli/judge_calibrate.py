@@ -32,7 +32,9 @@ Planned = Annotated[
 File = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where the calibration goes.")]
 Folder = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Where the journal goes. Without it: runs/ and SPEC's name, -check."),
+    typer.Option(
+        "--out", metavar="DIR", help="Where the journal goes. Default: runs/NAME-check, with the run file's name."
+    ),
 ]
 Target = Annotated[
     float, typer.Option("--target", metavar="P", help="Agreement with people that kept pairs must reach.")

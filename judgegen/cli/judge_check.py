@@ -35,7 +35,7 @@ Mapping = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        "-o", "--out", metavar="DIR", help="Where the journal goes. Without it: runs/ and SPEC's name, -check."
+        "-o", "--out", metavar="DIR", help="Where the journal goes. Default: runs/NAME-check, with the run file's name."
     ),
 ]
 Limit = Annotated[

@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 Out = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="DIR", help="The run folder. Without it: runs/ and SPEC's name.")
+    Path | None,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="DIR",
+        help="The run folder. Default: runs/NAME, with the run file's name, or its folder's for run.toml.",
+    ),
 ]
 MaxUsd = Annotated[
     float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")

@@ -16,7 +16,12 @@ def rehearse(
     *,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="DIR", help="The folder. Without it: rehearsals/ and SPEC's name."),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="The folder. Default: rehearsals/NAME, with the run file's name, or its folder's for run.toml.",
+        ),
     ] = None,
     limit: Prompts = None,
     max_usd: MaxUsd = None,
