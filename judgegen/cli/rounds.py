@@ -6,11 +6,14 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from judgegen.cli.train import BatchSize, Beta, Epochs, LoraR, MaxLength, Micro, Rate, Validation, Way
+
+if TYPE_CHECKING:
+    from judgegen.train.rounds import Plan
 
 File = Annotated[Path, typer.Argument(metavar="SPEC", help="A run file; its sampler's variants say how to sample.")]
 Model = Annotated[
@@ -32,6 +35,7 @@ MaxUsd = Annotated[
     float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that all of it may cost.")
 ]
 Slots = Annotated[int, typer.Option("--slots", metavar="N", min=1, help="Answers that are written at once.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before money is spent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
 
@@ -56,6 +60,7 @@ def rounds(
     validation: Validation = 0.1,
     max_usd: MaxUsd = None,
     slots: Slots = 32,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Sample, judge, train, and again; see whether it gets better.
@@ -84,6 +89,7 @@ def rounds(
         slots=slots,
     )
     with ending.told(as_json=as_json):
+        _allowed(plan, yes=yes)
         done = played(plan, lambda line: print(line, file=sys.stderr if as_json else sys.stdout, flush=True))
     if as_json:
         print(json.dumps(done.row()))
@@ -91,6 +97,23 @@ def rounds(
     print(f"ended: {done.why}; it cost {done.usd} USD")
     print(f"  the last model   {done.model}")
     print(f"  the figures      {plan.out / 'rounds.json'}")
+
+
+def _allowed(plan: Plan, *, yes: bool) -> None:
+    """Ask before money is spent, as every command does: what the judge of every round takes is not known before.
+
+    Raises:
+        Declined: the answer was no.
+        SpecError: nobody can be asked, and neither --yes nor a cap allows it; the run file cannot be read.
+    """
+    from judgegen.cli import confirm
+    from judgegen.train.rounds import capped
+
+    spec, cap = capped(plan)
+    if yes or not confirm.may_cost(spec) or (cap is not None and not confirm.terminal()):
+        return
+    most = "nothing caps it" if cap is None else f"${cap:f} is the most"
+    confirm.permit(f"the judge is paid in each of {plan.rounds} rounds, and {most}", f"{most}: go on?")
 
 
 def _told(options: str) -> dict[str, object]:

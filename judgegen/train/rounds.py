@@ -51,7 +51,7 @@ class Plan:
         held: the share of prompts that are kept to compare on, between 0 and 1.
         out: the folder of it all.
         truth: a grader's name that says who is right, with its options; None where nobody knows.
-        max_usd: the most that all of it may cost.
+        max_usd: the most that all of it may cost; None: the run file's cap is of the whole, too.
         sure: whether a round must be better by its interval's low end to go on, and not by its value alone.
         slots: answers that are written at once.
     """
@@ -122,7 +122,8 @@ def rounds(plan: Plan, say: Say) -> Done:
         As `judgegen.generate` and `judgegen.train.train.train`.
     """
     weights.check_installed("trl", "datasets")
-    spec = read(plan.file)
+    spec, cap = capped(plan)
+    plan = replace(plan, max_usd=cap)
     known, held = _parted(plan, spec)
     _keep(plan, spec)
     models = [weights.folder_of(plan.order.model, plan.out / "base")]
@@ -147,6 +148,16 @@ def rounds(plan: Plan, say: Say) -> Done:
     )
     write_text(plan.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
     return found
+
+
+def capped(plan: Plan) -> tuple[Spec, Decimal | None]:
+    """The run file, and the most that all the rounds may cost, in USD.
+
+    Raises:
+        SpecError: the run file cannot be read.
+    """
+    spec = read(plan.file)
+    return spec, spec.budget.max_usd if plan.max_usd is None else plan.max_usd
 
 
 def _parted(plan: Plan, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:

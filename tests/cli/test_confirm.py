@@ -158,3 +158,13 @@ def test_what_is_free_is_not_asked_about() -> None:
     }
     assert not may_cost(parse(table))
     assert may_cost(parse({**table, "judge": {"endpoint": "openai", "model": "gpt-4.1"}}))
+
+
+@pytest.mark.parametrize("allowed", [(), ("--yes",), ("--max-usd", "1")])
+def test_rounds_spend_nothing_that_nobody_allowed(judgegen: Command, tmp_path: Path, allowed: tuple[str, ...]) -> None:
+    """Off a terminal a judge who is paid in every round needs --yes or a cap; with either the rounds begin."""
+    (tmp_path / "run.toml").write_text(RUN_FILE)
+    (tmp_path / "prompts.txt").write_text("one\n")
+    ended = judgegen("rounds", "run.toml", "--model", str(tmp_path / "nothing"), *allowed)
+    assert ended.returncode == 2
+    assert ("nobody can be asked" in ended.stderr) == (not allowed)
