@@ -16,7 +16,7 @@ from judgegen.writer.summary import Summary
 
 SHORT = {"name": "short", "grader": "length", "options": {"max_words": 30}}
 KIND = {"name": "kind", "rule": "The answer is kind."}
-ASKED = [method for method in METHODS if method.get("method") != "python"]
+ASKED = [method for method in METHODS if method.get("method") not in ("python", "reward") or "escalate" in method]
 
 
 def ruled(*constraints: dict[str, Any], **judge: Any) -> Any:
