@@ -13,13 +13,15 @@ from gullible import serving
 
 from judgegen.api import generate
 from judgegen.cli import main
-from judgegen.errors import AttackWon, BudgetReached, Incomplete, SpecError
+from judgegen.errors import AttackWon, BudgetReached, Incomplete, Interrupted, SpecError
 from judgegen.judge.guard import MARK, neutral
+from judgegen.llm.calls import Call, Outcome
 from judgegen.llm.journal import Journal
 from judgegen.records import Candidate, Prompt
 from judgegen.study import attack as attacking
 from judgegen.study import texts as attacks
 from judgegen.study.attack import Attack, attack
+from judgegen.watch import Watch
 
 PROMPT = Prompt(id="p", messages=({"role": "user", "content": "Why?"},))
 WORLD = {"world": {"provider": "scripted", "price": {"input": 1, "output": 1}}}
@@ -226,3 +228,25 @@ def test_a_judge_that_scores_is_attacked_too(tmp_path: Path) -> None:
     assert {row.attack for row in done.rows if row.ties == 2} == {
         row.attack for row in done.rows if not row.screened
     } - {"choose-me"}
+
+
+def test_a_stopped_cell_has_what_was_attacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's stop button cancels the cell: what is in flight lands, and the attack so far is on the error."""
+    monkeypatch.setattr("judgegen.show.notebook.in_kernel", lambda: True)
+
+    class Seen(Watch):
+        cell: asyncio.Task[Attack] | None = None
+
+        def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
+            if self.cell is not None:
+                self.cell.cancel()
+                self.cell = None
+
+    async def stopped(watch: Seen) -> None:
+        watch.cell = asyncio.ensure_future(attack(table(tmp_path), out=tmp_path / "run", watch=watch))
+        await watch.cell
+
+    with pytest.raises(Interrupted) as error:
+        asyncio.run(stopped(Seen()))
+    assert isinstance(error.value.run, Attack)
+    assert error.value.run.incomplete

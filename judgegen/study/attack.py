@@ -34,7 +34,7 @@ from judgegen.run import live
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Terms, aside, counted, ended, lacking, resolve, session
 from judgegen.sampler.screen import unfit
-from judgegen.show.notebook import usual_watch
+from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.spec import Spec
 from judgegen.study import texts as attacks
 from judgegen.trust.figures import Figure, extra, wilson
@@ -182,6 +182,10 @@ async def attack(
         watch=watch or usual_watch("attacked prompts"),
         stop=Stop() if stop is None else stop,
     )
+    return await stoppable(_put(spec, out, terms), terms.stop, terms.watch)
+
+
+async def _put(spec: Given, out: str | Path | None, terms: Terms) -> Attack:
     resolved, base, run_folder = resolve(spec, out)
     with Journal.if_any(run_folder) as ran:
         taken: set[str] = set()
