@@ -27,7 +27,7 @@ def test_an_entry_is_a_pair_or_says_why_there_is_none(found: dict[str, Entry]) -
     outcomes = {name: entry.outcome for name, entry in found.items() if name.startswith("p")}
     assert outcomes["p1"] == outcomes["p7"] == outcomes["p8"] == PAIR
     assert outcomes["p2"] == "tie"
-    assert outcomes["p3"] == "tie"
+    assert outcomes["p3"] == "flip"
     assert outcomes["p5"] == "too-few"
     assert outcomes["p6"] == "incomplete"
     assert len(outcomes) == 8
