@@ -372,7 +372,7 @@ def test_a_grader_alone_costs_nothing_and_is_right() -> None:
     for reference in ("4", "no number", None):
         for result in run(Sums(1), steps, asked=prompts(4, reference=reference)):
             assert {call.tag.role for call, _ in result.calls} == {"sampler"}
-            assert reference == "4" or (result.drop, result.pairs) == ("unreadable", ())
+            assert reference == "4" or (result.drop, result.pairs) == ("no-reference", ())
             for pair in result.pairs:
                 assert pair.chosen.text.endswith("4")
                 assert pair.rejected.text.endswith("5")
