@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -24,7 +23,7 @@ class Landing:
 
 def learned(role: str, variant: str, request: str, outcome: str, usage: str, timings: str) -> dict[str, Any]:
     """Role, model, variant, draw, tokens, finish, seconds of one row."""
-    asked, answered, used = json.loads(unpacked(request)), json.loads(unpacked(outcome)), json.loads(usage)
+    asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
     choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
     return {
         "role": role,
@@ -57,41 +56,6 @@ def row_of(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[A
         landing.attempts,
         when,
     )
-
-
-_LONG = 300
-"""Characters from which a text is packed."""
-READABLE = """\
-CREATE VIEW IF NOT EXISTS readable AS SELECT id, role, prompt_id, variant,
-    iif(typeof(request) = 'blob', CAST(sqlar_uncompress(request, 1040 * length(request)) AS TEXT), request) AS request,
-    iif(typeof(outcome) = 'blob', CAST(sqlar_uncompress(outcome, 1040 * length(outcome)) AS TEXT), outcome) AS outcome,
-    usage, cost, timings, attempts, "when" FROM calls;
-"""
-"""The calls with nothing packed, for whoever looks into a journal with the `sqlite3` shell, which unpacks zlib (whose
-texts are at most 1,040 times as long)."""
-
-
-def packed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A row as the table keeps it: request and outcome in zlib's bytes where they are long."""
-    return (*row[:4], *map(_packed, row[4:6]), *row[6:])
-
-
-def _packed(text: str) -> str | bytes:
-    return text if len(text) < _LONG else zlib.compress(text.encode("ascii"), 1)
-
-
-def unpacked(kept: Any) -> Any:
-    """What a column holds, as it was before it was packed; anything but packed bytes as it is.
-
-    Raises:
-        ValueError: those bytes are not what zlib made.
-    """
-    if not isinstance(kept, bytes):
-        return kept
-    try:
-        return zlib.decompress(kept).decode("ascii")
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
 
 
 def outcome_of(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from judgegen.llm.answers import unpacked
 from judgegen.llm.commits import connected
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
@@ -87,6 +86,6 @@ def asked(journal: Path) -> set[tuple[str, str]]:
     ends = "SELECT request FROM calls WHERE rowid IN (SELECT MIN(rowid) FROM calls UNION SELECT MAX(rowid) FROM calls)"
     for (request,) in _read(journal, ends):
         with suppress(ValueError, KeyError, TypeError):
-            row = json.loads(unpacked(request))
+            row = json.loads(request)
             found.add((row["endpoint"], row["model"]))
     return found

@@ -22,12 +22,12 @@ from typing import Any, Self
 from filelock import FileLock, Timeout
 
 from judgegen.errors import JournalError, Unanswered
-from judgegen.llm.answers import READABLE, Landing, learned, outcome_of, packed, row_of, unpacked
+from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
 from judgegen.llm.commits import Commits, Statements, connected, unwritten
 
 NAME = "journal.sqlite"
-VERSION = 2  # 1 had no packed texts
+VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
     id TEXT PRIMARY KEY, role TEXT NOT NULL, prompt_id TEXT NOT NULL, variant TEXT NOT NULL,
@@ -111,12 +111,12 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         found = _version(self.path)
-        if found not in (0, 1, VERSION):
+        if found not in (0, VERSION):
             raise JournalError(
                 f"{self.path}: journal version {found}, this judgegen reads {VERSION}; use the one that wrote it"
             )
         db = connected(self.path)
-        db.executescript(_SCHEMA + READABLE)
+        db.executescript(_SCHEMA)
         db.execute(f"PRAGMA user_version={VERSION}")
         db.text_factory = _readable
         return db
@@ -158,7 +158,6 @@ class Journal:
         *columns, written = row
         _, role, prompt, *_, usage, cost, _, _, when = columns
         with suppress(ValueError, KeyError, TypeError, InvalidOperation):
-            columns[4:6] = map(unpacked, columns[4:6])
             if written in (None, digest(columns, size=8)):
                 return outcome_of(columns[5], usage, cost, when)
         raise AlteredError(
@@ -175,7 +174,7 @@ class Journal:
         """
         when = _now()
         row = row_of(call, outcome, landing, when)
-        kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, packed(row))]
+        kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, row)]
         if self._troubled:
             kept.append(("DELETE FROM troubles WHERE call_id = ?", (call.id,)))
         await self._commits.commit([*kept, *self._forget(call)])

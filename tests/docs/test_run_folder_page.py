@@ -38,7 +38,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "run-folder.md"
 FILES = {
     "run.toml": "the run file as it was read: what the run uses, every path whole",
-    "journal.sqlite": "the truth: every answered call, the prompts, the templates; `sqlite3` shows the view `readable`",
+    "journal.sqlite": "the truth: every answered call, the prompts, the templates",
     "preferences.jsonl": "a row per pair",
     "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
     "summary.json": "counts, spend, and what the run says of its judge",
