@@ -96,8 +96,9 @@ class Landings:
 
     async def drain(self) -> None:
         """Wait for everything in flight to land; what fails now is asked again by the next run."""
-        while self._flying:
-            await asyncio.gather(*self._flying, return_exceptions=True)
+        while flying := set(self._flying):
+            await asyncio.gather(*flying, return_exceptions=True)
+            self._flying -= flying  # what is done already Python 3.12 and later do not wait for, nor let callbacks run
 
 
 def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:

@@ -390,3 +390,19 @@ def test_what_a_gateway_says_of_one_request_is_no_outage(tmp_path: Path, monkeyp
         await scene.end()
 
     asyncio.run(main())
+
+
+def test_what_is_done_already_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """Draining ends where an answer has landed and nothing else has had its turn since."""
+
+    async def nothing() -> None:
+        return
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good)
+        done = asyncio.create_task(nothing())
+        await asyncio.wait({done})
+        scene.landings._flying.add(done)  # type: ignore[arg-type]  # as if its own callback had had no turn yet
+        await asyncio.wait_for(scene.end(), 20)
+
+    asyncio.run(main())
