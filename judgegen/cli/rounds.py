@@ -13,7 +13,7 @@ import typer
 from judgegen.cli.train import BatchSize, Beta, Epochs, LoraR, MaxLength, Micro, Rate, Validation, Way
 
 if TYPE_CHECKING:
-    from judgegen.train.rounds import Plan
+    from judgegen.train.rounds import Done, Plan
 
 File = Annotated[Path, typer.Argument(metavar="SPEC", help="A run file; its sampler's variants say how to sample.")]
 Model = Annotated[
@@ -69,14 +69,21 @@ def rounds(
     and is put before that judge on prompts kept aside, beside round 0 and the round before, both orders. It stops when
     a round does not win. Killed anywhere, the same command goes on. Needs `pip install 'judgegen[train]'`.
     """
-    from judgegen.cli import ending
     from judgegen.train.order import Order
     from judgegen.train.rounds import Plan
-    from judgegen.train.rounds import rounds as played
 
-    names = "method model beta lora_r epochs learning_rate batch max_length validation".split()
-    given = locals()
-    order = Order(**{key: given[key] for key in names}, micro=min(micro, batch))
+    order = Order(
+        method=method,
+        model=model,
+        beta=beta,
+        lora_r=lora_r,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch=batch,
+        micro=min(micro, batch),
+        max_length=max_length,
+        validation=validation,
+    )
     plan = Plan(
         file=spec,
         rounds=number,
@@ -88,15 +95,23 @@ def rounds(
         sure=sure,
         slots=slots,
     )
+    _play(plan, yes=yes, as_json=as_json)
+
+
+def _play(plan: Plan, *, yes: bool, as_json: bool) -> None:
+    """Do what is planned and print what it came to."""
+    from judgegen.cli import ending
+    from judgegen.train.rounds import rounds as played
+
     with ending.told(as_json=as_json):
         _allowed(plan, yes=yes)
         done = played(plan, lambda line: print(line, file=sys.stderr if as_json else sys.stdout, flush=True))
-    if as_json:
-        print(json.dumps(done.row()))
-        return
-    print(f"ended: {done.why}; it cost {done.usd} USD")
-    print(f"  the last model   {done.model}")
-    print(f"  the figures      {plan.out / 'rounds.json'}")
+    print(json.dumps(done.row()) if as_json else _ended(done, plan.out))
+
+
+def _ended(done: Done, out: Path) -> str:
+    figures = f"  the figures      {out / 'rounds.json'}"
+    return f"ended: {done.why}; it cost {done.usd} USD\n  the last model   {done.model}\n{figures}"
 
 
 def _allowed(plan: Plan, *, yes: bool) -> None:
