@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from run.test_decisions import generated, quality, rows, table
 from worlds import stats, world
 
@@ -19,6 +21,7 @@ from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Tag, Usage
 from judgegen.llm.journal import Journal
 from judgegen.llm.providers.anthropic import PROVIDER, answered, asked
 from judgegen.llm.retry import Transient
+from judgegen.llm.wire import reading
 from judgegen.spec import Endpoint
 
 pytest.importorskip("anthropic")
@@ -213,3 +216,25 @@ def test_a_whole_run_judges_by_several_verdicts(tmp_path: Path) -> None:
         judged = [row for row in journal.answers() if row["role"] == "judge"]
     assert len(judged) == 4 * 2 * 3
     assert {row["finish"] for row in judged} == {"end_turn"}
+
+
+odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just([1]) | st.just({"a": "b"})
+
+
+@given(st.dictionaries(st.sampled_from([*MESSAGE["usage"], "more"]), odd) | odd)
+def test_whatever_is_counted_fails_no_answer(usage: Any) -> None:
+    """Counts of any shape: the answer beside them is read, and what cannot be a count is none."""
+    found = reading.reply(call(), json.loads(answered(json.dumps({**MESSAGE, "usage": usage}).encode())))
+    assert isinstance(found, Reply)
+    assert found.choices[0].text == "K"
+    assert found.usage.input >= 0 <= found.usage.output
+
+
+@pytest.mark.parametrize("arguments", ['{"a": 1}', {"a": 1}, "[1]", "not JSON", [1], None, ""])
+def test_what_a_tool_is_called_with_is_an_object_there(arguments: Any) -> None:
+    """Text, object, list or nothing: as the API takes it, and nothing of it is lost."""
+    function = {"name": "look", "arguments": arguments}
+    turn = {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+    (used,) = asked({"model": "m", "max_tokens": 5, "messages": [turn]})["messages"][0]["content"]
+    assert used["input"] in ({"a": 1}, {}, {"arguments": [1]}, {"arguments": "not JSON"})
+    assert bool(used["input"]) == bool(arguments)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from judgegen.errors import ProviderRefused, SpecError
@@ -86,12 +87,13 @@ def _part(part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _called(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = call["function"]
-    try:
-        given = json.loads(function.get("arguments") or "{}")
-    except ValueError:
-        given = {"arguments": function["arguments"]}
-    return {"type": "tool_use", "id": call.get("id", ""), "name": function["name"], "input": given}
+    function = call.get("function") or {}
+    given = function.get("arguments") or {}
+    if isinstance(given, str):
+        with suppress(ValueError, RecursionError):
+            given = json.loads(given)
+    given = given if isinstance(given, dict) else {"arguments": given}  # an object is all that the API takes
+    return {"type": "tool_use", "id": call.get("id", ""), "name": function.get("name", ""), "input": given}
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +133,8 @@ def _call(block: Mapping[str, Any]) -> dict[str, Any]:
 
 def _usage(told: Mapping[str, Any]) -> dict[str, Any]:
     """Tokens: those that the cache gave or took are beside `input_tokens` there, and part of the input here."""
-    read, written = (told.get(f"cache_{what}_input_tokens") or 0 for what in ("read", "creation"))
+    given = (told.get(f"cache_{what}_input_tokens") for what in ("read", "creation"))
+    read, written = (count if isinstance(count, int) else 0 for count in given)
     fresh, out = told.get("input_tokens"), told.get("output_tokens")
     counts = {"prompt_tokens": fresh + read + written} if isinstance(fresh, int) else {}
     return {
