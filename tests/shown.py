@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,10 @@ def many(count: int, *, length: int = 60, seed: int = 0) -> Iterator[Result]:
         elif number % 20 == 5:
             said = ("tie", "tie")
         yield compared(asked, drawn, said)
+
+
+def shows(page: Any, where: str, pattern: str) -> None:
+    """Wait until a page's element has such a text, by no script: the page's policy lets none be evaluated."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(where)).to_contain_text(re.compile(pattern), use_inner_text=True, timeout=30_000)

@@ -60,7 +60,6 @@ SPEC: dict[str, Any] = {
 TOPICS = "tides sourdough bridges sleep maps rust inflation bees echoes glaciers comets yeast ports looms dyes".split()
 ASKED = ("Explain {} to a child.", "What do people get wrong about {}?", "Why do {} matter?", "Three facts on {}.")
 WIDTH = 100
-VOTED = "words => document.getElementById('progress').textContent.startsWith(words)"
 
 
 class Midway(Tally):
@@ -133,10 +132,10 @@ def _review(browser: Any, out: Path) -> None:
     with _served() as address:
         shown = browser.new_page(viewport={"width": 1200, "height": 860})
         shown.goto(address)
-        shown.wait_for_function(VOTED, arg="0 of")
+        shown.locator("#progress", has_text="0 of").wait_for()
         for number, key in enumerate("1212", 1):
             shown.keyboard.press(key)
-            shown.wait_for_function(VOTED, arg=f"{number} of")
+            shown.locator("#progress", has_text=f"{number} of").wait_for()
         shown.screenshot(path=out / "review.png")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from shown import HOSTILE, hostile, many, written
+from shown import HOSTILE, hostile, many, shows, written
 
 from judgegen.report import page as pages
 from judgegen.textual import clean
@@ -51,7 +51,7 @@ def test_filters_pick_and_say_how_many(opened: Open, large_page: str) -> None:
     page.select_option("[name=outcome]", "pair")
     assert count(page) == "0 of 200"
     page.click("button[type=reset]")
-    page.wait_for_function("document.getElementById('count').textContent === '200 of 200'")
+    shows(page, "#count", "^200 of 200$")
     page.fill("[name=q]", "p00042")
     assert count(page) == "1 of 200"
     page.fill("[name=q]", "")
@@ -105,11 +105,11 @@ def test_hostile_texts_are_shown_and_do_nothing(opened: Open, hostile_page: str)
     page = ready(opened(hostile_page))
     for number, text in enumerate(HOSTILE):
         page.evaluate("where => { location.hash = where; }", "pair=" + quote(clean(f"h{number} {text[:20]}")))
-        page.wait_for_function("n => document.querySelector('#entry')?.innerText.includes('id h' + n)", arg=number)
+        shows(page, "#entry", f"id h{number}")
     assert page.evaluate("window.pwned") is None
     assert page.locator("#entry :is(script, svg, img, a[href^='javascript'])").count() == 0
     page.evaluate("where => { location.hash = where; }", "pair=" + quote("h5 " + HOSTILE[5][:20]))
-    page.wait_for_function("document.querySelector('#entry')?.innerText.includes('id h5')")
+    shows(page, "#entry", "id h5")
     shown = page.inner_text(".chosen .text")
     assert "\\u202ereversed\\u202c" in shown
     assert "\\u001b[31m" in shown

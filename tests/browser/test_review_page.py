@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shown import hostile, written
+from shown import hostile, shows, written
 
 Open = Callable[..., Any]
 
@@ -27,7 +27,7 @@ def review(tmp_path: Path, popen: Callable[..., Any]) -> Callable[..., tuple[Any
 
 
 def progress(page: Any, words: str) -> None:
-    page.wait_for_function("w => document.getElementById('progress').textContent.startsWith(w)", arg=words)
+    shows(page, "#progress", f"^{words}")
 
 
 def test_from_the_first_label_to_agreement(opened: Open, review: Any) -> None:
