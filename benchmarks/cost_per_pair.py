@@ -6,21 +6,27 @@ when the human majority prefers its chosen side; pairs that humans leave undecid
 Tokens are those of the library's own judge prompt; sampling is not counted. The recordings have no logprobs, and one
 answer to each question: nothing tells an early stop when to stop. They have no scores either: hybrid is not here. No
 decision model was recorded: what stands as one is gpt35's verdicts, asked as typed questions on shared inputs.
+
+    python benchmarks/cost_per_pair.py --clone ../PRD --write     # all eighty questions; the pages' tables again
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import itertools
 import json
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cost_page
 import numpy as np
+import prd_clone
 import recorded
 
 from judgegen import pipeline, spec
@@ -39,7 +45,10 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "both orders": {"judge": {}},
     "min-max, one order": {"judge": {"orders": "one", "schedule": "min-max"}},
     "min-max, both orders": {"judge": {"schedule": "min-max"}},
+    "gpt35 alone, one order": {"judge": {"model": "gpt35", "orders": "one"}},
     "gpt35 alone, both orders": {"judge": {"model": "gpt35"}},
+    "gpt35 alone, min-max, one order": {"judge": {"model": "gpt35", "orders": "one", "schedule": "min-max"}},
+    "gpt35 alone, min-max, both orders": {"judge": {"model": "gpt35", "schedule": "min-max"}},
     "gpt35, gpt4 on conflict": {"judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}]}},
     "gpt35, gpt4 on conflict, min-max": {
         "judge": {"model": "gpt35", "escalate": [{"model": "gpt4"}], "schedule": "min-max"}
@@ -186,46 +195,54 @@ def figures(tallies: np.ndarray[Any, Any], resamples: int) -> dict[str, Any]:
     spread = np.quantile(both(drawn), [0.025, 0.975], axis=1)
     prompts, calls, _, pairs, _, _ = tallies.sum(axis=0)
     return {
-        "calls": float(calls / prompts),
-        "coverage": float(pairs / prompts),
-        "accuracy": [float(accuracy), *map(float, spread[:, 0])],
-        "usd": [float(price), *map(float, spread[:, 1])],
+        "prompts": len(tallies),
+        "calls": round(float(calls / prompts), 6),
+        "coverage": round(float(pairs / prompts), 6),
+        "accuracy": [round(float(value), 6) for value in (accuracy, *spread[:, 0])],
+        "usd": [round(float(value), 6) for value in (price, *spread[:, 1])],
     }
 
 
-async def study(data: Path, resamples: int, answers: int) -> dict[str, dict[str, Any]]:
+def splits(questions: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each split of the questions: all, those at hand while judgegen was made, and those held back."""
+    held = [row for row, question in enumerate(questions) if prd_clone.held_back(int(question))]
+    seen = sorted(set(range(len(questions))) - set(held))
+    named = {"all": list(range(len(questions))), "seen": seen, "held back": held}
+    return {name: rows for name, rows in named.items() if rows}
+
+
+async def way(data: Recordings, name: str, answers: int, resamples: int) -> dict[str, dict[str, Any]]:
+    """Each split's figures of one way of judging."""
+    tallies = await play(data, STRATEGIES[name], answers)
+    return {split: figures(tallies[rows], resamples) for split, rows in splits(list(data.questions)).items()}
+
+
+async def study(data: Path, resamples: int, answers: int) -> dict[str, dict[str, dict[str, Any]]]:
     """Every strategy, given so many answers a question; a schedule says nothing about two."""
     recordings = Recordings(data)
-    names = [name for name, way in STRATEGIES.items() if answers > 2 or "schedule" not in way["judge"]]
-    return {name: figures(await play(recordings, STRATEGIES[name], answers), resamples) for name in names}
+    names = [name for name, found in STRATEGIES.items() if answers > 2 or "schedule" not in found["judge"]]
+    return {name: await way(recordings, name, answers, resamples) for name in names}
 
 
 def main() -> None:
-    """Print the table."""
-    args = recorded.arguments(__doc__, "prd_vicuna80")
-    found = {answers: asyncio.run(study(args.data, args.resamples, answers)) for answers in SEEDS}
-    if args.json:
+    """Print the tables, or write them where they stand."""
+    args = recorded.arguments(__doc__, "prd_vicuna80", further=_further)
+    with tempfile.TemporaryDirectory() as folder:
+        data = args.data if args.clone is None else prd_clone.laid_out(args.clone, Path(folder))
+        found = {str(answers): asyncio.run(study(data, args.resamples, answers)) for answers in SEEDS}
+    if args.write:
+        cost_page.write(found)
+    elif args.json:
         print(json.dumps(found))
-        return
-    for answers, lines in found.items():
-        print(f"\n{answers} answers to a prompt\n")
-        _print(lines)
+    else:
+        print(
+            "\n".join(f"\n{answers} answers to a prompt\n\n{cost_page.table(ways)}" for answers, ways in found.items())
+        )
 
 
-def _print(found: Mapping[str, Mapping[str, Any]]) -> None:
-    recorded.show(
-        ("way of judging", "calls per prompt", "prompts with a pair", "right", "USD per 1,000 correct pairs"),
-        [
-            (
-                name,
-                f"{line['calls']:.1f}",
-                f"{line['coverage']:.0%}",
-                "{:.3f} [{:.3f}, {:.3f}]".format(*line["accuracy"]),
-                "{:.2f} [{:.2f}, {:.2f}]".format(*line["usd"]),
-            )
-            for name, line in found.items()
-        ],
-    )
+def _further(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clone", type=Path, help="of bcdnlp/PRD: all eighty questions, not those of --data")
+    parser.add_argument("--write", action="store_true", help="the figures and the tables that the pages show")
 
 
 if __name__ == "__main__":

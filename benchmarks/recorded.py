@@ -10,7 +10,7 @@ import gzip
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,26 @@ from judgegen.trust import Judged, Order, Side, Vote, mean_p
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def arguments(description: str | None, needs: str, **counts: int) -> argparse.Namespace:
-    """Where the data are, how to print, and `counts` with their defaults; ends politely where `needs` is absent."""
+def arguments(
+    description: str | None,
+    needs: str,
+    further: Callable[[argparse.ArgumentParser], None] | None = None,
+    **counts: int,
+) -> argparse.Namespace:
+    """Where the data are, how to print, `counts` with their defaults; ends politely where `needs` is absent.
+
+    What `further` adds may name a `clone` to be read in place of it.
+    """
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--data", type=Path, default=BESIDE, help="folder that holds the recorded sets")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--resamples", type=int, default=1000, help="of the bootstrap over prompts")
     for name, usual in counts.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
+    if further is not None:
+        further(parser)
     found = parser.parse_args()
-    if not (found.data / needs).exists():
+    if getattr(found, "clone", None) is None and not (found.data / needs).exists():
         print(f"skipped: {found.data / needs} is not there; name its folder with --data", file=sys.stderr)
         raise SystemExit(0)
     return found
@@ -83,7 +93,8 @@ Shown = dict[tuple[int, str, str], Label]
 def prd_verdicts(data: Path) -> dict[str, Shown]:
     """Judge to (question, shown first, shown second) to verdict; of a repeated call the first answer counts."""
     found: dict[str, Shown] = defaultdict(dict)
-    for item in lines(data / "prd_vicuna80" / "llm_judgments.jsonl.gz"):
+    folder = data / "prd_vicuna80"
+    for item in lines(next(folder.glob("llm_judgments.jsonl*"))):
         key = (item["question_id"], item["model_1"], item["model_2"])
         found[item["judge"]].setdefault(key, _SPOKEN[int(item["verdict"])])
     return dict(found)
