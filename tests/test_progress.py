@@ -207,6 +207,20 @@ def test_a_wait_for_a_batch_is_a_state() -> None:
     assert "warning" not in stream.getvalue()
 
 
+def test_one_watch_sees_one_job_after_another() -> None:
+    """As `judge compare` has a check per judge: the second counts from nothing, each ends with a last line of its own."""
+    stream = io.StringIO()
+    with Lines(stream, every_s=1000) as watch:
+        for folder in ("runs/a", "runs/b"):
+            watch.started(prompts=1, folder=folder)
+            watch.landed(call(), reply(), fresh=True)
+            watch.finished(Result(prompt=Prompt(id="p", messages=()), drop="tie"))
+    lines = stream.getvalue().splitlines()
+    assert [line.split(";")[0].split(": ")[-1] for line in lines] == [
+        "1 prompts -> runs/a", "1/1 prompts, 0 pairs", "1 prompts -> runs/b", "1/1 prompts, 0 pairs",
+    ]  # fmt: skip
+
+
 def test_verbose_tells_of_each_request_and_no_secret() -> None:
     """With --verbose: what was sent again, refused and lost, with the address, without its password or a known key."""
     remember("sk-a-key-that-nobody-may-see")

@@ -168,10 +168,14 @@ class Lines(Quiet):
         self._thread = threading.Thread(target=self._now_and_then, name="progress", daemon=True)
 
     def started(self, *, prompts: int, folder: str) -> None:
-        """Says what begins and where it goes."""
+        """Says what begins and where it goes; before that the last line of a job that was watched before it."""
+        follows = self._thread.is_alive()
+        if follows:
+            self._line()
         super().started(prompts=prompts, folder=folder)
         print(f"{prompts:,} {self.noun} -> {folder}", file=self.stream, flush=True)
-        self._thread.start()
+        if not follows:
+            self._thread.start()
 
     def waits(self, message: str) -> None:
         """Says for what, when that changes."""

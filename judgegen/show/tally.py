@@ -56,7 +56,10 @@ class Tally(Watch):
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.began = clock()
+        self._from_zero()
+
+    def _from_zero(self) -> None:
+        self.began = self.clock()
         self.prompts = self.done = self.pairs = 0
         self.fresh = self.from_journal = self.tokens = 0
         self.spent = self.spent_before = Decimal(0)
@@ -75,10 +78,9 @@ class Tally(Watch):
         self._held: deque[tuple[float, Mapping[Lane, float]]] = deque()
 
     def started(self, *, prompts: int, folder: str) -> None:  # noqa: ARG002 - the hook's signature
-        """Time counts from here: reading the prompts is not part of the pace."""
+        """All counts from here: reading the prompts is not part of the pace, nor is a job that was watched before."""
+        self._from_zero()
         self.prompts = prompts
-        self.began = self.clock()
-        self._rate = deque([(self.began, 0)])
 
     def capped(self, usd: Decimal | None) -> None:
         """Keep it."""
