@@ -18,7 +18,7 @@ def compare(
         Path, typer.Argument(metavar="RUN_B", autocompletion=completing.runs, help="Another, over the same prompts.")
     ],
     *,
-    n: Annotated[int, typer.Option("--n", metavar="N", min=0, help="How many disagreements to print.")] = 3,
+    n: Annotated[int, typer.Option("-n", "--n", metavar="N", min=0, help="How many disagreements to print.")] = 3,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write a page with up to 200 of them as well.")
     ] = None,

@@ -15,7 +15,7 @@ from judgegen.cli import completing
 def show(
     run: Annotated[Path, typer.Argument(metavar="RUN", autocompletion=completing.runs, help="The run folder.")],
     *,
-    n: Annotated[int, typer.Option("--n", metavar="N", min=1, help="How many.")] = 5,
+    n: Annotated[int, typer.Option("-n", "--n", metavar="N", min=1, help="How many.")] = 5,
     where: Annotated[
         str | None,
         typer.Option("--where", metavar="CONDITION", help="Only those of which it holds, as in pandas' query."),
@@ -35,7 +35,7 @@ def show(
 
     with ending.told(as_json=as_json):
         from judgegen.report.entries import entries
-        from judgegen.report.packing import row
+        from judgegen.report.packing import WHOLE, row
         from judgegen.report.selecting import sample
         from judgegen.report.selecting import where as holding
         from judgegen.report.tables import Tables
@@ -46,7 +46,7 @@ def show(
         drawn = sample(fitting, n, seed)
     if as_json:
         for entry in drawn:
-            print(json.dumps(row(entry), default=str))
+            print(json.dumps(row(entry, WHOLE), default=str))
         return
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
     for entry in drawn:

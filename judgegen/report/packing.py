@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,18 @@ MOST = 10_000
 LEVEL = 7
 ID = 13
 """Characters of a call's id that a page holds: its tag and 10 hex digits, by which the audit finds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """Characters that are held of a text, of a judge's words and of a call's id."""
+
+    text: int = TEXT
+    words: int = WORDS
+    call: int = ID
+
+
+PAGE, WHOLE = Most(), Most(sys.maxsize, sys.maxsize, sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +85,19 @@ def _json(entries: Iterable[Entry]) -> bytes:
     return clean(text).encode()
 
 
-def row(entry: Entry) -> dict[str, Any]:
-    """An entry as the page's script reads it; what is not there is left out."""
+def row(entry: Entry, most: Most = PAGE) -> dict[str, Any]:
+    """An entry as the page's script reads it, with so much of its texts; what is not there is left out."""
     found = {
         "id": entry.name,
         "outcome": entry.outcome,
         "detail": entry.detail,
-        "prompt": [[str(m.get("role", "")), clipped(said([m]), TEXT)] for m in entry.messages],
-        "reference": clipped(entry.reference or "", TEXT),
+        "prompt": [[str(m.get("role", "")), clipped(said([m]), most.text)] for m in entry.messages],
+        "reference": clipped(entry.reference or "", most.text),
         "metadata": dict(entry.metadata),
-        "chosen": _side(entry.chosen),
-        "rejected": _side(entry.rejected),
+        "chosen": _side(entry.chosen, most),
+        "rejected": _side(entry.rejected, most),
         "others": entry.others,
-        "said": [_opinion(opinion) for opinion in entry.opinions],
+        "said": [_opinion(opinion, most) for opinion in entry.opinions],
         "p": entry.p_chosen,
         "margin": entry.margin,
         "consistent": entry.consistent,
@@ -94,7 +107,7 @@ def row(entry: Entry) -> dict[str, Any]:
     return _some(found)
 
 
-def _side(side: Side | None) -> dict[str, Any] | None:
+def _side(side: Side | None, most: Most) -> dict[str, Any] | None:
     if side is None:
         return None
     return _some(
@@ -102,19 +115,19 @@ def _side(side: Side | None) -> dict[str, Any] | None:
             "key": side.key,
             "variant": side.variant,
             "model": side.model,
-            "text": clipped(side.text, TEXT),
-            "called": clipped(side.called, TEXT),
+            "text": clipped(side.text, most.text),
+            "called": clipped(side.called, most.text),
             "settings": dict(side.settings),
             "refused": side.refused,
             "suspicions": list(side.suspicions),
             "score": side.score,
             "tokens": side.tokens,
-            "call": brief(side.call),
+            "call": brief(side.call, most.call),
         }
     )
 
 
-def _opinion(opinion: Utterance) -> dict[str, Any]:
+def _opinion(opinion: Utterance, most: Most) -> dict[str, Any]:
     return _some(
         {
             "judge": opinion.judge,
@@ -124,17 +137,17 @@ def _opinion(opinion: Utterance) -> dict[str, Any]:
             "unreadable": not opinion.readable or None,
             "p": opinion.p_first,
             "uncounted": not opinion.counted or None,
-            "words": clipped(opinion.words, WORDS),
-            "calls": [brief(call) for call in opinion.calls],
+            "words": clipped(opinion.words, most.words),
+            "calls": [brief(call, most.call) for call in opinion.calls],
             "tokens": opinion.tokens,
             "usd": plain(opinion.usd),
         }
     )
 
 
-def brief(call: str | None) -> str | None:
+def brief(call: str | None, most: int = ID) -> str | None:
     """The beginning of a call's id: ids do not deflate, and whole they are a third of a page."""
-    return call if call is None or len(call) <= ID else f"{call[:ID]}…"
+    return call if call is None or len(call) <= most else f"{call[:most]}…"
 
 
 def _some(row: Mapping[str, Any]) -> dict[str, Any]:

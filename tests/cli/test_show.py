@@ -43,7 +43,7 @@ def test_a_condition_and_a_number_pick(judgegen: Command, run: Path) -> None:
 
 def test_shown_as_json_there_is_a_row_a_line(judgegen: Command, run: Path) -> None:
     """Each with its id and outcome."""
-    done = judgegen("show", "mine", "--n", "3", "--json")
+    done = judgegen("show", "mine", "-n", "3", "--json")
     assert [set(json.loads(line)) >= {"id", "outcome"} for line in done.stdout.splitlines()] == [True] * 3
 
 

@@ -7,7 +7,6 @@ The descriptions are the code's; here they are held to what runs write, both way
 from __future__ import annotations
 
 import ast
-import asyncio
 import json
 import re
 import sys
@@ -18,12 +17,13 @@ from typing import Any
 
 import pytest
 
-import judgegen
 from judgegen import cli, errors
 from judgegen.errors import EXIT_CODES, JudgegenError
+from judgegen.finetune.book import IN_A_RUN
 from judgegen.llm.calls import Call, Failure, Tag
 from judgegen.llm.environment import VARIABLES
 from judgegen.records import Prompt, Result
+from judgegen.report.labelled import LABELS as LABELLED
 from judgegen.review.labels import Labels
 from judgegen.review.queue import Queued
 from judgegen.review.sitting import Sitting
@@ -31,14 +31,19 @@ from judgegen.run.events import Events
 from judgegen.sampler.read import REASONS as TOLD
 from judgegen.writer.calibrated import BELOW
 from judgegen.writer.columns import TABLES
+from judgegen.writer.expected import NAME as EXPECTED
 from judgegen.writer.keys import CALIBRATION, DROPS, LABELS, LOG, PREFERENCES, REFUSED, SUMMARY
+from judgegen.writer.outputs import EARLIER
 from judgegen.writer.summary import Summary
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "run-folder.md"
+Commanded = tuple[Path, dict[str, list[Any]]]
+"""Where commands were called, and what they printed."""
 FILES = {
     "run.toml": "the run file as it was read: what the run uses, every path whole",
     "journal.sqlite": "the truth: every answered call, the prompts, the templates",
+    "journal.sqlite.lock": "beside each journal: keeps a second process out; empty, and of no use to anybody else",
     "preferences.jsonl": "a row per pair",
     "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
     "summary.json": "counts, spend, and what the run says of its judge",
@@ -47,7 +52,9 @@ FILES = {
     "report.html": "what `judgegen report` wrote, where it did",
     "labels.jsonl": "what people labelled in `judgegen review`, where they did: to keep, nothing makes it again",
     "earlier/": "what was made of other preferences, before the run file changed",
+    "shard-K-of-N/": "in a run in parts: the run folder of a part, until `judgegen merge` and after it",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
+    "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",
     "expected.jsonl": "what was said of the cost before it was paid, a JSON object a time; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
     "answers.json": "beside it: the references that the made-up models were told",
@@ -64,8 +71,8 @@ def _head() -> Iterator[str]:
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
     yield (
-        "All but the first two, run.log, expected.jsonl and labels.jsonl is derived: delete it, and "
-        "`judgegen write DIR` makes the same bytes."
+        "To keep: run.toml, the journal, run.log, expected.jsonl, labels.jsonl, shard.json and finetune.json. "
+        "The rest is derived: delete it, and `judgegen write DIR` makes the same bytes, `judgegen report DIR` the report."
     )
     yield ""
     yield from _table("file", FILES)
@@ -165,9 +172,9 @@ def test_the_page_says_what_the_code_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_every_key_of_the_summary_is_described_and_no_other() -> None:
+def test_every_key_of_the_summary_is_described_and_no_other(commanded: Commanded) -> None:
     """What runs write and what the page lists are the same keys."""
-    found = {path for one in summaries() for path in leaves(one)}
+    found = {path for one in [*summaries(), *commanded[1]["run"]] for path in leaves(one)}
     empty = {path for path in found if any(pattern.startswith(f"{path}.") for pattern in SUMMARY)}
     assert [path for path in found - empty if not any(matches(path, pattern) for pattern in SUMMARY)] == []
     assert [pattern for pattern in SUMMARY if not any(matches(path, pattern) for path in found)] == []
@@ -197,11 +204,10 @@ def test_every_environment_variable_is_described_and_no_other() -> None:
         r"(?:OPENAI|AZURE_OPENAI|ANTHROPIC|JUDGEGEN)_(?:API_KEY|BASE_URL|ORG_ID|PROJECT_ID|TRACEBACK)|XDG_\w+_HOME"
     )
     ours = [ROOT / "judgegen" / "llm" / name for name in ("environment.py", "dialects.py")]
-    found = set()
-    for path in (ROOT / "judgegen").rglob("*.py"):
-        if path not in ours:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            found |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and _is_name(n.value, names)}
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "judgegen").rglob("*.py") if path not in ours)
+    trees = (ast.parse(text) for text in texts if names.search(text))
+    nodes = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    found = {value for value in nodes if _is_name(value, names)}
     assert found == VARIABLES.keys()
 
 
@@ -268,17 +274,28 @@ def test_every_key_of_a_label_is_described_and_no_other(tmp_path: Path) -> None:
     assert json.loads(line).keys() == LABELS.keys()
 
 
-def test_every_key_of_a_calibration_is_described_and_no_other(tmp_path: Path) -> None:
+def test_every_key_of_a_calibration_is_described_and_no_other(commanded: Commanded) -> None:
     """A calibration as it is written, with what it saw."""
-    run = {
-        "prompts": "-",
-        "endpoints": {"w": {"provider": "scripted"}},
-        "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2}]},
-        "judge": {"endpoint": "w", "model": "j"},
-    }
-    file = ROOT / "examples" / "calibrated" / "labelled.jsonl"
-    found = asyncio.run(judgegen.calibrate(file, run=run, out=tmp_path / "check", target=0.8))
-    assert json.loads(found.text()).keys() == CALIBRATION.keys()
+    found = set(leaves(json.loads((commanded[0] / "calibration.json").read_text(encoding="utf-8"))))
+    assert [path for path in found if not any(matches(path, key) for key in CALIBRATION)] == []
+    assert [key for key in CALIBRATION if not any(matches(path, key) for path in found)] == []
+
+
+def test_every_file_of_a_run_folder_is_described_and_no_other(commanded: Commanded) -> None:
+    """What a run, a part of one, a rehearsal, an attack, a check, a report leave; and what takes a person or money."""
+    folders = {path.parent for path in commanded[0].rglob("journal.sqlite")}
+    assert {"one", "sharded", "one-attack", "one-check", "shard-1-of-2"} <= {folder.name for folder in folders}
+    found = {_listed(path) for folder in folders for path in folder.iterdir()}
+    rare = {LABELLED, IN_A_RUN, EXPECTED, f"{EARLIER}/"}
+    assert found - rare == FILES.keys() - rare
+    assert rare <= FILES.keys()
+
+
+def _listed(path: Path) -> str:
+    """A file's name as the list has it."""
+    name = f"{path.name}/" if path.is_dir() else path.name
+    name = re.sub(r"^shard-\d+-of-\d+/$", "shard-K-of-N/", name)
+    return {"audit/": "audit/*.parquet", "openai-dpo.jsonl": "FORMAT.jsonl"}.get(name, name)
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)

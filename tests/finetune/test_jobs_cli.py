@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from printed import JOB, SUBMIT
 from typer.testing import CliRunner
 
 from judgegen.cli.finetune import app
@@ -135,6 +136,7 @@ def test_the_exit_code_is_the_jobs(provider: Start, write: Write, settings: Any,
     server, file = provider(seconds=0.2, **settings), write()
     found, out, err = submit(server, file, "--yes", "--watch", "--every", 0.02, "--json")
     row = json.loads(out)
+    assert row.keys() == SUBMIT.keys()
     assert (found, row["status"], row["made"]) == (code, status, True)
     assert (row["error"] is None, row["fine_tuned_model"] is None) == (status == "succeeded", status == "failed")
     _, alone, _ = finetune("cost", file, "--model", "gpt-4.1-mini", "--method", "dpo", *NOVEMBER, "--json")
@@ -221,6 +223,7 @@ def test_list_has_names_to_copy(provider: Start, write: Write) -> None:
         assert line.startswith(f"{job['id']}  succeeded  ")
         assert line.endswith(f"gpt-4.1-mini  {job['fine_tuned_model']}")
     code, out, _ = finetune("list", "--base-url", server.url, "--json")
+    assert all(row.keys() == JOB.keys() for row in json.loads(out)["jobs"])
     assert [row["id"] for row in json.loads(out)["jobs"]] == [job.id for job in server.jobs[::-1]]
 
 
