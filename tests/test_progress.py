@@ -208,7 +208,7 @@ def test_a_wait_for_a_batch_is_a_state() -> None:
 
 
 def test_one_watch_sees_one_job_after_another() -> None:
-    """As `judge compare` has a check per judge: the second counts from nothing, each ends with a last line of its own."""
+    """As `judge compare` has a check per judge: the second counts from nothing, each ends with its own last line."""
     stream = io.StringIO()
     with Lines(stream, every_s=1000) as watch:
         for folder in ("runs/a", "runs/b"):
