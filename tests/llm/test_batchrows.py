@@ -19,7 +19,7 @@ CALL = Call(
     params={"max_tokens": 64},
     tag=Tag(role="sampler", prompt_id="p", variant="v"),
 )
-OPENAI = {
+OPENAI: dict[str, Any] = {
     "model": "m-1",
     "choices": [{"finish_reason": "stop", "message": {"content": "hello", "reasoning_content": "greet"}}],
     "usage": {
@@ -51,6 +51,7 @@ GEMINI = {
 ANSWERED = [
     {"custom_id": "c", "response": {"status_code": 200, "body": OPENAI}, "error": None},
     {"custom_id": "c", "response": OPENAI},
+    {"custom_id": "c", "response": {"status_code": 200, "body": {**OPENAI, "choices": OPENAI["choices"][0]}}},
     {"custom_id": "c", "result": {"type": "succeeded", "message": CLAUDE}},
     {"custom_id": "c", "response": {"status_code": 200, "body": GEMINI}},
     {"key": "c", "response": GEMINI},
@@ -65,7 +66,7 @@ def outcome(row: dict[str, Any]) -> Outcome:
     return reading.reply(CALL, found.completion)
 
 
-@pytest.mark.parametrize("row", ANSWERED, ids=["openai", "vllm", "anthropic", "gemini", "gemini-key"])
+@pytest.mark.parametrize("row", ANSWERED, ids=["openai", "vllm-older", "sglang", "anthropic", "gemini", "gemini-key"])
 def test_one_answer_is_one_reply_in_every_file(row: dict[str, Any]) -> None:
     """Text, thought, end, tokens in, out and from the cache are those that each provider documents."""
     reply = outcome(row)
@@ -87,6 +88,12 @@ def test_one_answer_is_one_reply_in_every_file(row: dict[str, Any]) -> None:
         ({"status": {"code": 8, "message": "RESOURCE_EXHAUSTED"}}, 200, None),
         ({"result": {"type": "expired"}}, 200, None),
         ({"response": {}}, 200, None),
+        ({"response": {"status_code": 400, "body": None}, "error": "maximum context length is 2048"}, 400, "too_long"),
+        (
+            {"response": {"status_code": 404, "body": None}, "error": {"error": {"message": "no model", "code": 404}}},
+            404,
+            None,
+        ),
         ({"error": "the file was cut off"}, 200, None),
         ({"response": {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {}}}, 200, "flagged"),
     ],
@@ -117,7 +124,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return [place for key in keys for place in [(value, key), *places(value[key])]]
 
 
-@pytest.mark.parametrize("row", ANSWERED, ids=["openai", "vllm", "anthropic", "gemini", "gemini-key"])
+@pytest.mark.parametrize("row", ANSWERED, ids=["openai", "vllm-older", "sglang", "anthropic", "gemini", "gemini-key"])
 def test_anything_in_any_place_of_a_row_is_no_exception(row: dict[str, Any]) -> None:
     """An answer, an answer that cannot be read, or a refusal: never an AttributeError of ours."""
     for number in range(len(places(row))):

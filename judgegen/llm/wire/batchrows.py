@@ -2,6 +2,7 @@
 
     OpenAI, Azure, Groq, Mistral, Together, vLLM   {custom_id, response: {status_code, body}, error}
     vLLM's older files                             {custom_id, response: a completion}
+    SGLang's                                       as OpenAI's, `choices` being the one choice and no list
     Anthropic                                      {custom_id, result: {type, message or error}}
     Gemini, Vertex                                 {custom_id or key, response: {candidates, usageMetadata} | error}
 
@@ -52,8 +53,9 @@ def read(row: Any) -> Returned | None:
     status = response.get("status_code")
     if isinstance(body, Mapping) and ("candidates" in body or "promptFeedback" in body):
         return _of_gemini(custom_id, body)
-    if isinstance(body, Mapping) and body.get("choices") and status in (None, 200):
-        return Returned(custom_id=custom_id, completion=body)
+    if isinstance(body, Mapping) and (choices := body.get("choices")) and status in (None, 200):
+        one = isinstance(choices, Mapping)
+        return Returned(custom_id=custom_id, completion={**body, "choices": [choices]} if one else body)
     told = body or row.get("error") or {"message": "no answer"}
     return Returned(custom_id=custom_id, refusal=refusals.gathered(status if isinstance(status, int) else 200, told))
 
