@@ -76,6 +76,7 @@ async def generate(
     max_usd: Decimal | float | None = None,
     replace_folder: bool = False,
     batch: bool = False,
+    batch_file: str | Path | None = None,
     wait: bool = False,
     poll_s: float = POLL_S,
     watch: Watch | None = None,
@@ -96,6 +97,7 @@ async def generate(
         max_usd: the most this run folder may cost in all, instead of the run file's budget.max_usd.
         replace_folder: write into a run folder that another run file made.
         batch: through the provider's Batch API; raises Incomplete while it waits, called again it goes on.
+        batch_file: a folder that calls are written into and answers taken from, as batch files; raises as `batch`.
         wait: with `batch`, go on until all is answered.
         poll_s: seconds between looks at the provider while waiting.
         watch: sees the run as it goes.
@@ -105,16 +107,14 @@ async def generate(
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
-        ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs were written; the error
-            carries the Run as `run`.
+        ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs; `run` has the Run.
     """
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
+    by: dict[str, Any] = {"batch": batch, "wait": wait, "poll_s": poll_s, "files": batch_file and Path(batch_file)}
     terms = Terms(
         limit=limit,
         max_usd=max_usd if part is None else part.shard.usd(max_usd),
-        batch=batch,
-        wait=wait,
-        poll_s=poll_s,
+        **by,
         watch=watch or usual_watch(),
         stop=Stop() if stop is None else stop,
         takes=part,
@@ -188,7 +188,7 @@ async def _generate(
         cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
         expected = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
         terms.watch.expected(expected.line(batch=terms.batch, cap=cap))
-    if not terms.batch:
+    if terms.direct(shared):
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
     async with session(job, terms) as opened:
         if part is not None:

@@ -62,6 +62,9 @@ class Watch:
     def waits(self, message: str) -> None:
         """There is nothing to do but to wait, for what, as a sentence: a batch is with its provider."""
 
+    def engine(self, line: str) -> None:
+        """What an engine that answers batch files printed, a line of it."""
+
     def finished(self, result: Result) -> None:
         """One prompt is done; these arrive in prompt order."""
 

@@ -20,6 +20,10 @@ MaxUsd = Annotated[
     float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most the run folder may cost in all.")
 ]
 Batch = Annotated[bool, typer.Option("--batch", help="Through the provider's Batch API: submit, or fetch and go on.")]
+BatchFile = Annotated[
+    Path | None,
+    typer.Option("--batch-file", metavar="DIR", help="Through files: write what is asked there, take answers in."),
+]
 Wait = Annotated[bool, typer.Option("--wait", help="With --batch: stay until all is answered.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Spend money without asking.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress; warnings and errors remain.")]
@@ -35,11 +39,13 @@ ShardWord = Annotated[
 ]
 
 
-def check_wait(*, batch: bool, wait: bool) -> None:
-    """--wait says something to --batch alone.
+def check_wait(*, batch: bool, wait: bool, batch_file: Path | None = None) -> None:
+    """--wait says something to --batch alone, and calls go through a provider's batches or through files.
 
     Raises:
-        typer.BadParameter: it stands by itself.
+        typer.BadParameter: it stands by itself, or both are asked for.
     """
+    if batch and batch_file is not None:
+        raise typer.BadParameter("does not go with --batch", param_hint="--batch-file")
     if wait and not batch:
         raise typer.BadParameter("goes with --batch", param_hint="--wait")

@@ -9,7 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from judgegen.cli.given import Judge, Pairs, Sampler, Seed, Settings, Variants, Words, given
-from judgegen.cli.options import Batch, MaxUsd, Out, Prompts, Quiet, ShardWord, Verbose, Wait, Yes, check_wait
+from judgegen.cli.options import (
+    Batch,
+    BatchFile,
+    MaxUsd,
+    Out,
+    Prompts,
+    Quiet,
+    ShardWord,
+    Verbose,
+    Wait,
+    Yes,
+    check_wait,
+)
 
 
 def run(
@@ -28,6 +40,7 @@ def run(
         bool, typer.Option("--replace", help="Write into a run folder that another run file made.")
     ] = False,
     batch: Batch = False,
+    batch_file: BatchFile = None,
     wait: Wait = False,
     shard: ShardWord = None,
     as_json: Annotated[
@@ -59,7 +72,13 @@ def run(
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed, pairs=pairs)
     which: dict[str, Any] = {"out": out, "limit": limit, "shard": shard}
-    how: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait, "replace_folder": replace}
+    how: dict[str, Any] = {
+        "max_usd": max_usd,
+        "batch": batch,
+        "wait": wait,
+        "replace_folder": replace,
+        "batch_file": batch_file,
+    }
     _run(spec, words, which, how, {"quiet": quiet, "verbose": verbose}, as_json=as_json, yes=yes)
 
 
@@ -83,7 +102,7 @@ def _run(
     from judgegen.run.shards import Shard
     from judgegen.show.progress import watch_for
 
-    check_wait(batch=how["batch"], wait=how["wait"])
+    check_wait(batch=how["batch"], wait=how["wait"], batch_file=how["batch_file"])
     with ending.told(as_json=as_json):
         asked: Any = given(spec, words)
         expected = partial(api.estimate, asked, **which, quick=True)

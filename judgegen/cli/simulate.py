@@ -7,6 +7,7 @@ import signal
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,9 +29,18 @@ def _text(metavar: str, text: str) -> Any:
     return typer.Option(metavar=metavar, help=text)
 
 
+GivenFile = Annotated[
+    Path | None,
+    typer.Option("-i", "--input", metavar="FILE", help="Answer this batch file instead of serving, and end."),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where its answers go.")]
+
+
 def simulate(
     *,
     port: Annotated[int, typer.Option(metavar="P", min=0, max=65535, help="On 127.0.0.1; 0 picks a free one.")] = 8765,
+    given_file: GivenFile = None,
+    output: Output = None,
     dialect: Annotated[
         str | None, _text("NAME", "Speak like a family of servers: openai, vllm, gemini, groq …")
     ] = None,
@@ -74,15 +84,32 @@ def simulate(
     for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). Typed
     questions are answered at /v1/decisions and /v1/systemone, answers scored at /v1/rerank and /pooling. --faults
     plays a plan of faults, in any dialect: which requests are met by which of statuses, silence, broken connections,
-    answers that are cut, odd or billed wrong (docs/simulator.md).
+    answers that are cut, odd or billed wrong (docs/simulator.md). With --input and --output it is an engine without a
+    server: it answers a batch file as `vllm run-batch` does, and ends (docs/batch-files.md).
     Ctrl-C ends it.
     """
     given = dict(locals())
     _check(dialect)
-    _serve(given, port)
+    (_answer if given_file or output else _serve)(given)
 
 
-def _serve(given: Mapping[str, Any], port: int) -> None:
+def _answer(given: Mapping[str, Any]) -> None:
+    """Answer a batch file with these options."""
+    if given["given_file"] is None or given["output"] is None:
+        raise typer.BadParameter("go together", param_hint="--input, --output")
+    from judgegen.cli import ending
+    from judgegen.simulator.offline import answer
+    from judgegen.simulator.work import BatchSettings
+    from judgegen.spec import Scripted
+
+    settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
+    batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
+    with ending.told():
+        count = answer(settings, batches, given["given_file"], given["output"])
+    print(f"{count} rows written to {given['output']}")
+
+
+def _serve(given: Mapping[str, Any]) -> None:
     """Serve with these options until told to end."""
     from judgegen.cli import ending
     from judgegen.simulator.faults import read
@@ -91,6 +118,7 @@ def _serve(given: Mapping[str, Any], port: int) -> None:
     from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
+    port = given["port"]
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})

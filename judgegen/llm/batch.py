@@ -12,6 +12,7 @@ import asyncio
 import json
 import math
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -21,7 +22,7 @@ from typing import Any
 
 from judgegen.errors import ProviderRefused, Unanswered
 from judgegen.llm.answers import Landing
-from judgegen.llm.calls import Call, Failure, Outcome, Send, Usage
+from judgegen.llm.calls import Call, Failure, Outcome, Usage
 from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
 from judgegen.llm.learned import Known, Learned
@@ -38,6 +39,8 @@ from judgegen.llm.wire.refusals import Refusal
 
 METADATA_KEY = "judgegen_batch"
 API = "batch API"
+AT_ONCE = 500
+"""Calls that are written down, or answers that are journaled, together."""
 WORTH = 0.25
 """The share of the waiting calls that a further batch has to take where the cap has cut one short before."""
 _CAPPED = "batch/cap"
@@ -46,30 +49,47 @@ FULL = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 """What a batch fails with when too many tokens are enqueued: it waits for others to finish."""
 
 
-def collected(journal: Journal, outbox: Outbox, size: Callable[[Call], Size]) -> Send:
-    """The sender of a batch run's pass: the journal answers, what it lacks goes to the outbox."""
+class Collected:
+    """The sender of a batch run's pass: the journal answers, what it lacks goes to the outbox, by the hundreds."""
 
-    async def collect(call: Call) -> Outcome:
-        if (known := journal.get(call.id)) is not None:
+    def __init__(self, journal: Journal, outbox: Outbox, size: Callable[[Call], Size]) -> None:
+        self._journal, self._outbox, self._size = journal, outbox, size
+        self._found: dict[str, tuple[Call, Size]] = {}
+
+    async def __call__(self, call: Call, /) -> Outcome:
+        """What the journal answers."""
+        if (known := self._journal.get(call.id)) is not None:
             return known
-        if not outbox.holds(call.id):
-            outbox.add(call, size(call))
+        if call.id not in self._found and not self._outbox.holds(call.id):
+            self._found[call.id] = (call, self._size(call))
+        if len(self._found) >= AT_ONCE:
+            self.close()
         raise Unanswered("waits for a batch", reason="batched")
 
-    return collect
+    def close(self) -> None:
+        """Put what was found into the outbox."""
+        self._outbox.add_all(self._found.values())
+        self._found.clear()
 
 
 @dataclass(slots=True)
-class Desk:
-    """One endpoint's files and batches, through an openai client whose retries are off.
+class Clerk(ABC):
+    """Whoever has one endpoint's calls answered by batch: writes them as lines, in the manner that each model takes.
 
     `limit` is the token limit's name there, `system_role` the role of system messages where the run file says it.
     """
 
-    client: Any
     limit: str
     system_role: SystemRole | None = None
     learned: Learned = field(default_factory=Learned)
+
+    @abstractmethod
+    async def find(self, batch: Batch) -> str | None:
+        """The name under which a batch that was written down is known there, None where it is not."""
+
+    @abstractmethod
+    async def submit(self, batch: Batch, outbox: Outbox) -> str:
+        """Hand over a batch that was written down; its name there."""
 
     def ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
         """In which ways the call can be put."""
@@ -82,6 +102,20 @@ class Desk:
         sent = body(call, self.learned.of(call).manner(self.ways(call)))
         row = {"custom_id": call.id, "method": "POST", "url": "/v1/chat/completions", "body": sent}
         return json.dumps(row) + "\n"
+
+    def answer(self, call: Call, row: batchrows.Returned) -> Outcome | Refusal:
+        """What a row says to the call, after what it tells of the model is kept; or why it says nothing."""
+        reply = _reply(call, row)
+        if not isinstance(reply, Refusal):
+            self.learned.heard(call, reply, self.learned.of(call).manner(self.ways(call)))
+        return reply
+
+
+@dataclass(slots=True)
+class Desk(Clerk):
+    """One endpoint's files and batches, through an openai `client` whose retries are off."""
+
+    client: Any = field(kw_only=True)
 
     async def find(self, batch: Batch) -> str | None:
         """The provider's id of a batch that carries our id, None where it has none."""
@@ -152,7 +186,7 @@ class Postman:
 
     journal: Journal
     outbox: Outbox
-    desks: dict[str, Desk]
+    desks: Mapping[str, Clerk]
     price: Callable[[Call, Usage], Decimal]
     most_tokens: Mapping[str, float | None]
     cap: Decimal | None = None
@@ -198,14 +232,17 @@ class Postman:
         """Settle every batch that is over; how many are still with the provider."""
         open_ = 0
         for batch in self.outbox.under_way():
-            found = await self.desks[batch.route].status(batch)
+            desk = self.desks[batch.route]
+            if not isinstance(desk, Desk):
+                continue
+            found = await desk.status(batch)
             if found.status in OVER:
-                await self._settle(batch, found)
+                await self._settle(desk, batch, found)
             else:
                 open_ += 1
         return open_
 
-    async def _settle(self, batch: Batch, found: Any) -> None:
+    async def _settle(self, desk: Desk, batch: Batch, found: Any) -> None:
         codes = {getattr(error, "code", None) for error in getattr(found.errors, "data", None) or ()}
         if found.status == "failed" and codes & FULL:
             self.outbox.withdrawn(batch)
@@ -214,38 +251,38 @@ class Postman:
         refused: list[tuple[Call, Refusal]] = []
         for file_id in (found.output_file_id, found.error_file_id):
             if file_id is not None:
-                await self._read(batch, file_id, answered, refused)
-        errors = await self._mean(self.desks[batch.route], refused, answered)
+                await self._read(desk, file_id, answered, refused)
+        errors = await self.mean(desk, refused, answered)
         self.outbox.settled(batch, answered, errors)
         if found.status == "failed":
             said = "; ".join(str(error.message) for error in getattr(found.errors, "data", None) or ())
             raise ProviderRefused(f"{batch.route}: the batch was refused: {said or 'no reason given'}")
 
-    async def _read(self, batch: Batch, file_id: str, answered: list[str], refused: list[tuple[Call, Refusal]]) -> None:
+    async def _read(self, desk: Desk, file_id: str, answered: list[str], refused: list[tuple[Call, Refusal]]) -> None:
         """Journal a file's answers; note why the other rows have none. Rows of strangers are passed over."""
-        desk, landing = self.desks[batch.route], list[Awaitable[Outcome]]()
+        landing = list[Awaitable[Outcome]]()
         async for row in desk.rows(file_id):
             call = self.outbox.call(row.custom_id)
             if call is None:
                 continue
-            reply = _reply(call, row)
+            reply = desk.answer(call, row)
             if isinstance(reply, Refusal):
                 refused.append((call, reply))
                 continue
-            desk.learned.heard(call, reply, desk.learned.of(call).manner(desk.ways(call)))
-            landing.append(self._land(call, reply))
+            landing.append(self.land(call, reply))
             answered.append(call.id)
-            if len(landing) >= 500:
+            if len(landing) >= AT_ONCE:
                 await asyncio.gather(*landing)
                 landing.clear()
         await asyncio.gather(*landing)
 
-    async def _land(self, call: Call, outcome: Outcome) -> Outcome:
+    async def land(self, call: Call, outcome: Outcome) -> Outcome:
+        """Journal an answer, priced."""
         priced = replace(outcome, cost=self.price(call, outcome.usage))
         return await self.journal.append(call, priced, Landing(seconds=None, attempts=1))
 
-    async def _mean(
-        self, desk: Desk, refused: list[tuple[Call, Refusal]], answered: list[str]
+    async def mean(
+        self, desk: Clerk, refused: list[tuple[Call, Refusal]], answered: list[str]
     ) -> list[tuple[str, str]]:
         """Journal what is final of the rows that were refused; the others' words, which are a reason to ask again."""
         errors: list[tuple[str, str]] = []
@@ -255,7 +292,7 @@ class Postman:
             if isinstance(found, str):
                 errors.append((call.id, found))
                 continue
-            await self._land(call, found)
+            await self.land(call, found)
             answered.append(call.id)
         return errors
 
@@ -269,7 +306,7 @@ def _reply(call: Call, row: batchrows.Returned) -> Outcome | Refusal:
         return Refusal(status=500, message=trouble.why)
 
 
-def _meaning(desk: Desk, call: Call, refusal: Refusal, known: Known) -> Failure | str:
+def _meaning(desk: Clerk, call: Call, refusal: Refusal, known: Known) -> Failure | str:
     """What a refused row means: a final no, or words; `known` is what was known when it was sent.
 
     What may be a wish is left out from now on, since a batch cannot be asked at once again.

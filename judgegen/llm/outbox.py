@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -70,21 +71,32 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self._db.close()
 
-    def begin(self) -> None:
-        """Start collecting: what is added until `commit` is kept together."""
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """What is written within is written whole or not at all."""
         self._db.execute("BEGIN IMMEDIATE")
-
-    def commit(self) -> None:
-        """End collecting."""
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
         self._db.execute("COMMIT")
 
     def add(self, call: Call, size: Size) -> None:
         """Keep a call until it is answered; one that is here already stays as it is."""
-        row = (call.id, call.tag.route, call.model, _dump(call), size.bytes, size.tokens, format(size.worst, "f"))
+        self.add_all([(call, size)])
+
+    def add_all(self, found: Iterable[tuple[Call, Size]]) -> None:
+        """Keep many calls at once."""
         statement = (
             "INSERT OR IGNORE INTO outbox (call_id, route, model, call, bytes, tokens, worst) VALUES (?,?,?,?,?,?,?)"
         )
-        self._db.execute(statement, row)
+        rows = (
+            (call.id, call.tag.route, call.model, _dump(call), size.bytes, size.tokens, format(size.worst, "f"))
+            for call, size in found
+        )
+        with self._together():
+            self._db.executemany(statement, rows)
 
     def holds(self, call_id: str) -> bool:
         """Whether the call waits here."""
@@ -115,13 +127,12 @@ class Outbox:
         if not taken or (len(taken) < least * len(rows) and taken != _fitting(rows, most_tokens, None)):
             return None
         batch = Batch(id=f"judgegen-{uuid.uuid4().hex}", route=route, model=model, provider_id=None)
-        self.begin()
-        self._db.execute(
-            "INSERT INTO batches VALUES (?,?,?,NULL,'intended',?)",
-            (batch.id, route, model, datetime.now(UTC).isoformat(timespec="seconds")),
-        )
-        self._db.executemany("UPDATE outbox SET batch = ? WHERE call_id = ?", [(batch.id, i) for i in taken])
-        self.commit()
+        with self._together():
+            self._db.execute(
+                "INSERT INTO batches VALUES (?,?,?,NULL,'intended',?)",
+                (batch.id, route, model, datetime.now(UTC).isoformat(timespec="seconds")),
+            )
+            self._db.executemany("UPDATE outbox SET batch = ? WHERE call_id = ?", [(batch.id, i) for i in taken])
         return batch
 
     def calls(self, batch: Batch) -> Iterator[Call]:
@@ -133,6 +144,11 @@ class Outbox:
         """One waiting call."""
         row = self._db.execute("SELECT call FROM outbox WHERE call_id = ?", (call_id,)).fetchone()
         return None if row is None else _load(row[0])
+
+    def batch_of(self, call_id: str) -> str | None:
+        """Our id of the batch that a waiting call is in."""
+        row = self._db.execute("SELECT batch FROM outbox WHERE call_id = ?", (call_id,)).fetchone()
+        return None if row is None else row[0]
 
     def submitted(self, batch: Batch, provider_id: str) -> None:
         """The provider has it, under this id."""
@@ -149,19 +165,22 @@ class Outbox:
 
     def settled(self, batch: Batch, answered: Sequence[str], errors: Sequence[tuple[str, str]]) -> None:
         """The batch is over: answered calls leave, the rest waits for another, with what went wrong."""
-        self.begin()
-        self._db.executemany("DELETE FROM outbox WHERE call_id = ?", [(i,) for i in answered])
-        self._db.executemany("UPDATE outbox SET error = ? WHERE call_id = ?", [(e, i) for i, e in errors])
-        self._db.execute("UPDATE outbox SET batch = NULL, tries = tries + 1 WHERE batch = ?", (batch.id,))
-        self._db.execute("UPDATE batches SET state = 'settled' WHERE id = ?", (batch.id,))
-        self.commit()
+        with self._together():
+            self._db.executemany("DELETE FROM outbox WHERE call_id = ?", [(i,) for i in answered])
+            self._db.executemany("UPDATE outbox SET error = ? WHERE call_id = ?", [(e, i) for i, e in errors])
+            self._db.execute("UPDATE outbox SET batch = NULL, tries = tries + 1 WHERE batch = ?", (batch.id,))
+            self._db.execute("UPDATE batches SET state = 'settled' WHERE id = ?", (batch.id,))
+
+    def answered(self, call_ids: Sequence[str]) -> None:
+        """These calls wait no more, whichever batch they are in."""
+        with self._together():
+            self._db.executemany("DELETE FROM outbox WHERE call_id = ?", [(i,) for i in call_ids])
 
     def withdrawn(self, batch: Batch) -> None:
         """The batch never came to be; its calls wait for another and have not failed."""
-        self.begin()
-        self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.id,))
-        self._db.execute("DELETE FROM batches WHERE id = ?", (batch.id,))
-        self.commit()
+        with self._together():
+            self._db.execute("UPDATE outbox SET batch = NULL WHERE batch = ?", (batch.id,))
+            self._db.execute("DELETE FROM batches WHERE id = ?", (batch.id,))
 
     def try_again(self) -> None:
         """A new invocation gives calls that failed too often another chance."""

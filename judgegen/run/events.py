@@ -89,6 +89,10 @@ class Events(Watch):
         """Nothing to do but to wait."""
         self._said("waits", message)
 
+    def engine(self, line: str) -> None:
+        """A line that an engine printed."""
+        self._said("engine", line)
+
     def _said(self, kind: str, message: str) -> None:
         message = _short(message)
         self._tell(Event(kind, {"message": message}, f"{kind}: {message}"))

@@ -32,6 +32,8 @@ from judgegen.run import moved
 from judgegen.spec import Endpoint, Spec
 from judgegen.watch import Watch
 
+Way = Literal["live", "batch", "file"]
+"""How calls go: one at a time, through the provider's Batch API, or in files that somebody answers."""
 Rates = Mapping[tuple[str, str], prices.Rate]
 """The price of each (endpoint name, model) that may be called."""
 
@@ -46,12 +48,12 @@ def samplers(steps: Plan) -> set[tuple[str, str]]:
     return {(setting.route, setting.model) for setting in steps.settings}
 
 
-def rates(resolved: Spec, used: set[tuple[str, str]], processing: Literal["live", "batch"] = "live") -> Rates:
-    """A price for every model that may be called: by batch, or live in its endpoint's service tier.
+def rates(resolved: Spec, used: set[tuple[str, str]], way: Way = "live") -> Rates:
+    """A price for every model that may be called: the Batch API's, or that of its endpoint's service tier.
 
     Raises:
         PriceUnknown: a model has none.
-        SpecError: a decision model by batch.
+        SpecError: a decision model by batch or file.
     """
     found: dict[tuple[str, str], prices.Rate] = {}
     decide = {(one.endpoint, one.model) for one in resolved.judge.everybody() if one.api != "chat"}
@@ -61,14 +63,19 @@ def rates(resolved: Spec, used: set[tuple[str, str]], processing: Literal["live"
     }
     for name, model in sorted(used):
         endpoint = resolved.endpoints[name]
-        how = "batch" if processing == "batch" else endpoint.processing
+        how = "batch" if way == "batch" else endpoint.processing
         if (name, model) not in decide:
             found[name, model] = prices.rate(endpoint, name, model, how)
             continue
-        if processing == "batch":
+        if way == "batch":
             raise SpecError(
                 f"--batch: the Batch API takes chats, and {model} is asked typed questions "
                 f"(judge.api); run without --batch: they cost input tokens alone"
+            )
+        if way == "file":
+            raise SpecError(
+                f"endpoints.{name}: batch files hold chats, and {model} is asked typed questions (judge.api); ask "
+                f"it at a server, without --batch-file"
             )
         apart = prices.rate(endpoint, name, model, endpoint.processing, decides=True)
         both = (name, model) in talk

@@ -72,17 +72,27 @@ class Terms:
     """How a job is carried out: how many items (spread over them all), up to which cost, by which way, who watches.
 
     `batch` goes through the providers' Batch API; with `wait` until all is answered, looking every `poll_s` seconds.
+    `files` has every call written into batch files there, and answers taken in from there.
     `takes` says of an item, as the journal keeps it, whether it is this job's.
     """
 
     limit: int | None = None
     max_usd: Decimal | float | None = None
     batch: bool = False
+    files: Path | None = None
     wait: bool = False
     poll_s: float = POLL_S
     watch: Watch = field(default_factory=Watch)
     stop: Stop = field(default_factory=Stop)
     takes: Takes | None = None
+
+    def ways(self, spec: Spec) -> dict[str, live.Way]:
+        """By endpoint which way its calls go."""
+        return rounds.ways(spec, batch=self.batch, files=self.files is not None)
+
+    def direct(self, spec: Spec) -> bool:
+        """Whether every call is asked at once."""
+        return set(self.ways(spec).values()) <= {"live"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,7 +134,7 @@ class Session(Generic[T, R]):
         `whole` asks for all that is to be answered; the results do unless it is given.
         """
         terms, spec = self.terms, self.job.spec
-        if not terms.batch:
+        if terms.direct(spec):
             async with live.live(spec, self.journal, self.rates, self.cap, terms.watch, terms.stop) as once:
                 self._once = once
                 yield once
@@ -137,6 +147,8 @@ class Session(Generic[T, R]):
             cap=self.cap,
             watch=terms.watch,
             stop=terms.stop,
+            by=terms.ways(spec),
+            files=(terms.files or self.job.folder / rounds.FOLDER).resolve(),
         )
         await rounds.run(batches, whole or self.results, poll_s=terms.poll_s if terms.wait else None)
         yield senders.recorded(self.journal)
@@ -158,7 +170,7 @@ async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, 
     Raises:
         SpecError, PriceUnknown, JournalError: the job cannot begin.
     """
-    rates = live.rates(job.spec, set(job.routes), "batch" if terms.batch else "live")
+    rates = _rates(job, terms.ways(job.spec))
     with live.opened(job.folder) as journal, logged(job.folder, terms.watch, terms.stop) as watch:
         terms = replace(terms, watch=watch)
         kept: Iterable[Any] = job.items(terms.watch.warned)
@@ -168,6 +180,14 @@ async def session(job: Inquiry[T, R], terms: Terms) -> AsyncIterator[Session[T, 
         watch.started(prompts=prompts, folder=str(job.folder))
         watch.capped(opened.cap)
         yield opened
+
+
+def _rates(job: Inquiry[T, R], ways: Mapping[str, live.Way]) -> live.Rates:
+    """A price for every model, by the way that its calls go."""
+    by: dict[live.Way, set[tuple[str, str]]] = {}
+    for place in job.routes:
+        by.setdefault(ways[place[0]], set()).add(place)
+    return {place: rate for way, places in by.items() for place, rate in live.rates(job.spec, places, way).items()}
 
 
 def _row(item: Any) -> dict[str, Any]:

@@ -6,11 +6,12 @@ Knows which providers there are by name; nothing of how they are asked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from judgegen.llm.dialects import DIALECTS, named
+from judgegen.llm.providers import batch_file
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.table import PROVIDERS, provider
 from judgegen.spec.tables import Chance, Count, Frozen, Logits, Pairs, PerMillion, PerMinute, Seconds, Tokens
@@ -112,8 +113,8 @@ class Endpoint(Frozen):
     provider: str = Field(
         default="openai",
         description="Who is asked: `openai` for any server that speaks its chat API, `local` for a model inside this "
-        "process, `transformers` for a Hugging Face folder in it, `scripted` for a world whose truth is known, or the "
-        "name of one in a package of yours.",
+        "process, `transformers` for a Hugging Face folder in it, `batch-file` for an engine that answers whole files, "
+        "`scripted` for a world whose truth is known, or the name of one in a package of yours.",
         examples=["local"],
     )
     base_url: str | None = Field(
@@ -185,6 +186,12 @@ class Endpoint(Frozen):
     slots: Count = Field(
         default=4, gt=0, description="Of a model in this process: how many requests it decodes at once.", examples=[1]
     )
+    command: str | None = Field(
+        default=None,
+        description="Of `batch-file`: what answers {input}, a file of requests for {model}, into {output}; words as a "
+        "shell splits them, and no shell. Without it the run ends when files wait, and goes on when they are answered.",
+        examples=["vllm run-batch -i {input} -o {output} --model {model}"],
+    )
     context: Tokens = Field(
         default=4096, description="Of a local model: room of each slot, prompt and answer.", examples=[8192]
     )
@@ -213,6 +220,19 @@ class Endpoint(Frozen):
         if isinstance(given, dict) and given.get("service_tier") == "flex":
             return {"timeout_s": 900.0, **given}
         return given
+
+    @field_validator("command")
+    @classmethod
+    def _a_command(cls, command: str | None) -> str | None:
+        if command is not None and (problem := batch_file.problem(command)):
+            raise ValueError(problem)
+        return command
+
+    @model_validator(mode="after")
+    def _commands_are_for_files(self) -> Self:
+        if self.command is not None and self.provider != batch_file.NAME:
+            raise ValueError(f'command goes with provider = "{batch_file.NAME}", which writes files and runs it')
+        return self
 
     @property
     def processing(self) -> Literal["standard", "flex", "priority"]:

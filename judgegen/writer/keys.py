@@ -131,7 +131,7 @@ REFUSED: Mapping[str, str] = {
 """Why an answer may not compete; else it is the server's own word for how the answer ended, or for its failure."""
 LOG: Mapping[str, str] = {
     "at": "the moment, UTC",
-    "event": "started, capped, retried, refused, lost, adapted, warned, waits, ended",
+    "event": "started, capped, retried, refused, lost, adapted, warned, waits, engine, ended",
     "prompts": "of started: how many prompts",
     "folder": "of started: the run folder",
     "max_usd": "of capped: the cap",
@@ -143,7 +143,7 @@ LOG: Mapping[str, str] = {
     "call_id": "of a call: its id, as in audit/calls.parquet",
     "why": "of retried, refused, lost: the reason, in the server's words; of ended: the error, null without one",
     "wait_s": "of retried: seconds until it goes out again",
-    "message": "of adapted, warned, waits: a sentence",
+    "message": "of adapted, warned, waits: a sentence; of engine: what the command of `batch-file` printed, a line",
 }
 LABELS: Mapping[str, str] = {
     "log": "judgegen-labels: what kind of file it is",

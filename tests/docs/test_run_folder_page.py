@@ -28,6 +28,7 @@ from judgegen.review.labels import Labels
 from judgegen.review.queue import Queued
 from judgegen.review.sitting import Sitting
 from judgegen.run.events import Events
+from judgegen.run.rounds import FOLDER
 from judgegen.sampler.read import REASONS as TOLD
 from judgegen.writer.calibrated import BELOW
 from judgegen.writer.columns import TABLES
@@ -54,6 +55,7 @@ FILES = {
     "earlier/": "what was made of other preferences, before the run file changed",
     "shard-K-of-N/": "in a run in parts: the run folder of a part, until `judgegen merge` and after it",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
+    "batch-files/": "requests that wait for an engine without a server, and its answers",
     "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",
     "expected.jsonl": "what was said of the cost before it was paid, a JSON object a time; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
@@ -258,7 +260,7 @@ def test_every_key_of_the_log_is_described_and_no_other() -> None:
     events.landed(call, Failure(reason="too_long"), fresh=True)
     events.retried(call, "503", 1.0)
     events.lost(call, "503")
-    for told in (events.warned, events.adapted, events.waits):
+    for told in (events.warned, events.adapted, events.waits, events.engine):
         told("so")
     kinds = {line["event"] for line in lines} | {"ended"}
     assert {key for line in lines for key in line} | {"at"} == LOG.keys()
@@ -286,7 +288,7 @@ def test_every_file_of_a_run_folder_is_described_and_no_other(commanded: Command
     folders = {path.parent for path in commanded[0].rglob("journal.sqlite")}
     assert {"one", "sharded", "one-attack", "one-check", "shard-1-of-2"} <= {folder.name for folder in folders}
     found = {_listed(path) for folder in folders for path in folder.iterdir()}
-    rare = {LABELLED, IN_A_RUN, EXPECTED, f"{EARLIER}/"}
+    rare = {LABELLED, IN_A_RUN, EXPECTED, f"{EARLIER}/", f"{FOLDER}/"}
     assert found - rare == FILES.keys() - rare
     assert rare <= FILES.keys()
 

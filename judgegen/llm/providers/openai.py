@@ -317,7 +317,7 @@ def _path(row: Mapping[str, Any], otherwise: str, url: str) -> str:
 async def desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
     """The endpoint's files and batches, its connections closed with the block."""
     async with client(endpoint, name) as asking:
-        yield Desk(asking, dialects.limit_name(endpoint.base_url or ""), endpoint.system_role)
+        yield Desk(dialects.limit_name(endpoint.base_url or ""), endpoint.system_role, client=asking)
 
 
 async def contexts(endpoint: Endpoint, name: str) -> dict[str, int]:

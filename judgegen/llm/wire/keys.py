@@ -51,6 +51,14 @@ def api_key(endpoint: Endpoint, name: str, *, usual: str | None = None) -> str:
     return key
 
 
+def remembered(endpoint: Endpoint) -> None:
+    """Mask whatever the run file names of the environment for an endpoint that is not asked from here."""
+    named = [value.partition(":")[2] for _, value in (*endpoint.headers, *endpoint.query) if value.startswith("env:")]
+    for variable in (endpoint.api_key_env, *named):
+        if variable and (held := os.environ.get(variable, "").strip()):
+            secrets.remember(held)
+
+
 def account() -> dict[str, str]:
     """The headers that name an organization and a project, where the environment has them, as the SDK sends them."""
     named = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
