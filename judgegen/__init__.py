@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from judgegen.run.begin import init
     from judgegen.show.notebook import Notebook
     from judgegen.spec import Spec
+    from judgegen.study.align import align
+    from judgegen.study.aligned import Aligned
     from judgegen.study.attack import Attack, attack
     from judgegen.study.calibrate import calibrate
     from judgegen.study.check import Check, check
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from judgegen.writer.calibrated import Calibration
 
 __all__ = [
+    "Aligned",
     "Attack",
     "AttackWon",
     "BudgetReached",
@@ -61,6 +64,7 @@ __all__ = [
     "Waiting",
     "Watch",
     "__version__",
+    "align",
     "attack",
     "calibrate",
     "check",
@@ -86,6 +90,8 @@ _HOMES = {
     "judgegen.exchange.validate": ("validate",),
     "judgegen.probing.probe": ("probe",),
     "judgegen.probing.report": ("Probe",),
+    "judgegen.study.align": ("align",),
+    "judgegen.study.aligned": ("Aligned",),
     "judgegen.study.attack": ("Attack", "attack"),
     "judgegen.writer.calibrated": ("Calibration",),
     "judgegen.study.calibrate": ("calibrate",),

@@ -93,8 +93,15 @@ CONSTRAINTS = Kind(
     returns="scores",
     variant="constraints",
 )
+ALIGN = Kind(
+    name="align",
+    must=frozenset({"request"}),
+    may=frozenset({"fence", "criteria"}),
+    returns="text",
+    variant="align",
+)
 SHIPPED: Mapping[str, Kind] = {
-    kind.name: kind for kind in (PAIRWISE, DECISION, REWARD, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS)
+    kind.name: kind for kind in (PAIRWISE, DECISION, REWARD, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS, ALIGN)
 }
 """The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
 WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from judgegen.cli.judge_align import align
 from judgegen.cli.judge_attack import attack
 from judgegen.cli.judge_calibrate import calibrate
 from judgegen.cli.judge_check import check
@@ -14,10 +15,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 @app.callback()
 def judge() -> None:
-    """Check a judge against human votes, calibrate it, attack it."""
+    """Check a judge against human votes, calibrate it, attack it, improve it."""
 
 
 app.command("check")(check)
 app.command("calibrate")(calibrate)
 app.command("attack")(attack)
 app.command("compare")(compare)
+app.command("align")(align)

@@ -54,10 +54,11 @@ def standing(lines: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Mappin
 
 
 def merged(lines: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A labelled comparison per comparison, with a vote of each annotator."""
+    """A labelled comparison per comparison, with a vote of each annotator, and what they noted beside it."""
     votes: dict[str, list[Mapping[str, Any]]] = {}
     for (name, _), line in standing(lines).items():
         votes.setdefault(name, []).append(line)
     for name, said in votes.items():
         row = {key: said[0][key] for key in ("messages", "response_a", "response_b")}
-        yield {"id": name, **row, "votes": [line["winner"] for line in said]}
+        notes = [line["note"] for line in said if line.get("note")]
+        yield {"id": name, **row, "votes": [line["winner"] for line in said], **({"notes": notes} if notes else {})}

@@ -1,4 +1,4 @@
-"""Two judges of the same comparisons beside each other: agreement, kappa, which of them moved, and ranks of scores.
+"""Two judges of the same comparisons beside each other: agreement, kappa, which of them moved, ranks, what is gained.
 
 The first's label takes the place of a vote in the figures of this room, so that two runs and two judges are compared by
 one computation. Pure; knows nothing of files or of who judged.
@@ -99,6 +99,29 @@ def price(rows: Sequence[Judged], *, resamples: int = 1000) -> Figure:
     measure = Measure(of=lambda t: 1000 * divide(t("usd"), t("right")), kind="amount", evidence="right")
     groups = [row.prompt_id for row in rows]
     return figures(columns, {"usd": measure}, groups, seed=0, resamples=resamples, confidence=0.95)["usd"]
+
+
+def gained(before: Sequence[Judged], after: Sequence[Judged], *, resamples: int = 1000) -> Figure:
+    """How much more often the second agrees with people than the first, with the interval of the difference.
+
+    Each place is the same comparison. Of those on which people have a majority for a side: a tie is half, and what
+    cannot be read is nothing. Where no prompt differs there is nothing to resample, and no interval.
+
+    Raises:
+        SpecError: SciPy is not installed.
+    """
+    both = [(a, b) for a, b in zip(before, after, strict=True) if a.human in ("A", "B")]
+    if not both:
+        return Figure()
+    gain = np.array([_right(b) - _right(a) for a, b in both])
+    columns = {"gain": gain, "pairs": np.ones(len(both))}
+    measure = Measure(of=ratio("gain", "pairs"), kind="free", evidence="pairs")
+    groups = [a.prompt_id for a, _ in both]
+    return figures(columns, {"gain": measure}, groups, seed=0, resamples=resamples, confidence=0.95)["gain"]
+
+
+def _right(row: Judged) -> float:
+    return 0.5 if row.label == "tie" else float(row.label is not None and row.label == row.human)
 
 
 def couples(number: int) -> list[tuple[int, int]]:
