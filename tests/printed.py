@@ -220,6 +220,25 @@ RIVALS = {
     "pairs.*.ranks": "figure: how alike their scores rank the answers to a prompt, where both score",
     "disputes": "comparisons on which two judges prefer different sides",
 }
+ALIGN = {
+    "judge": "the judge's name",
+    "comparisons.learned": "comparisons to learn from",
+    "comparisons.held": "comparisons held out",
+    "tried.*.name": "of a template that was tried: now is the one there is, the others hold rules, examples or both",
+    "tried.*.template": "its file; null for the one there is",
+    "tried.*.agreement": "figure: with people, with half for a tie on one side, on those to learn from",
+    "tried.*.gain": "figure: what it agrees more often there; it is chosen by this, so this promises nothing",
+    "chosen": "the best of them; null where none is better there",
+    "held_out.before": "figure: agreement of the template there is, on those held out; null where none was chosen",
+    "held_out.after": "figure: that of the chosen one",
+    "held_out.gain": "figure: the difference",
+    "kept": "whether all of its interval is above 0, so that the template is written",
+    "apart.*.group": "comparisons that have something in common; all of them first, then the worst",
+    "apart.*.comparisons": "how many",
+    "apart.*.apart": "of these, those on which the judge and most people differ",
+    "apart.*.rate": "figure: their share",
+    "cost_usd": "what all of it ever cost, exact, as a text",
+}
 EXPORT = {
     "format": "the consumer",
     "paths": "the files written",
@@ -371,8 +390,8 @@ OF_SUMMARY = ("run", "rehearse", "write", "merge")
 OF_JOB = ("finetune watch", "finetune cancel")
 PRINTED: Mapping[str, Mapping[str, str]] = {
     "estimate": ESTIMATE, "status": STATUS, "show": SHOW, "report": REPORT, "probe": PROBE, "compare": COMPARE,
-    "judge check": CHECK, "judge attack": ATTACK, "judge compare": RIVALS, "export": EXPORT, "import": IMPORT,
-    "inspect": INSPECT, "validate": VALIDATE, "train": TRAIN, "rounds": ROUNDS, "finetune cost": COST,
+    "judge check": CHECK, "judge attack": ATTACK, "judge compare": RIVALS, "judge align": ALIGN, "export": EXPORT,
+    "import": IMPORT, "inspect": INSPECT, "validate": VALIDATE, "train": TRAIN, "rounds": ROUNDS, "finetune cost": COST,
     "finetune submit": SUBMIT,
 }  # fmt: skip
 ELSEWHERE: Mapping[str, Mapping[str, str]] = {

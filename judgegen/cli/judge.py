@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=T
 
 @app.callback()
 def judge() -> None:
-    """Check a judge against human votes, calibrate it, attack it, improve it."""
+    """Check a judge against human votes, calibrate it, attack it."""
 
 
 app.command("check")(check)

@@ -126,7 +126,7 @@ def _parts(work: Work, lesson: Mapping[str, Lessons], made: Path) -> Iterator[tu
 
     Held out there is one beside that of now: the one that was, or the last, which is the longest.
     """
-    held = next((name for name in lesson if (work.folder / "held" / name).is_dir()), next(reversed(lesson), None))
+    held = next((name for name in lesson if (work.folder / "held" / name).is_dir()), next(reversed(list(lesson)), None))
     yield "learn", NOW, None
     yield "held", NOW, None
     for name, given in lesson.items():

@@ -31,6 +31,8 @@ from judgegen.finetune.tuner import Job
 from judgegen.report.entries import Entry, Side, Utterance
 from judgegen.report.packing import WHOLE, row
 from judgegen.run.status import BatchStanding, Status
+from judgegen.study.aligned import Aligned, Tried
+from judgegen.study.grouped import Group
 from judgegen.train.held import Wins
 from judgegen.train.order import Order
 from judgegen.train.rounds import Done, Round
@@ -123,12 +125,19 @@ def _rarely() -> dict[str, list[Any]]:
     job = asdict(Job(id="j", status="s", model="m", created_at=1))
     more = dict.fromkeys(("made", "record", "warnings", "cost"))  # tests/finetune holds them to what is printed
     trained = {key: {"of": 1} if key in ("order", "left_out", "judge") else None for key in _facts() - {"rows"}}
+    tried = Tried(name="rules-1", template=Path("rules-1.md"), agreement=Figure(), gain=Figure())
+    group = Group(name="all", comparisons=1, apart=0, rate=Figure())
+    aligned = Aligned(
+        judge="j", learned=1, held=1, tried=(tried,), chosen=tried, before=Figure(), after=Figure(), gain=Figure(),
+        groups=(group,), cost_usd=Decimal(0), folder=Path(),
+    )  # fmt: skip
     exported = Exported(paths=(), counts={}, left_out=(), columns_left_out={"tools": 1}, flip_rate=None)
     return {
         "export": [_object("trl-dpo", exported, calibrated=False)],
         "show": [row(entry, WHOLE)],
         "status": [status.to_dict()],
         "validate": [_plain(findings, moderated)],
+        "judge align": [aligned.summary],
         "rounds": [done.row()],
         "finetune submit": [{**job, **more}],
         "train": [{**trained, "folder": "f", "fresh": True, "rows": dict.fromkeys(("train", "held", "digest"))}],
