@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
 from judgegen.exchange.parts import Parts, spool
-from judgegen.exchange.plain_pairs import plan
-from judgegen.exchange.plain_pairs import preference as plain_pair
+from judgegen.exchange.plain_rows import plan
+from judgegen.exchange.plain_rows import preference as plain_row
 from judgegen.exchange.repeats import Repeats
 from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
@@ -204,9 +204,13 @@ class _Reader:
     _held: list[tuple[Read, int, Any]] = field(default_factory=list)
 
     def read(self, rows: Iterable[Found | Bad]) -> Iterator[Row | Reject]:
+        plans = self.plans
         for row in rows:
             if isinstance(row, Bad):
                 yield Reject(line=row.line, reason=row.why)
+            elif plans and (made := self._plain(row.value)) is not None:
+                yield from self._flushed() if self._held else ()
+                yield made
             elif not isinstance(row.value, Mapping):
                 yield Reject(line=row.line, reason="not an object with columns", raw=row.value)
             else:
@@ -214,10 +218,6 @@ class _Reader:
         yield from self._flushed()
 
     def _row(self, value: Mapping[str, Any], line: int) -> Iterator[Row | Reject]:
-        if self.plans and (row := self._plain(value)) is not None:
-            yield from self._flushed()
-            yield row
-            return
         shape = self.shape or known_by(tuple(value))
         given = _with_prompt(value) if self.wishes.prompt_from_prefix else value
         try:
@@ -244,9 +244,9 @@ class _Reader:
         wishes = self.wishes
         return not (self.names.mapped or wishes.system is not None or wishes.prompt_from_prefix)
 
-    def _plain(self, value: Mapping[str, Any]) -> Row | None:
-        how = plan(tuple(value), self.shape.name if self.shape else None)
-        return None if how is None else plain_pair(value, how)
+    def _plain(self, value: Any) -> Row | None:
+        how = plan(tuple(value), self.shape.name if self.shape else None) if isinstance(value, Mapping) else None
+        return None if how is None else plain_row(value, how)
 
     def _own(self, value: Mapping[str, Any], shape: Origin) -> Row:
         assert shape.read is not None

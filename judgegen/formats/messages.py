@@ -10,6 +10,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from judgegen.formats.format import Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
 
 _HEAD = 8  # words
+_ASKED = b'{"messages":[%s],"tools":[]}'  # as canonical JSON spells what is asked without tools
 _START = 48  # characters whose whole words mostly tell two texts apart
 ANSWERED = ("user", "tool", "function")
 """Roles that the assistant answers."""
@@ -131,17 +133,21 @@ def _called(message: Message) -> str:
 
 def prompt_id(messages: Sequence[Message], tools: Sequence[Any] = ()) -> str:
     """A name for a prompt that came without one, after its content."""
-    asked = {"messages": list(messages), "tools": list(tools)}
-    plain = not tools and all(map(_is_plain, messages))
-    data = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS) if plain else b""
-    if data.isascii() and data and b"\x7f" not in data:  # the same bytes as canonical JSON has, and faster
-        return f"p-{hashlib.blake2b(data, digest_size=8).hexdigest()}"
-    return "p-" + digest(asked, size=8)
+    if not tools and all(map(_is_plain, messages)):  # the same bytes as canonical JSON has, and faster
+        said = b",".join([b'{"content":%b,"role":%b}' % (_quoted(m["content"]), _quoted(m["role"])) for m in messages])
+        return f"p-{hashlib.blake2b(_ASKED % said, digest_size=8).hexdigest()}"
+    return "p-" + digest({"messages": list(messages), "tools": list(tools)}, size=8)
+
+
+def _quoted(words: str) -> bytes:
+    """A text as canonical JSON has it: in ASCII, DEL escaped."""
+    quick = words.isascii() and "\x7f" not in words
+    return orjson.dumps(words) if quick else encode_basestring_ascii(words).encode()
 
 
 def _is_plain(message: Message) -> bool:
-    """Whether a message is a role and a text that canonical JSON writes as it stands, and nothing else."""
-    return len(message) == 2 and all(type(words) is str and words.isascii() for words in message.values())
+    """Whether a message is a role and a text, and nothing else."""
+    return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
 
 
 def user(words: str) -> list[dict[str, Any]]:

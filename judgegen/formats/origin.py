@@ -142,11 +142,19 @@ def preferences(found: Read, origin: Origin, *, system: str | None = None, pairs
     shared: Row = {"prompt": prompt} | ({"tools": list(asked.tools)} if asked.tools else {})
     shared |= {"reference": asked.reference} if asked.reference is not None else {}
     kept = _carried(found, origin)
-    return [checked(shared | side | kept) for side in _sides(found.reading, origin, pairs)]
+    spelled = is_json(shared) and is_json(kept)  # once for all sides, which are few words beside a row's other columns
+    made = []
+    for side in _sides(found.reading, origin, pairs):
+        made.append(checked(shared | side | kept, spelled=spelled and is_json(side)))
+        shared = {"prompt_id": made[-1]["prompt_id"], **shared}
+        kept.pop("prompt_id", None)
+    return made
 
 
-def checked(row: Row) -> Row:
+def checked(row: Row, *, spelled: bool = False) -> Row:
     """A preference, once it is one, under the name that its prompt gives it where it has none.
+
+    `spelled`: whether it is known already that JSON has words for it.
 
     Raises:
         Unfit: why it is none.
@@ -155,7 +163,7 @@ def checked(row: Row) -> Row:
         raise Unfit("neither a chosen nor a rejected side")
     if not plainly.sound(row, _ANY):
         fit.check(messages.plain(row), _ANY)
-    if not is_json(row):
+    if not (spelled or is_json(row)):
         try:
             canonical_json(row)
         except (TypeError, ValueError):

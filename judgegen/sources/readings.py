@@ -75,7 +75,11 @@ class Names:
 
 def first(cells: Mapping[str, Any], table: ColumnNames, *meanings: str) -> str | None:
     """The likeliest column that says something of the first of these meanings that any column has."""
-    return next((name for meaning in meanings for name in table.of(meaning) if name in cells), None)
+    for meaning in meanings:
+        for name in table.of(meaning):
+            if name in cells:
+                return name
+    return None
 
 
 def side(value: Any, name: str) -> Chat:
@@ -115,6 +119,8 @@ def parted(chats: list[Chat], asked: Question) -> tuple[list[Chat], Question]:
         NoPreference: a person's turn stands behind the place where they part.
         RowError: nothing is asked, or a side is none.
     """
+    if asked.turns and all(len(chat) == 1 and chat[0].get("role") == "assistant" for chat in chats):
+        return chats, asked
     if any(not chat for chat in chats):
         raise RowError("a side has no messages")
     if not all(chat[0].get("role") == "assistant" for chat in chats) or any(_asks(chat) for chat in chats):

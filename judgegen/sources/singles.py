@@ -176,6 +176,8 @@ def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     answer = first(cells, table, "answer")
     if answer is None or table.several is not None or table.of("answers"):
         return None
+    if not (table.of("chosen") or table.of("rejected")):
+        return None
     sides = {name: good for good in (True, False) for name in table.of("chosen" if good else "rejected")}
     beside = {name: _yes(cells[name]) for name in sides if name in cells and name not in {answer, *table.own}}
     if not beside or None in beside.values():

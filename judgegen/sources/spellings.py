@@ -31,8 +31,9 @@ _WORDS = ("value", "text")
 EMPTY_WORDS = frozenset({"nan", "none", "null", "<na>", "nat", "n/a"})
 """What an empty cell becomes when a table is written by way of `str`."""
 
-_TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+_TURN = re.compile(r"\n\n(Human|Assistant):")  # begins with what is searched for fast
 _SPEAKERS = {"Human": "user", "Assistant": "assistant"}
+_MARKS = tuple(f"{speaker}:" for speaker in _SPEAKERS)
 _OPENED = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*['"]""")
 _NOTHING = EMPTY_WORDS | {""}
 _LONG = 16  # characters: no word for nothing has as many
@@ -146,10 +147,10 @@ def _literal(text: str) -> Any:
 
 def is_message(value: Any) -> bool:
     """Whether it is a message in one of the known spellings."""
-    if not isinstance(value, Mapping):
+    if not (type(value) is dict or isinstance(value, Mapping)):
         return False
     if "role" in value:
-        return any(key in value for key in ("content", "parts", "tool_calls", *_WORDS))
+        return "content" in value or any(key in value for key in ("parts", "tool_calls", *_WORDS))
     if "from" in value and "value" in value:
         return True
     return _speaker(value) is not None and any(key in value for key in ("content", *_WORDS))
@@ -261,7 +262,7 @@ def transcript(words: str, *, asks: bool = False) -> Chat:
     Raises:
         RowError: it does not begin with a speaker.
     """
-    before, *parts = _TURN.split(words)
+    before, *parts = _TURN.split(f"\n\n{words}" if words.startswith(_MARKS) else words)
     if before.strip() or not parts:
         raise RowError("a transcript does not begin with Human: or Assistant:")
     spoken = list(zip(parts[::2], (said.strip() for said in parts[1::2]), strict=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Literal
 
 from judgegen.sources.columns import Several
@@ -29,6 +30,8 @@ _SIDE = re.compile(
     rf"(?:_?vote)?(?:_(?:is_)?(?:{_MUCH}_)?(?:better|wins|win|won|preferred))?(?:_{_MUCH})?"
 )
 _ORDER = re.compile(r"(?:model_|response_)?(a|b|1|2)\s*(>+|<+|=+|≻|≺|~)\s*(?:model_|response_)?(a|b|1|2)")
+_GAPS = re.compile(r"[\s\-_()/]+")
+_LABEL = 64  # characters: longer texts are no labels that come again
 _RATING = re.compile(r"([-+]?\d+(?:[.,]\d{1,2})?)\s*(?:(/|out of|of)\s*(\d+)|(%|[a-z★]+))?", re.IGNORECASE)
 _FIRST = {"a": "A", "left": "A", "first": "A", "one": "A"}
 _SECOND = {"b": "B", "right": "B", "second": "B", "two": "B"}
@@ -48,7 +51,15 @@ REFUSED = frozenset(
 
 def word(value: Any) -> str:
     """A label as one word: without brackets, stars or a full stop, in lower case, blanks as underscores."""
-    return re.sub(r"[\s\-_()/]+", "_", str(value).strip().strip("[]“”*.").lower()).strip("_")
+    said = str(value)
+    return _word(said) if len(said) < _LABEL else _spelled(said)
+
+
+def _spelled(said: str) -> str:
+    return _GAPS.sub("_", said.strip().strip("[]“”*.").lower()).strip("_")
+
+
+_word = lru_cache(maxsize=4096)(_spelled)
 
 
 def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, ...] = ()) -> Vote | None:

@@ -19,7 +19,7 @@ def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its columns at the top; one that is no such row comes back as it is."""
     if _TEXTS.issuperset(map(type, row.values())):
         return row
-    for inside, unpack in _UNPACK.items():
+    for inside, unpack in () if INSIDE.isdisjoint(row) else _UNPACK.items():
         value = row.get(inside)
         if isinstance(value, Mapping | list) and (found := unpack(row)) is not None:
             return found
@@ -167,6 +167,8 @@ def _feedback(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     asked: dict[str, list[Any]] = {}
     for name, value in row.items():
+        if type(value) in _TEXTS:
+            continue
         if isinstance(value, list) and isinstance(row.get(f"{name}.status"), list) and name.endswith(".responses"):
             said = zip(value, row[f"{name}.status"], strict=False)
             asked[name] = [one for one, status in said if status == "submitted"]

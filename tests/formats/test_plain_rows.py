@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgegen.exchange.import_ import Wishes, imported
-from judgegen.exchange.plain_pairs import plan, preference
+from judgegen.exchange.plain_rows import plan, preference
 from judgegen.exchange.repeats import Repeats
 from judgegen.formats.origin import preferences, read
 from judgegen.formats.origins import known_by
@@ -48,22 +48,35 @@ OTHERS = st.fixed_dictionaries(
         "metadata": st.just({"a": 1}) | st.none(),
         "margin": NUMBERS,
         "status": st.sampled_from(["tie", "x"]),
-        "input": WORDS,
+        "input": WORDS | st.just({"messages": [{"role": "user", "content": "Why?"}]}),
+        "instruction": WORDS,
+        "rating": NUMBERS,
+        "is_safe": st.booleans(),
+        "grade": st.sampled_from(["bad", " [Rejected]. "]),
         "source": WORDS | st.just({"a": [1.5, None]}) | st.just(float("inf")),
         "Better": WORDS,
     },
 )
 
 
+LABELS: st.SearchStrategy[Any] = st.booleans() | st.sampled_from(
+    [0, 1, 2, "good", "0", "", "x", None, float("nan"), []]
+)
+
+
 @st.composite
 def rows(draw: st.DrawFn) -> dict[str, Any]:
-    """Rows that are pairs or nearly so."""
+    """Rows that are pairs or one answer, or nearly so."""
     begun = draw(PREFIX)
     chats = st.builds(lambda end: [*begun, end], ANSWER) | st.builds(lambda end: [*begun, end], MESSAGE)
     kind = draw(st.sampled_from([WORDS, chats, ANSWER.map(lambda end: [end])]))
-    row = {"chosen": draw(kind), "rejected": draw(kind)} | draw(OTHERS)
     if draw(st.booleans()):
-        row["messages"] = draw(st.just(row["chosen"]) | chats | WORDS)
+        row = {"chosen": draw(kind), "rejected": draw(kind)} | draw(OTHERS)
+    else:
+        row = {draw(st.sampled_from(["completion", "answer"])): draw(kind)} | draw(OTHERS)
+        row |= draw(st.fixed_dictionaries({}, optional={"label": LABELS, "correct": LABELS}))
+    if draw(st.booleans()):
+        row["messages"] = draw(st.just(row.get("chosen", "")) | chats | WORDS)
     return {key: row[key] for key in draw(st.permutations(list(row)))}
 
 
@@ -96,6 +109,14 @@ PLAIN: list[dict[str, Any]] = [
         "score_rejected": 4,
         "system": None,
     },
+    {"instruction": "Translate.", "input": "Bonjour", "system": "Be brief.", "chosen": "Good day.", "rejected": "Yes."},
+    {"prompt": "Why?", "completion": "Because.", "label": False},
+    {
+        "prompt": [{"role": "user", "content": "Why?"}],
+        "chosen": [{"role": "assistant", "content": "Because."}],
+        "rejected": [{"role": "assistant", "content": "No."}],
+    },
+    {"question": "Why?", "answer": "Because.", "source": "x"},
 ]
 
 
