@@ -68,6 +68,11 @@ def _based(rows: Rows, **size: Any) -> Any:
     return alt.Chart(alt.Data(values=rows), **{"width": WIDTH, "height": HEIGHT, **size})
 
 
+def _whole() -> Any:
+    """An axis of what is counted: no step is less than one."""
+    return _altair().Axis(tickMinStep=1, format=",d")
+
+
 class Plots:
     """A run's charts by name; each is an Altair chart, and shows itself in a notebook."""
 
@@ -150,7 +155,7 @@ def _histogram(rows: Rows, title: str, least: float = 0.0) -> Chart:
         bars.encode(
             x=alt.X("from:Q", bin="binned", title=title, scale=alt.Scale(domain=[least, 1])),
             x2="to:Q",
-            y=alt.Y("pairs:Q", title="pairs"),
+            y=alt.Y("pairs:Q", title="pairs", axis=_whole()),
             tooltip=["from:Q", "to:Q", "pairs:Q"],
         ),
         f"Histogram of pairs by {title}",
@@ -164,7 +169,7 @@ def _flow(rows: Rows) -> Chart:
     y = alt.Y("step:N", sort=None, title=None)
     bars = base.mark_bar().encode(
         y=y,
-        x=alt.X("low:Q", title="prompts"),
+        x=alt.X("low:Q", title="prompts", axis=_whole()),
         x2="high:Q",
         color=alt.Color("kind:N", scale=ink, legend=None),
         tooltip=["step:N", "prompts:Q"],
@@ -229,7 +234,10 @@ def _spend(rows: Rows) -> Chart:
         tooltip=["what:N", *(alt.Tooltip(f"{name}:Q", format="$.6~g") for name in ("usd", "low", "high"))],
     )
     ends = base.transform_filter("isValid(datum.low)").mark_rule(color=GREY, strokeWidth=3)
-    return _plain(alt.layer(bars, ends.encode(x="low:Q", x2="high:Q")), "USD spent, expected and allowed")
+    said = any("low" in row for row in rows)  # without one, a layer of no marks has no extent, and Vega warns
+    return _plain(
+        alt.layer(bars, *([ends.encode(x="low:Q", x2="high:Q")] if said else [])), "USD spent, expected and allowed"
+    )
 
 
 def _cost(rows: Rows) -> Chart:
@@ -256,7 +264,7 @@ def _pace(rows: Rows) -> Chart:
         bars.encode(
             x=alt.X("from:Q", bin="binned", title=f"{unit} since the first answer"),
             x2="to:Q",
-            y=alt.Y("calls:Q", title="answers"),
+            y=alt.Y("calls:Q", title="answers", axis=_whole()),
             color=alt.Color("kind:N", scale=ink),
             tooltip=["from:Q", "to:Q", "kind:N", "calls:Q"],
         ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from judgegen.show.words import money
+from judgegen.show.words import money, number
 from judgegen.writer.expected import Expected
 
 Level = Literal["bad", "beware", "unknown", "good"]
@@ -51,15 +51,20 @@ def remarks(
     unchecked = Remark(
         "unknown", "Nobody has compared this judge with people here; judgegen review takes fifty of your own labels."
     )
-    found = [*_pairs(summary), *_judge(summary["diagnostics"]), *_texts(summary), *_spend(summary, cap, expected)]
-    found.append(agreement or unchecked)
+    asked = summary["calls"]["judge"]
+    found = [*_pairs(summary), *_judge(summary["diagnostics"], asked), *_texts(summary)]
+    found += _spend(summary, cap, expected)
+    if asked or agreement:
+        found.append(agreement or unchecked)
     return sorted(found, key=lambda remark: LEVELS.index(remark.level))
 
 
 def _pairs(summary: Mapping[str, Any]) -> Iterator[Remark]:
     prompts, pairs = summary["prompts"], summary["pairs"]
     dropped = sum(summary["drops"].values())
-    text = f"{pairs:,} pairs; {prompts - dropped:,} of {prompts:,} prompts gave one."
+    text = f"{number(pairs, 'pair')}; {prompts - dropped:,} of {number(prompts, 'prompt')} gave one."
+    if summary.get("rehearsal"):
+        yield Remark("bad", "A rehearsal: its answers and labels are made up, and nobody may train on them.")
     if not pairs:
         yield Remark("bad", text)
     elif dropped > prompts / 2:
@@ -67,10 +72,23 @@ def _pairs(summary: Mapping[str, Any]) -> Iterator[Remark]:
     else:
         yield Remark("good", text)
     if lacking := summary["drops"].get("incomplete", 0):
-        yield Remark("beware", f"{lacking:,} prompts still lack answers; the same command tries them again.")
+        why = max(summary.get("lacking", []), key=lambda row: row["prompts"], default={"why": ""})["why"]
+        said = f"Still without answers: {number(lacking, 'prompt')}; the same command asks for them again."
+        yield Remark("beware", f"{said} Most often: {why}" if why else said)
 
 
-def _judge(found: Mapping[str, float | None]) -> Iterator[Remark]:
+def _judge(found: Mapping[str, float | None], asked: int) -> Iterator[Remark]:
+    """Of a judge's habits; a few verdicts show none, and where no judge was asked there are none."""
+    if not asked:
+        yield Remark("unknown", "No judge was asked: nothing here says how far what decided in its place is right.")
+    elif asked < FEW:
+        yield Remark("unknown", f"{number(asked, 'verdict')}: too few to know the judge's habits.")
+        yield from (remark for remark in _habits(found) if remark.level != "good")
+    else:
+        yield from _habits(found)
+
+
+def _habits(found: Mapping[str, float | None]) -> Iterator[Remark]:
     yield from _flips(found.get("flip_rate"))
     if (first := found.get("p_first")) is not None:
         words = f"{first:.0%} of decided verdicts went to the answer shown first"
@@ -90,7 +108,9 @@ def _flips(rate: float | None) -> Iterator[Remark]:
         yield Remark("unknown", "No comparison was decided in both orders, so nobody knows how steady the judge is.")
         return
     words = f"The judge changed its mind in {rate:.0%} of comparisons when the answers changed places"
-    if rate > 0.5:
+    if rate == 0:
+        yield Remark("good", f"{words}.")
+    elif rate > 0.5:
         yield Remark("bad", f"{words}: a coin does as well.")
     elif rate > 0.25:
         yield Remark("beware", f"{words}; those are no evidence, and the rest come from a shaky judge.")

@@ -128,7 +128,7 @@ function choose(e, focus) {
 }
 function whole(e) {
   const head = e.outcome === "pair" ? `P(chosen is better) ${percent(e.p)}, margin ${e.margin === undefined ? "–" : e.margin.toFixed(2)}, ${orders(e)}` : `No pair: ${e.outcome}${e.detail ? " – " + e.detail : ""}`;
-  const made = [el("h3", {}, shown(head, el("bdi"))), el("p", { class: "facts" }, "id ", el("code", {}, plain(e.id)), ` · the prompt cost ${usd(e.usd)} · `, link(e), e.others ? ` · ${e.others} more candidates in audit/candidates.parquet` : "")];
+  const made = [el("h3", {}, shown(head, el("bdi"))), el("p", { class: "facts" }, "id ", el("code", {}, plain(e.id)), ` · the prompt cost ${usd(e.usd)} · `, link(e), e.others ? ` · ${e.others} more ${e.others === 1 ? "candidate" : "candidates"} in audit/candidates.parquet` : "")];
   for (const [role, text] of e.prompt) made.push(box("", role || "prompt", text));
   if (e.reference) made.push(box("", "reference", e.reference));
   made.push(...sides(e));
@@ -218,6 +218,7 @@ async function charts() {
   const specs = JSON.parse($("specs").textContent);
   for (const place of document.querySelectorAll("[data-chart]")) {
     const spec = specs[place.dataset.chart];
+    if (spec.width > place.clientWidth - 100) spec.width = Math.max(160, place.clientWidth - 100); // or a phone shrinks its letters
     const look = { actions: false, renderer: "svg", ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true } };
     await window.vegaEmbed(place, spec, look);
     place.setAttribute("role", "img"); // one picture with one description; its numbers stand in the table below it

@@ -22,7 +22,7 @@ from judgegen.report.judgment import Remark, remarks, verdict
 from judgegen.report.labelled import agreement
 from judgegen.report.packing import Packed, packed
 from judgegen.report.tables import Tables
-from judgegen.show.words import money
+from judgegen.show.words import money, number
 from judgegen.textual import clean, harmless
 from judgegen.writer.expected import Expected
 from judgegen.writer.files import write_text
@@ -83,7 +83,7 @@ def tiles(tables: Tables) -> list[tuple[str, str, str]]:
     found, usd = summary["diagnostics"], summary["cost_usd"]["total"]
     spent = "not known" if usd is None else f"${Decimal(usd):,.4f}".rstrip("0").rstrip(".")
     return [
-        ("pairs", f"{summary['pairs']:,}", f"from {summary['prompts']:,} prompts"),
+        ("pairs", f"{summary['pairs']:,}", f"from {number(summary['prompts'], 'prompt')}"),
         ("dropped", f"{sum(summary['drops'].values()):,}", _reasons(summary["drops"])),
         ("spent", spent, "; ".join(_bounds(most, tables.expected))),
         ("flipped", _percent(found.get("flip_rate")), "of comparisons, with the order"),

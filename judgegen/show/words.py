@@ -15,10 +15,15 @@ from typing import Any
 PAIRS_SHOWN = 3
 
 
+def number(count: int, noun: str) -> str:
+    """So many of them: 1 pair, 2 pairs."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """What came of what."""
     made_up = "a rehearsal: " if summary.get("rehearsal") else ""
-    return f"{made_up}{summary['pairs']:,} pairs from {summary['prompts']:,} prompts"
+    return f"{made_up}{number(summary['pairs'], 'pair')} from {number(summary['prompts'], 'prompt')}"
 
 
 def figures(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -48,20 +53,19 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
 def _to_come(drops: Mapping[str, int]) -> str:
     """Prompts that lack answers: they are not dropped, the same command goes on with them."""
     count = drops.get("incomplete", 0)
-    return f"{count:,} prompt{'' if count == 1 else 's'} whose calls lack answers" if count else ""
+    return f"{number(count, 'prompt')} whose calls lack answers" if count else ""
 
 
 def _in_doubt(found: Mapping[str, Any] | None) -> str:
     """What was sent and never answered."""
     if found is None:
         return ""
-    number = found["requests"]
-    return f"{number:,} request{'' if number == 1 else 's'} without an answer, at most ${found['usd_at_most']}"
+    return f"{number(found['requests'], 'request')} without an answer, at most ${found['usd_at_most']}"
 
 
 def _probe(found: Mapping[str, Any] | None) -> str:
     """What finding out what the models do took, in this folder."""
-    return "" if found is None else f"{found['calls']:,} calls beside these, ${found['usd']}"
+    return "" if found is None else f"{number(found['calls'], 'call')} beside these, ${found['usd']}"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -32,6 +32,10 @@ PREFERENCES: Mapping[str, str] = {
     "tools": "the tool definitions, where the prompt brought some",
     "reference": "the reference answer, where the prompt brought one",
     "metadata": "what else the prompt's row held, where it held something",
+    "in_doubt.requests": "requests that no answer came to; printed, and not in the file",
+    "in_doubt.usd_at_most": "what they may have cost",
+    "probe.calls": "a probe's calls in this folder; printed, and not in the file",
+    "probe.usd": "what they cost",
     "rehearsal": "true in a rehearsal, whose rows are made up; absent in a run",
 }
 SUMMARY: Mapping[str, str] = {
@@ -84,6 +88,10 @@ SUMMARY: Mapping[str, str] = {
     "habits.*.verdicts": "verdicts that this rests on",
     "formats.*.rows": "rows of this consumer's file",
     "formats.*.left_out.*": "preferences that it cannot take, by reason",
+    "in_doubt.requests": "requests that no answer came to; printed, and not in the file",
+    "in_doubt.usd_at_most": "what they may have cost",
+    "probe.calls": "a probe's calls in this folder; printed, and not in the file",
+    "probe.usd": "what they cost",
     "rehearsal": "true in a rehearsal, whose answers and labels are made up; absent in a run",
     "constants.*.text": "how a text begins that was chosen under several prompts",
     "constants.*.prompts": "under how many",

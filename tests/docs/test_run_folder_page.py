@@ -160,6 +160,8 @@ def summaries() -> list[dict[str, Any]]:
     made.rules["short"]["broken"] += 1
     extra = {
         "rehearsal": True,
+        "in_doubt": {"requests": 1, "usd_at_most": "0.1"},
+        "probe": {"calls": 9, "usd": "0"},
         "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
         "wanted": {"pairs": 3, "taken": 4, "prompts": 9},
         "shift": [{"name": "first", "then": 0.5, "now": 0.7, "p": 0.0001}],

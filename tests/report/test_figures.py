@@ -3,6 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -118,6 +119,7 @@ def test_a_bad_figure_is_said_first(changed: dict[str, float | None], level: str
         "prompts": 100,
         "pairs": 90,
         "drops": {"flip": 10},
+        "calls": {"judge": 400},
         "cost_usd": {"total": "1"},
         "diagnostics": {**sound, **changed},
     }
@@ -127,9 +129,36 @@ def test_a_bad_figure_is_said_first(changed: dict[str, float | None], level: str
     assert verdict(found).level == level
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"calls": {"judge": 6}}, "6 verdicts: too few"),
+        ({"calls": {"judge": 0}}, "No judge was asked"),
+        ({"rehearsal": True}, "made up"),
+        ({"drops": {"incomplete": 10}, "lacking": [{"why": "no connection", "prompts": 10}]}, "no connection"),
+        ({"pairs": 1, "prompts": 1, "drops": {}}, "1 pair; 1 of 1 prompt gave one."),
+    ],
+)
+def test_what_nobody_can_know_yet_is_not_called_fine(changed: dict[str, Any], words: str) -> None:
+    """Few verdicts, none, made-up ones, prompts without answers: it is said, and no habit of a judge is praised."""
+    diagnostics = {"flip_rate": 0.0, "p_first": 0.5} if changed.get("calls") != {"judge": 0} else {}
+    summary = {"prompts": 100, "pairs": 90, "drops": {"flip": 10}, "calls": {"judge": 400}, "cost_usd": {"total": "1"}}
+    found = remarks({**summary, "diagnostics": diagnostics, **changed}, cap=None)
+    assert any(words in remark.text for remark in found)
+    praised = any("changed its mind" in remark.text for remark in found)
+    assert praised == ("calls" not in changed)
+
+
 def test_no_pair_is_bad_and_an_unknown_price_is_not_nothing() -> None:
     """A run without a pair is not to be trained on; what a call cost may be unknown, and is said to be."""
-    nothing = {"prompts": 3, "pairs": 0, "drops": {"flip": 3}, "cost_usd": {"total": None}, "diagnostics": {}}
+    nothing = {
+        "prompts": 3,
+        "pairs": 0,
+        "drops": {"flip": 3},
+        "calls": {"judge": 12},
+        "cost_usd": {"total": None},
+        "diagnostics": {},
+    }
     found = remarks(nothing, cap=None)
     assert verdict(found).level == "bad"
     assert any("not known" in remark.text for remark in found)
