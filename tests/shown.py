@@ -22,6 +22,7 @@ HOSTILE = (
     "\u202ereversed\u202c \u2066isolated\u2069 zero\u200bwidth bell\x07 escape\x1b[31m nul\x00",
     "{{ 7 * 7 }} {% raw %} ${7 * 7} `x` \\u003cscript\\u003e ]]> --> '\"",
     "half \ud800 of a character and line\u2028separators\u2029",
+    "joined \U0001f469\u200d\U0001f680 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 a\u200db",
 )
 """Answers, prompts, names and judges' words that a page must show and nothing else."""
 

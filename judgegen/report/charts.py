@@ -69,8 +69,8 @@ def _based(rows: Rows, **size: Any) -> Any:
 
 
 def _whole() -> Any:
-    """An axis of what is counted: no step is less than one."""
-    return _altair().Axis(tickMinStep=1, format=",d")
+    """An axis of what is counted: a tick between two whole numbers says nothing."""
+    return _altair().Axis(tickMinStep=1, labelExpr="datum.value % 1 ? '' : format(datum.value, ',d')")
 
 
 class Plots:

@@ -52,7 +52,7 @@ def remarks(
         "unknown", "Nobody has compared this judge with people here; judgegen review takes fifty of your own labels."
     )
     asked = summary["calls"]["judge"]
-    found = [*_pairs(summary), *_judge(summary["diagnostics"], asked), *_texts(summary)]
+    found = [*_pairs(summary), *_judge(summary["diagnostics"], asked, summary["pairs"]), *_texts(summary)]
     found += _spend(summary, cap, expected)
     if asked or agreement:
         found.append(agreement or unchecked)
@@ -77,14 +77,14 @@ def _pairs(summary: Mapping[str, Any]) -> Iterator[Remark]:
         yield Remark("beware", f"{said} Most often: {why}" if why else said)
 
 
-def _judge(found: Mapping[str, float | None], asked: int) -> Iterator[Remark]:
+def _judge(found: Mapping[str, float | None], asked: int, pairs: int) -> Iterator[Remark]:
     """Of a judge's habits; a few verdicts show none, and where no judge was asked there are none."""
-    if not asked:
+    if not asked and pairs:
         yield Remark("unknown", "No judge was asked: nothing here says how far what decided in its place is right.")
-    elif asked < FEW:
+    elif 0 < asked < FEW:
         yield Remark("unknown", f"{number(asked, 'verdict')}: too few to know the judge's habits.")
         yield from (remark for remark in _habits(found) if remark.level != "good")
-    else:
+    elif asked:
         yield from _habits(found)
 
 

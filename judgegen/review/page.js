@@ -1,7 +1,9 @@
 // The review's own script: one comparison, a vote, the next. Texts of models are text nodes alone.
 "use strict";
 const $ = (id) => document.getElementById(id);
-const RAW = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+// A joiner belongs between the parts of an emoji and the letters of scripts that need it; elsewhere it hides something.
+const JOINED = "[\\p{Extended_Pictographic}\\p{EMod}\\ufe0f\\p{Script=Arabic}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gujarati}\\p{Script=Gurmukhi}\\p{Script=Kannada}\\p{Script=Malayalam}\\p{Script=Oriya}\\p{Script=Sinhala}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Khmer}\\p{Script=Myanmar}]";
+const RAW = new RegExp("[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2060-\\u2069\\ufeff]" + `|(?<!${JOINED})[\\u200c\\u200d]|[\\u200c\\u200d](?!${JOINED})`, "gu");
 const token = new URLSearchParams(location.search).get("token") || "";
 const root = document.documentElement;
 let item = null, busy = false;

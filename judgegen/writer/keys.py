@@ -32,10 +32,6 @@ PREFERENCES: Mapping[str, str] = {
     "tools": "the tool definitions, where the prompt brought some",
     "reference": "the reference answer, where the prompt brought one",
     "metadata": "what else the prompt's row held, where it held something",
-    "in_doubt.requests": "requests that no answer came to; printed, and not in the file",
-    "in_doubt.usd_at_most": "what they may have cost",
-    "probe.calls": "a probe's calls in this folder; printed, and not in the file",
-    "probe.usd": "what they cost",
     "rehearsal": "true in a rehearsal, whose rows are made up; absent in a run",
 }
 SUMMARY: Mapping[str, str] = {

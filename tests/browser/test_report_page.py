@@ -114,6 +114,10 @@ def test_hostile_texts_are_shown_and_do_nothing(opened: Open, hostile_page: str)
     assert "\\u202ereversed\\u202c" in shown
     assert "\\u001b[31m" in shown
     assert not set(shown) & set("\u202e\u2066\u200b\x07\x1b")
+    page.evaluate("where => { location.hash = where; }", "pair=" + quote(f"h{len(HOSTILE) - 1} {HOSTILE[-1][:20]}"))
+    shows(page, "#entry", f"id h{len(HOSTILE) - 1}")
+    joined = page.inner_text(".chosen .text")  # what an emoji or a Persian word is made of stays as it is
+    assert HOSTILE[-1].replace("a\u200db", "a\\u200db") in joined
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
