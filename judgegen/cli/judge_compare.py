@@ -43,10 +43,10 @@ def compare(
     """Judges beside one another: what to use, and where they disagree.
 
     The same comparisons are put to the judge of each run file, as `judgegen judge check` does it and in the same
-    journals. What comes out is how often each agrees with people, at which price per 1,000 correct pairs, how far every
-    two agree with each other (with kappa, and for judges that score the ranks of their scores within a prompt), and
-    disagreements to read. Of a RUN its own labels stand where people's votes would. Exit codes as for
-    `judgegen judge check`.
+    journals. What comes out is how often each agrees with people on what it gives a side, how often it gives one
+    (coverage), at which price per 1,000 correct pairs, how far every two agree with each other (with kappa, and for
+    judges that score the ranks of their scores within a prompt), and disagreements to read. Of a RUN its own labels
+    stand where people's votes would. Exit codes as for `judgegen judge check`.
     """
     from functools import partial
 
@@ -78,7 +78,7 @@ def lines(done: Any, *, n: int = READ) -> Iterator[str]:
         yield from judge_check.lines(done)
         return
     whom = "people" if done.voted else "the run"
-    yield printed(("judge", f"as {whom}", "kappa", "USD per 1,000 right"), _judges(done), names=(0,))
+    yield printed(("judge", f"as {whom}", "kappa", "coverage", "USD per 1,000 right"), _judges(done), names=(0,))
     yield ""
     yield printed(("judges", "compared", "agreement", "kappa", "opposed", "ranks"), _versus(done), names=(0,))
     for one in islice(done.disputes, n):
@@ -87,7 +87,7 @@ def lines(done: Any, *, n: int = READ) -> Iterator[str]:
 
 def _judges(done: Rivals) -> list[tuple[str, ...]]:
     return [
-        (name, str(r.accuracy.non_tie), str(r.kappa), str(usd))
+        (name, str(r.accuracy.non_tie), str(r.kappa), str(r.coverage), str(usd))
         for name, r, usd in zip(done.names, (one.report for one in done.checks), done.usd, strict=True)
     ]
 

@@ -47,7 +47,7 @@ class Group:
 def grouped(rows: Sequence[Labelled], judged: Mapping[str, Judged]) -> tuple[Group, ...]:
     """Every group of `FEW` or more comparisons on which people have a majority, the worst first, all of them before.
 
-    Apart are the two where the judge has another label, or none.
+    Apart are the two where the judge has another label, or none. What all of them have in common is no group.
     """
     said: defaultdict[str, list[bool]] = defaultdict(list)
     columns = _columns(rows)
@@ -57,8 +57,9 @@ def grouped(rows: Sequence[Labelled], judged: Mapping[str, Judged]) -> tuple[Gro
             continue
         for name in ("all", *_shared(row, found), *(f"{c} = {row.metadata.get(c)}" for c in columns)):
             said[name].append(found.label != found.human)
-    groups = [_group(name, apart) for name, apart in said.items() if name == "all" or len(apart) >= FEW]
-    return tuple(sorted(groups, key=lambda one: (one.name != "all", -one.apart / one.comparisons, one.name)))
+    whole = len(said["all"])
+    groups = [_group(name, apart) for name, apart in said.items() if name == "all" or FEW <= len(apart) < whole]
+    return tuple(sorted(groups, key=lambda one: (one.name != "all", -one.apart / max(1, one.comparisons), one.name)))
 
 
 def _group(name: str, apart: Sequence[bool]) -> Group:

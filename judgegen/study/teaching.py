@@ -166,7 +166,10 @@ class School:
         job = rules_job(self.work, told)
         terms = replace(self.terms, max_usd=self.work.left(job.folder))
         async with session(job, terms) as opened, opened.sender() as send:
-            found = [result async for result in opened.results(send)]
+            found = []
+            async for text, result in opened.results(send):
+                found.append((text, result))
+                self.terms.watch.finished(result)
         reasons = {result.detail: 1 for _, result in found if result.drop == "incomplete"}
         lack = lacking("rules could not be written", reasons) if reasons else None
         ended(now, self.terms.stop.error, lack)

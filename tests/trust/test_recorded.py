@@ -93,6 +93,18 @@ def test_llmbar_recounts_and_the_gate_refuses_the_confidently_wrong(benchmark: M
     assert good["gates"]["0.9"]["threshold"] == 1.0
 
 
+@pytest.mark.parametrize("name", ["compare"])
+def test_judges_that_share_a_fault_agree_with_one_another_and_not_with_people(benchmark: ModuleType, name: str) -> None:
+    """On adversarial pairs kappa tells ChatGPT and LLaMA2 from GPT-4; their agreement with each other would not."""
+    judges = dict(benchmark.sets(DATA))["LLMBar Neighbor, Vanilla"]
+    found = benchmark.study({judge: judges[judge] for judge in ("ChatGPT", "GPT-4", "LLaMA2")}, 10)
+    kappa = {judge: figures["kappa"]["value"] for judge, figures in found["judges"].items()}
+    assert kappa["ChatGPT"] < 0 < kappa["GPT-4"], name
+    assert found["judges"]["GPT-4"]["as_people"]["value"] == pytest.approx(0.808, abs=0.0005)
+    alike = {pair: one["agreement"]["value"] for pair, one in found["pairs"].items()}
+    assert alike["ChatGPT | LLaMA2"] > 2 * alike["ChatGPT | GPT-4"]
+
+
 @pytest.mark.parametrize("name", ["alpaca_verdicts"])
 def test_alpaca_probabilities_and_habits_come_back(benchmark: ModuleType, name: str) -> None:
     """P(label) is the recorded one; second place is worth several times first; the null model wins all the same."""
