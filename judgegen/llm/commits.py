@@ -7,6 +7,7 @@ it ended, whatever ends the thread. Knows nothing of what the statements mean.
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import queue
 import sqlite3
@@ -24,7 +25,12 @@ ROWS = "{rows}"
 """Stands in a statement for rows of values: all who ask for the same in one group get theirs in by one statement. Each
 statement is a turn of Python's lock, for which a thread waits as long as another one is busy."""
 _MOST_ROWS = 64
-_FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED")
+_FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
+_ALONE = ("SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_PROTOCOL")
+"""What SQLite says of a file system that gives no locks, or no memory that two connections share."""
+_HELD = ("SQLITE_BUSY", "SQLITE_LOCKED")
+"""What it says where somebody holds the file; a file system without locks looks the same."""
+_LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(slots=True)
@@ -58,9 +64,32 @@ def connected(path: Path) -> sqlite3.Connection:
     return db
 
 
+def unlocked(path: Path, error: BaseException) -> JournalError | None:
+    """What to say where the file system at `path` gives no locks; None where `error` says something else."""
+    if isinstance(error, NotImplementedError) or getattr(error, "errno", None) in _LOCKLESS:
+        return _alone(path, error)
+    return None
+
+
+def _alone(path: Path, error: BaseException) -> JournalError:
+    return JournalError(
+        f"{path}: this file system gives no locks, or no memory that connections share ({error}), as some of networks: "
+        f"a journal cannot be kept safe there; choose another --out, on a disk of this machine, and copy the folder "
+        f"when the run is not running, or have it mounted with locks (docs/scale.md)"
+    )
+
+
 def unwritten(path: Path, error: BaseException) -> JournalError:
     """What stands between us and the file at `path`, with the mend."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(_ALONE):
+        return _alone(path, error)
+    if name.startswith(_HELD):
+        return JournalError(
+            f"{path}: {error}: another program holds it (an sqlite3 shell, a copy being made), or its file system "
+            f"gives no locks; let go of it, or choose another --out on a disk of this machine, then the same command "
+            f"goes on"
+        )
     if not isinstance(error, sqlite3.Error):
         return JournalError(f"{path}: an answer cannot be kept ({error!r}); please report this")
     if name.startswith(_FULL):

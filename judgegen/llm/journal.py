@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
-from judgegen.llm.commits import Commits, Statements, connected, unwritten
+from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten
 
 NAME = "journal.sqlite"
 VERSION = 1
@@ -108,6 +108,8 @@ class Journal:
             raise JournalError(
                 f"{self.path}: another run is writing here; wait for it or choose another --out"
             ) from None
+        except (OSError, NotImplementedError) as error:
+            raise unlocked(self.path, error) or error from None
 
     def _open(self) -> sqlite3.Connection:
         found = _version(self.path)
