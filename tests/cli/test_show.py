@@ -37,7 +37,7 @@ def test_shown_lines_fit_and_move_no_cursor(
 def test_a_condition_and_a_number_pick(judgegen: Command, run: Path) -> None:
     """The last line says how many of how many; what is no condition ends with 2."""
     done = judgegen("show", "mine", "--where", "outcome == 'pair'", "--n", "2")
-    assert done.stdout.splitlines()[-1].startswith("2 of 11, 16 in all")
+    assert done.stdout.splitlines()[-1].startswith("2 of 12, 17 in all")
     assert judgegen("show", "mine", "--where", "p <").returncode == 2
 
 
@@ -59,7 +59,7 @@ def test_whole_texts_are_shown_on_demand(judgegen: Command, tmp_path: Path) -> N
 def test_a_report_says_where_it_is_and_what_it_holds(judgegen: Command, run: Path) -> None:
     """The path in words and as JSON; several runs need a bundle."""
     done = judgegen("report", "mine")
-    assert done.stdout == "mine/report.html: all 16 pairs and prompts without one\n"
+    assert done.stdout == "mine/report.html: all 17 pairs and prompts without one\n"
     assert json.loads(judgegen("report", "mine", "--json", "-o", "x.html").stdout)["path"] == "x.html"
     assert judgegen("report", "mine", "mine").returncode == 2
     assert judgegen("report", "nothing").returncode == 2
@@ -72,7 +72,7 @@ def test_a_run_in_python_shows_itself(run: Path) -> None:
     assert loaded.report() == run / "report.html"
     drawn = loaded.sample(3, where="outcome == 'pair'")
     assert len(drawn) == 3
-    assert drawn.of == 11
+    assert drawn.of == 12
     assert "chosen" in repr(drawn)
     shown = loaded.sample(100)._repr_html_()
     assert "<script" not in shown
