@@ -10,7 +10,7 @@ quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 -rs $(PYTEST)
+	$(BIN)/python $(COVERED) -m pytest -n 2 -rs
 
 quick: $(VENV)/dev
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n 2 -m "not slow"

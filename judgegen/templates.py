@@ -227,6 +227,7 @@ def read_text(path: Path) -> str:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 
 
+@functools.lru_cache(maxsize=64)  # a plan has the same text for each judge, and again for each of its counts
 def parse(text: str, name: str, kind: Kind) -> Template:
     """A template of the kind that is needed; `name` is for messages.
 

@@ -142,10 +142,13 @@ class Anything:
 
 
 def run(send: Any, steps: Plan, window: int = 2, asked: list[Prompt] | None = None) -> list[Result]:
-    async def main() -> list[Result]:
-        return [result async for result in pipeline.results(asked or prompts(), steps, send, window=window)]
+    found: list[Result] = []
 
-    return asyncio.run(main())
+    async def main() -> None:  # it returns nothing: on 3.11 asyncio writes out, when it ends, all that it returned
+        found.extend([result async for result in pipeline.results(asked or prompts(), steps, send, window=window)])
+
+    asyncio.run(main())
+    return found
 
 
 @settings(max_examples=50, deadline=None)
