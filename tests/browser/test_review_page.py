@@ -34,21 +34,21 @@ def test_from_the_first_label_to_agreement(opened: Open, review: Any) -> None:
     """Keys vote, undo takes back, the judge shows after the vote, agreement comes with the second, all end well."""
     _, address = review()
     page = opened(address)
-    progress(page, "0 of 13")
+    progress(page, "0 of 14")
     assert "stays hidden" in page.inner_text("#last")
     page.keyboard.press("1")
-    progress(page, "1 of 13")
+    progress(page, "1 of 14")
     assert page.inner_text("#last").startswith("You: 1. The judge: ")
     page.keyboard.press("u")
-    progress(page, "0 of 13")
+    progress(page, "0 of 14")
     page.fill("#note", "a note with 1 and 2 in it")
     page.click("[data-vote='2']")
-    progress(page, "1 of 13")
+    progress(page, "1 of 14")
     page.keyboard.press("s")
-    progress(page, "1 of 13 labelled, 1 skipped")
-    for number in range(2, 13):
+    progress(page, "1 of 14 labelled, 1 skipped")
+    for number in range(2, 14):
         page.keyboard.press("012"[number % 3])
-        progress(page, f"{number} of 13")
+        progress(page, f"{number} of 14")
     assert "κ" in page.inner_text("#figures")
     assert "[" in page.inner_text("#figures")
     assert "Nothing is left" in page.inner_text("#item")
@@ -59,14 +59,14 @@ def test_a_reload_after_kill_9_goes_on(opened: Open, review: Any) -> None:
     """The server is killed, started again, and the labels are there."""
     process, address = review()
     page = opened(address)
-    progress(page, "0 of 13")
+    progress(page, "0 of 14")
     for number in (1, 2, 3):
         page.keyboard.press("1")
-        progress(page, f"{number} of 13")
+        progress(page, f"{number} of 14")
     process.kill()
     process.wait(20)
     _, again = review()
-    progress(opened(again), "3 of 13")
+    progress(opened(again), "3 of 14")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -74,15 +74,15 @@ def test_the_review_is_for_everybody(opened: Open, review: Any, sound: Callable[
     """axe-core finds nothing serious, before a vote and after, at a desk; nothing sticks out on a phone."""
     _, address = review()
     page = opened(address, color_scheme=scheme)
-    progress(page, "0 of 13")
+    progress(page, "0 of 14")
     sound(page)
     page.keyboard.press("1")
-    progress(page, "1 of 13")
+    progress(page, "1 of 14")
     sound(page)
     phone = opened(address, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
-    progress(phone, "1 of 13")
+    progress(phone, "1 of 14")
     phone.tap("[data-vote='0']")
-    progress(phone, "2 of 13")
+    progress(phone, "2 of 14")
     assert phone.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
@@ -91,7 +91,7 @@ def test_hostile_texts_do_nothing_here(opened: Open, review: Any, tmp_path: Path
     _, address = review()
     page = opened(address)
     for number in range(13):
-        progress(page, f"{number} of 13")
+        progress(page, f"{number} of 14")
         assert not set(page.inner_text("#item")) & set("\u202e\u2066\x1b\x07")
         assert page.locator("#item :is(script, svg, img, a)").count() == 0
         page.keyboard.press("0")
