@@ -17,6 +17,7 @@ from judgegen.formats.format import Row
 from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
+from judgegen.sources.beside import extends, speaks
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.questions import folded
@@ -78,7 +79,9 @@ def plan(columns: tuple[str, ...], name: str | None) -> Plan | None:
         return None
     absent = {column for meaning in ("tools", "reference") for column in table.of(meaning)}
     absent |= (set(LABELS) - {"prompt_id"}) & set(columns)
-    absent |= set(table.of("rating")) if rejected is None and label is None else set()
+    absent |= set(filter(extends, columns))
+    if rejected is None and label is None:
+        absent |= set(filter(speaks, columns))
     pairs = side_columns(table) if rejected is not None else frozenset()
     known_columns = pairs | absent | {answer, rejected, label, "prompt_id"}
     return Plan(
@@ -106,6 +109,8 @@ def _sides(table: ColumnNames) -> tuple[str, str | None, str | None] | None:
         return (chosen[0], rejected[0], None) if "label" not in table.plain else None
     labels = table.of("label")
     if chosen or rejected or len(answers) != 1 or len(labels) > 1 or table.of("answers"):
+        return None
+    if not labels and (table.of("rating") or table.of("ranks")):
         return None
     return answers[0], None, labels[0] if labels else None
 
@@ -244,7 +249,7 @@ def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: Plan, used: se
         good = wanted(row[how.label], {}) if given(row[how.label]) else None
         return None if good is None or "labelled" not in how.kinds else made | {"chosen" if good else "rejected": side}
     if "answer" not in how.kinds or any(
-        value is False or (type(value) is str and word(value) in REFUSED)
+        type(value) is str and word(value) in REFUSED
         for column, value in row.items()
         if column != how.answer and column not in used
     ):

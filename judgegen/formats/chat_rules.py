@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from judgegen.formats.format import WITH_TOOLS, Format
+from judgegen.formats.format import API_KEYS, WITH_TOOLS, Format
 
-_KEYS = frozenset({"role", "content", "name", "refusal", "weight", "tool_calls", "tool_call_id", "function_call"})
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_TOOLS = 128  # the chat API's limit
 
@@ -46,8 +45,8 @@ def _message(message: Mapping[str, Any], form: Format, *, answers: bool) -> Iter
         yield Fault("a message has no role")
     elif not isinstance(role, str) or role not in known:
         yield Fault(f"role {role!r}: {form.name} takes {', '.join(sorted(known))}")
-    for key in sorted(message.keys() - _KEYS):
-        yield Fault(f"key {key!r} in a message: the API knows {', '.join(sorted(_KEYS))}")
+    for key in sorted(message.keys() - API_KEYS):
+        yield Fault(f"key {key!r} in a message: the API knows {', '.join(sorted(API_KEYS))}")
     yield from _content(message, form, answers=answers)
     if "weight" in message:
         yield from _weight(message)

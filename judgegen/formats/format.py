@@ -21,6 +21,8 @@ else is optional. `tie` is true where neither is better. `candidates` are all an
 Row = dict[str, Any]
 
 SYSTEM_USER_ASSISTANT = frozenset({"system", "user", "assistant"})
+API_KEYS = frozenset({"role", "content", "name", "refusal", "weight", "tool_calls", "tool_call_id", "function_call"})
+"""What a message of the chat API may hold; a file with another key is refused."""
 WITH_TOOLS = SYSTEM_USER_ASSISTANT | {"tool"}
 MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
 PAIR = frozenset({"chosen", "rejected"})

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from judgegen.formats.format import Preference, Row, Unfit
+from judgegen.formats.format import API_KEYS, Preference, Row, Unfit
 from judgegen.llm.calls import Message, digest
 
 _HEAD = 8  # words
@@ -161,8 +161,27 @@ def answer(words: str) -> list[dict[str, Any]]:
 
 
 def json_text(value: object) -> str:
-    """A value as JSON text inside a cell, where columns must be of one type."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    """A value as JSON text inside a cell, where columns must be of one type; half of a character as its escape."""
+    text_ = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text_.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False)
+    return text_
+
+
+def for_api(chat: Iterable[Message]) -> list[Message]:
+    """Messages as they stand, of which the chat API knows every key.
+
+    Raises:
+        Unfit: one has another, like a model's thoughts in `reasoning_content`.
+    """
+    found = list(chat)
+    for message in found:
+        if not message.keys() <= API_KEYS:
+            key = min(message.keys() - API_KEYS)
+            raise Unfit(f"a message with the key {key!r}, which the chat API does not know")
+    return found
 
 
 def parted(chosen: Sequence[Message], rejected: Sequence[Message]) -> tuple[list[Any], list[Any], list[Any]]:

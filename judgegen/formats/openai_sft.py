@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.formats.format import WITH_TOOLS, Format, Limits, Preference, Row, Unfit
-from judgegen.formats.messages import told, tool_list
+from judgegen.formats.messages import for_api, told, tool_list
 from judgegen.llm.calls import digest
 
 
 def rows(preference: Preference) -> list[Row]:
-    """One line: the chat with the chosen answer at its end."""
-    row: Row = {"messages": [*preference["prompt"], *preference["chosen"]]}
+    """One line: the chat with the chosen answer at its end.
+
+    Raises:
+        Unfit: a message has a key that the chat API does not know.
+    """
+    row: Row = {"messages": for_api([*preference["prompt"], *preference["chosen"]])}
     if preference.get("tools"):
         row["tools"] = preference["tools"]
     return [row]

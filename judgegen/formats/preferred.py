@@ -17,11 +17,15 @@ CARRIES = frozenset({"prompt", "chosen", "rejected", "tools"})
 
 
 def row(preference: Preference) -> Row:
-    """One line. `tools` stands in `input`, and only where there are any."""
-    asked: Row = {"messages": list(preference["prompt"])}
+    """One line. `tools` stands in `input`, and only where there are any.
+
+    Raises:
+        Unfit: a message has a key that the chat API does not know.
+    """
+    asked: Row = {"messages": messages.for_api(preference["prompt"])}
     if preference.get("tools"):
         asked["tools"] = preference["tools"]
-    chosen, rejected = list(preference["chosen"]), list(preference["rejected"])
+    chosen, rejected = messages.for_api(preference["chosen"]), messages.for_api(preference["rejected"])
     return {"input": asked, "preferred_output": chosen, "non_preferred_output": rejected}
 
 

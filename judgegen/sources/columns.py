@@ -28,6 +28,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         "context",
         "contents",
         "turns",
+        "trajectory",
     ),
     "prompt": (
         *("prompt", "instruction", "question", "query", "problem", "user_query", "user_input", "user_prompt"),
@@ -40,6 +41,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("chosen_messages", "response_chosen", "answer_chosen", "preferred", "preferred_output", "preferred_response"),
         *("preferred_answer", "better", "better_response", "better_answer", "good", "good_response", "good_answer"),
         *("accepted", "accepted_response", "best_response", "winning_response", "positive", "positive_response"),
+        *("chosen_conversations", "chosen_conversation"),
     ),
     "rejected": (
         *("rejected", "rejected_response", "rejected_answer", "rejected_output", "rejected_completion"),
@@ -47,15 +49,18 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("non_preferred_output", "nonpreferred_output", "dispreferred", "dispreferred_output", "unpreferred"),
         *("dispreferred_response", "non_preferred_response", "non_preferred_answer", "worse", "worse_response"),
         *("worse_answer", "bad", "bad_response", "bad_answer", "wrong", "wrong_answer", "worst_response"),
-        *("losing_response", "negative", "negative_response"),
+        *("losing_response", "negative", "negative_response", "rejected_conversations", "rejected_conversation"),
     ),
     "answer": (
         *("answer", "response", "output", "completion", "assistant", "assistant_response", "model_response"),
         *("generated_response", "generated_text", "generation", "model_output", "reply"),
     ),
     "reference": ("reference", "reference_answer"),
-    "answers": ("completions", "responses", "answers", "generations", "candidates", "samples", "outputs", "summaries"),
-    "scores": ("scores", "ratings", "rewards", "rating", "overall_scores"),
+    "answers": (
+        *("completions", "responses", "answers", "generations", "candidates", "samples", "outputs", "summaries"),
+        *("all_generated_responses", "candidates_completions"),
+    ),
+    "scores": ("scores", "ratings", "rewards", "rating", "overall_scores", "all_rm_scores"),
     "ranks": ("ranks", "ranking", "rankings", "rank"),
     "winner": (
         *("winner", "votes", "vote", "preference", "choice", "verdict", "label", "labels", "overall_preference"),
@@ -80,7 +85,7 @@ STRENGTHS = {"overall_preference": 3.0, "preference_strength": 3.0}
 
 _STEMS = (
     "response answer output completion conversation generation summary reply candidate human_ref assistant "
-    "assistant_response continuation model_output model_response result"
+    "assistant_response continuation model_output model_response result messages"
 ).split()
 _TOKENS = ("a b", "0 1", "1 2", "left right", "first second", "one two")
 _TOKEN = "|".join(dict.fromkeys(" ".join(_TOKENS).split())) + "|[3-9]"

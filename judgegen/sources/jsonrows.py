@@ -61,7 +61,19 @@ def spelled(line: Line) -> Any:
         RowError: not UTF-8, or as `parse`.
     """
     value = swift(line.raw)
-    return parse(line.text()) if value is UNSURE else value
+    if value is not UNSURE:
+        return value
+    try:
+        return parse(line.text())
+    except RowError as error:
+        raise RowError(f"{error}{_hint(line.raw)}") from None
+
+
+def _hint(raw: bytes) -> str:
+    """What else a line may be that is not JSON in UTF-8."""
+    if raw[1:2] == b"\0" or raw[:1] == b"\0":
+        return "; it looks like UTF-16 without its mark: name it, like --encoding utf-16-le"
+    return "; it looks like Python's print of an object: write it by json.dumps" if raw[:2] == b"{'" else ""
 
 
 def swift(raw: bytes) -> Any:

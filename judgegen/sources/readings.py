@@ -92,7 +92,9 @@ def side(value: Any, name: str) -> Chat:
     if isinstance(value, str):
         if value.strip() in EMPTIED:
             raise RowError(f"{name} is {value.strip()!r}, which an empty cell becomes as a text; leave the row out")
-        return spellings.transcript(value) if spellings.is_transcript(value) else said(value)
+        return (
+            spellings.transcript(value) if spellings.is_transcript(value) else said(spellings.untemplated(value, name))
+        )
     if isinstance(value, Mapping) and isinstance(value.get("messages"), list):
         value = value["messages"]
     elif spellings.is_message(value):

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from judgegen.sources import spellings
+from judgegen.sources.beside import check_whole
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.compared import compared, turned
 from judgegen.sources.pairs import pair
@@ -24,6 +25,9 @@ from judgegen.sources.spellings import given, may_be_more
 from judgegen.sources.verdicts import number
 from judgegen.sources.wrappings import unpacked
 
+_WORDS = {"prompt", "chat", "chosen", "answer"}
+"""Meanings of columns of words; where a mapping names one, they are all that a row says."""
+
 
 def read(row: Mapping[str, Any], names: Names) -> tuple[Reading, dict[str, Any]]:
     """What a row says, and its cells as they were read: those that are given, out of their wrapping.
@@ -34,6 +38,8 @@ def read(row: Mapping[str, Any], names: Names) -> tuple[Reading, dict[str, Any]]
     """
     cells, table = _opened(row, names)
     _check_cells(cells, table)
+    if not _WORDS & {meaning for meaning, _ in names.mapped}:
+        check_whole(cells, table)
     found = (
         flagged(cells, table)
         or pair(cells, table)

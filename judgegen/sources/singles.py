@@ -6,18 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
+from judgegen.sources.beside import check_alone, yes
 from judgegen.sources.columns import ColumnNames, Several, plain_name
 from judgegen.sources.questions import question
 from judgegen.sources.readings import Answer, Names, Reading, first, outranked, parted, rated, side
 from judgegen.sources.rows import NoPreference, RowError, quoted
 
 _TEXTS = ("response", "answer", "completion", "text", "output", "content", "messages")
-_PRAISE = frozenset(
-    "is_safe safe is_harmless is_helpful helpful is_valid valid is_factual is_true factual correctness verified "
-    "approved accepted passed is_accurate accurate is_high_quality liked upvoted acceptable is_acceptable".split()
-)
-"""Columns that, where they are false, say of an answer that it is a bad one."""
-_ANSWERS = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 _FLAGS = frozenset(
     "chosen preferred accepted good better positive rejected worse bad wrong negative dispreferred unpreferred".split()
 )
@@ -179,7 +174,7 @@ def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     if not (table.of("chosen") or table.of("rejected")):
         return None
     sides = {name: good for good in (True, False) for name in table.of("chosen" if good else "rejected")}
-    beside = {name: _yes(cells[name]) for name in sides if name in cells and name not in {answer, *table.own}}
+    beside = {name: yes(cells[name]) for name in sides if name in cells and name not in {answer, *table.own}}
     if not beside or None in beside.values():
         return None
     if words := [name for name in beside if isinstance(cells[name], str)]:
@@ -189,7 +184,7 @@ def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
             f"{words[0]} is {cells[words[0]]!r}: an answer, or what is said of {answer}, cannot be told; say it: "
             f"--map chosen={words[0]}, or label={words[0]}"
         )
-    said = {yes == sides[name] for name, yes in beside.items()}
+    said = {told == sides[name] for name, told in beside.items()}
     if len(said) > 1:
         raise RowError(
             f"{quoted(list(beside))} contradict each other; say which counts: --map label={next(iter(beside))}"
@@ -198,12 +193,6 @@ def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     (chat,), asked = parted([side(cells[answer], answer)], asked)
     used = asked.columns | {answer, *beside}
     return Reading(kind="labelled", asked=asked, answers=(Answer(messages=chat),), wanted=said.pop(), used=used)
-
-
-def _yes(value: Any) -> bool | None:
-    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
-        return bool(value)
-    return _ANSWERS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
@@ -224,28 +213,11 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         answer = (Answer(messages=chat),)
         return Reading(kind="labelled", asked=asked, answers=answer, wanted=wanted, used=used)
     if rating is None:
-        _check_unsaid(cells, table, {*asked.columns, name})
+        check_alone(cells, table, {*asked.columns, name})
         plain = name in (*table.of("chosen"), *table.of("answer"))
         return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
     score = verdicts.number(cells[rating])
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
-
-
-def _check_unsaid(cells: Mapping[str, Any], table: ColumnNames, read: set[str]) -> None:
-    """Refuse an answer of which a column that is no label says that it is a bad one, or rates it in words.
-
-    Raises:
-        RowError: which, and how it is told what it means.
-    """
-    for name in (name for name in cells if name not in read and name not in table.own):
-        value = cells[name]
-        if isinstance(value, str) and verdicts.word(value) in verdicts.REFUSED:
-            raise RowError(f"{name} is {value!r}; if it is of the answer, say so: --map label={name},unwanted={value}")
-        if value is False and plain_name(name) in _PRAISE:
-            raise RowError(f"{name} is false; if such answers are not wanted, say so: --map label={name}")
-        if name in table.of("rating"):
-            told = str(value)[:20]
-            raise RowError(f"{name} is {told!r}, no number; say what it means: --map label={name},wanted={told}")
 
 
 def ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:

@@ -35,6 +35,7 @@ _TURN = re.compile(r"\n\n(Human|Assistant):")  # begins with what is searched fo
 _SPEAKERS = {"Human": "user", "Assistant": "assistant"}
 _MARKS = tuple(f"{speaker}:" for speaker in _SPEAKERS)
 _OPENED = re.compile(r"""\s*(?:array\()?\[?\s*\{\s*['"]""")
+_TWICE = re.compile(r"""\s*"\s*\[?\s*\{""")
 _NOTHING = EMPTY_WORDS | {""}
 _LONG = 16  # characters: no word for nothing has as many
 _LIST = re.compile(r"\s*\[")
@@ -42,7 +43,10 @@ _TEXT = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _SIDE_BY_SIDE = re.compile(r"''\s*''")
 _TEMPLATED = re.compile(
     r"\s*(?:<s>|<bos>|<\|begin_of_text\|>)?\s*"
-    r"(?:<\|(?:im_start|start_header_id|system|user|assistant)\|>|<start_of_turn>|\[INST\]"
+    r"(?:<\|(?:im_start|start_header_id|header_start|im_user|im_system|start|START_OF_TURN_TOKEN|system|user|assistant)\|>"
+    r"|<\uff5c(?:begin\u2581of\u2581sentence|User)\uff5c>|\[gMASK\]|<start_of_turn>|\[INST\]"
+    r"|(?:Below is an instruction[^\n]*\s*)?###\s*(?:Instruction|Human|User|Question)s?:?"
+    r"(?=.*\n\s*###\s*(?:Response|Assistant|Answer):?\s*\Z)"
     r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z))",
     re.DOTALL,
 )
@@ -67,7 +71,7 @@ def optional(value: Any) -> bool:
 
 def is_plain(words: str) -> bool:
     """Whether a text is surely neither a chat nor a transcript."""
-    return not (_OPENED.match(words) or is_transcript(words) or _TEMPLATED.match(words))
+    return not (_OPENED.match(words) or _TWICE.match(words) or is_transcript(words) or _TEMPLATED.match(words))
 
 
 def untemplated(words: str, name: str) -> str:
@@ -87,6 +91,8 @@ def unwrapped(value: Any, name: str) -> Any:
     Raises:
         RowError: printed like a chat, and not to be read back (NumPy's print, or cut off).
     """
+    if isinstance(value, str) and _TWICE.match(value):
+        value = _inner(value)
     if not isinstance(value, str) or not _OPENED.match(value):
         return value
     for read in (json.loads, _literal):
@@ -98,6 +104,16 @@ def unwrapped(value: Any, name: str) -> Any:
     if not _PRINTED.match(value):
         return value
     raise RowError(f"{name} is printed like a chat and cannot be read back; save the table as JSONL or Parquet")
+
+
+def _inner(words: str) -> str:
+    """The text of a chat in JSON that a text spells as JSON once more; any other as it is."""
+    try:
+        found = json.loads(words)
+        chat_ = json.loads(found) if isinstance(found, str) else None
+    except (ValueError, RecursionError):
+        return words
+    return str(found) if is_chat(chat_) or is_message(chat_) else words
 
 
 def may_be_more(value: Any) -> bool:

@@ -44,7 +44,7 @@ _NO = frozenset(
 
 REFUSED = frozenset(
     "bad incorrect wrong undesirable unwanted rejected dispreferred thumbs_down thumbsdown dislike disliked discarded "
-    "harmful unsafe toxic unhelpful".split()
+    "harmful unsafe toxic unhelpful failed failure fail unsuccessful unresolved unsolved hallucinated".split()
 ) | {"👎"}
 """Words that say of an answer that it is a bad one, whatever the column is called."""
 

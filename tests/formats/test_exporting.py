@@ -265,6 +265,22 @@ def test_every_row_is_exported_or_listed(make: Any, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["openai-dpo", "azure-dpo", "together-dpo", "fireworks-dpo", "openai-sft"])
+def test_a_key_that_the_api_refuses_is_not_written(name: str, make: Any, tmp_path: Path) -> None:
+    """A model's thoughts beside its answer are no key of the chat API's: such a row is left out by that name."""
+    thought = [{"role": "assistant", "content": "It is 10.", "reasoning_content": "5 + 5"}]
+    done = export([make.plain(1), make.plain(2, chosen=thought)], name, tmp_path / "out.jsonl")
+    assert done.left_out == ((2, "a message with the key 'reasoning_content', which the chat API does not know"),)
+
+
+def test_half_a_character_in_metadata_is_escaped_in_a_cell(make: Any, tmp_path: Path) -> None:
+    """Parquet holds UTF-8 alone, and JSON in a cell has escapes."""
+    pair = make.plain(1, metadata={"k": "\ud83d"})
+    export([pair], "huggingface", tmp_path / "hub")
+    (path,) = (tmp_path / "hub").rglob("*.parquet")
+    assert json.loads(pq.read_table(path)["metadata"][0].as_py()) == {"k": "\ud83d"}
+
+
 def test_text_parts_are_joined_and_developers_are_the_system(make: Any, tmp_path: Path) -> None:
     """What the chat API allows and a consumer does not is said in its own way, where nothing is lost by it."""
     parts = [{"type": "text", "text": "Why "}, {"type": "text", "text": "so?"}]

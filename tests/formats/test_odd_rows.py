@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from judgegen.exchange.import_ import Reject, Wishes, imported
 
 Row = dict[str, Any]
 Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
+PROMPT = [{"role": "user", "content": Q}]
 TWO = {"prompt": Q, "response_a": BAD, "response_b": GOOD}
 PAIR = {"prompt": Q, "chosen": GOOD, "rejected": BAD}
 
@@ -51,6 +54,20 @@ RIGHT: dict[str, Row] = {
     "yes and no as answers": {"question": Q, "answer": "91 = 7 * 13", "chosen": GOOD, "rejected": BAD},
     "columns of one name that say one thing": PAIR | {"Prompt": Q},
     "a label that agrees": PAIR | {"label": 1},
+    "chats in JSON twice": {
+        side: json.dumps(json.dumps(chat)) for side, chat in spoken("role", "content", "user", "assistant").items()
+    },
+    "a rejected conversation": {
+        "conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": GOOD}],
+        "rejected_conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": BAD}],
+    },
+    "a trajectory": {"trajectory": [{"from": "human", "value": Q}], "chosen": GOOD, "rejected": BAD},
+    "two chats of messages": {
+        "messages_a": [{"role": "user", "content": Q}, {"role": "assistant", "content": BAD}],
+        "messages_b": [{"role": "user", "content": Q}, {"role": "assistant", "content": GOOD}],
+        "winner": "model_b",
+    },
+    "a reward model's list": PAIR | {"all_generated_responses": [BAD, GOOD], "all_rm_scores": [0.1, 0.9]},
 }
 WINNERS = (
     *("B", "b", " B ", "B.", "**B**", "[[B]]", "model_b", "Model B", "response-b", "Assistant B", "assistant_b wins"),
@@ -119,6 +136,18 @@ REFUSED: dict[str, tuple[Row, str]] = {
     "unsafe": ({"prompt": Q, "response": BAD, "is_safe": False}, "--map label=is_safe"),
     "a word that is answer or label": ({"prompt": Q, "response": BAD, "chosen": "no"}, "--map chosen=chosen"),
     "flags that contradict": ({"prompt": Q, "response": BAD, "chosen": True, "rejected": True}, "contradict"),
+    "a reward model that disagrees": (
+        PAIR | {"all_generated_responses": [BAD, GOOD], "all_rm_scores": [0.9, 0.1]},
+        "the lower score",
+    ),
+    "a prompt in Harmony": (PAIR | {"prompt": f"<|start|>user<|message|>{Q}<|end|>"}, "template"),
+    "a prompt of Alpaca's template": (PAIR | {"prompt": f"### Instruction:\n{Q}\n\n### Response:\n"}, "template"),
+    "a side in ChatML": (PAIR | {"chosen": f"<|im_start|>assistant\n{GOOD}<|im_end|>"}, "template"),
+    "a label that is empty": ({"prompt": Q, "completion": BAD, "label": None}, "label is empty"),
+    "a rating that is empty": ({"prompt": Q, "response": BAD, "rating": float("nan")}, "rating is empty"),
+    "a rank alone": ({"prompt": Q, "response": BAD, "rank": 2}, "in other rows"),
+    "what a failure left": ({"prompt": Q, "response": "Error", "error": "RateLimitError"}, "a failure left"),
+    "a task that failed": ({"messages": [*PROMPT, {"role": "assistant", "content": BAD}], "resolved": 0}, "resolved"),
     "a server's cut row": ({"row_idx": 4, "row": PAIR, "truncated_cells": ["chosen"]}, "cut off"),
     "an answer under an unknown key": ({"prompt": Q, "chosen": {"a": GOOD}, "rejected": {"a": BAD}}, "object with 'a'"),
 }
@@ -165,6 +194,11 @@ def test_numbers_of_a_list_are_not_believed_where_others_count_from_1() -> None:
         (PAIR | {"label": 0}, "chosen=chosen,rejected=rejected"),
         (TWO | {"chosen": "Perhaps.", "rejected": BAD}, "chosen=chosen,rejected=rejected"),
         ({"prompt": Q, "responses": [BAD, "?", GOOD], "ranking": [2, 3, 1]}, "ranks=ranking"),
+        (PAIR | {"image": {"path": "a.png"}}, "prompt=prompt,chosen=chosen,rejected=rejected"),
+        ({"prompt": Q, "response": GOOD, "score": None}, "answer=response"),
+        ({"prompt": Q, "response": BAD, "is_toxic": True}, "label=is_toxic,unwanted=true"),
+        ({"prompt": Q, "response": BAD, "outcome": "failure"}, "label=outcome,unwanted=failure"),
+        (PAIR | {"initial_reason_steps": "First,"}, "prompt=prompt,chosen=chosen,rejected=rejected"),
     ],
 )
 def test_the_mend_that_is_told_mends(row: Row, mapping: str) -> None:
@@ -174,3 +208,21 @@ def test_the_mend_that_is_told_mends(row: Row, mapping: str) -> None:
     assert f"--map {mapping}" in refused.reason
     found = list(imported([row], wishes=Wishes(mapping=[mapping], pairs="best-worst")))
     assert all(isinstance(one, dict) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (json.dumps(PAIR).encode("utf-16-le") + "\n".encode("utf-16-le"), "--encoding utf-16-le"),
+        (f"{PAIR!r}\n".encode(), "by json.dumps"),
+    ],
+)
+def test_a_line_that_is_no_json_is_told_what_it_may_be(data: bytes, told: str, tmp_path: Path) -> None:
+    """UTF-16 without its mark, which is then read by its name, and what Python prints."""
+    (tmp_path / "a.jsonl").write_bytes(data)
+    first = next(imported(tmp_path / "a.jsonl"))
+    assert isinstance(first, Reject)
+    assert told in first.reason
+    if "utf-16" in told:
+        (found,) = imported(tmp_path / "a.jsonl", encoding="utf-16-le")
+        assert sides(found) == (Q, GOOD, BAD)
