@@ -37,7 +37,7 @@ def enough(
     kept = Kept() if journal is None else asyncio.run(_answered(every, senders.recorded(journal), through))
     rate = kept.rate(usual(spec))
     if rate is None:
-        return count(spec, plan, every, journal, through, pairs=True)
+        return replace(count(spec, plan, every, journal, through, pairs=True), wanted=wanted)
     needed = {bound: _needed(wanted, rate[bound], len(every)) for bound in BOUNDS}
     taken = [item for item, _ in zip(by_lot(lambda: every, spec.seed), range(needed["expected"]), strict=False)]
     found = count(spec, plan, taken, journal, through)
@@ -49,6 +49,7 @@ def enough(
     few = (f"the {len(every):,} prompts are not enough for {wanted:,} pairs",) if pairs["expected"] < wanted else ()
     return replace(
         found,
+        wanted=wanted,
         rows=tuple(_times(row, times) for row in found.rows),
         pairs=ExpectedPairs(found=pairs, to_come=pairs["expected"] * paid, basis=kept.basis),
         assumptions=(*found.assumptions, f"pairs: {kept.basis}", *few),

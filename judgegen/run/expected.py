@@ -19,7 +19,7 @@ COLUMNS = ("role", "model", "calls", "in", "out", "USD low", "expected", "high")
 """Calls and tokens to be paid for, by role and model."""
 
 PILOT = 50
-"""Prompts of a pilot that is advised."""
+"""Prompts, or of a job that ends at so many pairs pairs, of a pilot that is advised."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class ExpectedPairs:
 class Estimate:
     """What the job will take. `hours` is the expected time under the endpoints' limits.
 
-    `pairs` is None for a job that makes none, and where nothing tells how many.
+    `pairs` is None for a job that makes none, and where nothing tells how many. `wanted` are the pairs it ends at, None
+    where it ends with its prompts.
     """
 
     prompts: int
@@ -61,6 +62,7 @@ class Estimate:
     rows: tuple[Portion, ...]
     assumptions: tuple[str, ...]
     pairs: ExpectedPairs | None = None
+    wanted: int | None = None
 
     def usd_per_pair(self, *, batch: bool = False) -> Decimal | None:
         """What a pair to come is expected to cost; None where that is not known."""
@@ -150,11 +152,16 @@ class Estimate:
             yield f"the cap of {money(cap)} will stop it at about {part} % of the prompts"
 
     def _narrowed(self, cost: Mapping[Bound, Decimal] | None) -> Iterator[str]:
-        """That a pilot narrows the interval, and its price, where the interval is wide and there are many prompts."""
-        if cost is None or self.prompts <= 2 * PILOT or cost["high"] < 3 * cost["low"] or not cost["high"]:
+        """That a pilot narrows the interval, and its price, where the interval is wide and there is much to do.
+
+        Of a job that ends at so many pairs it is some of them: a pilot by `--limit` would ask other prompts.
+        """
+        unit, whole = ("prompts", self.prompts) if self.wanted is None else ("pairs", self.wanted)
+        if whole <= 2 * PILOT or cost is None or cost["high"] < 3 * cost["low"] or not cost["high"]:
             return
-        usd = cost["expected"] * PILOT / self.prompts
-        yield f"a pilot of {PILOT} prompts (--limit {PILOT}) for about {money(usd)} narrows this"
+        flag = "--limit" if self.wanted is None else "--pairs"
+        usd = cost["expected"] * PILOT / whole
+        yield f"a pilot of {PILOT} {unit} ({flag} {PILOT}) for about {money(usd)} narrows this"
 
     def table(self) -> Iterator[tuple[str, ...]]:
         """One row per role and model under `COLUMNS`, as text."""

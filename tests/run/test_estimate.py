@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,14 @@ def test_the_line_says_what_a_cap_will_do(cap: str, said: str) -> None:
     assert "a pilot of 50 prompts (--limit 50) for about $3.5000 narrows this" in line
     assert "pilot" not in expected("20", "28", "40").line()
     assert "pilot" not in expected("4", "28", "153", prompts=60).line()
+
+
+def test_the_pilot_of_a_job_that_ends_at_so_many_pairs_is_some_of_them() -> None:
+    """By --limit other prompts would be asked, and paid for twice; where hardly more are wanted none is advised."""
+    line = replace(expected("4", "28", "153"), wanted=280).line()
+    assert "a pilot of 50 pairs (--pairs 50) for about $5.0000 narrows this" in line
+    assert "--limit" not in line
+    assert "pilot" not in replace(expected("4", "28", "153"), wanted=80).line()
 
 
 def test_the_table_ends_with_its_sum() -> None:
