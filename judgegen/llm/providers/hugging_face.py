@@ -197,6 +197,7 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
         made = model.generate(
             input_ids=ids,
             attention_mask=mask,
+            past_key_values=_read(model, rows, ids, mask),
             max_new_tokens=max(row.most for row in rows),
             do_sample=False,
             temperature=None,
@@ -213,6 +214,33 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
     ]
 
 
+def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> Any:
+    """What rows that ask the same share, read once for all of them: the cache of all tokens but the last.
+
+    None where no two ask the same, or the model remembers otherwise than by keys and values.
+    """
+    import torch
+
+    places: dict[tuple[int, ...], int] = {}
+    for i, row in enumerate(rows):
+        places.setdefault(row.tokens, i)
+    if len(places) == len(rows) or ids.shape[1] < 2:
+        return None
+    some, known = list(places.values()), mask[:, :-1]
+    found = model(
+        input_ids=ids[some, :-1],
+        attention_mask=known[some],
+        position_ids=(known[some].cumsum(-1) - 1).clamp(min=0),
+        use_cache=True,
+        logits_to_keep=1,
+    ).past_key_values
+    if not hasattr(found, "batch_select_indices"):
+        return None
+    numbers = {tokens: number for number, tokens in enumerate(places)}
+    found.batch_select_indices(torch.tensor([numbers[row.tokens] for row in rows], device=ids.device))
+    return found
+
+
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     """The tokens with which an answer ends."""
     found = model.generation_config.eos_token_id
@@ -221,44 +249,51 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 class _Drawing:
-    """Puts each row's noise on its logits; keeps the logprobs that it is asked for."""
+    """Puts each row's noise on its logits; keeps the logprobs that it is asked for.
+
+    Rows that are drawn alike are computed at once: one by one they take a GPU longer than the model itself.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
         import torch
 
         self._rows = rows
         self._lots = [torch.Generator().manual_seed(row.seed) for row in rows]
+        self._alike: dict[tuple[float, int, float], list[int]] = {}
+        for i, row in enumerate(rows):
+            if row.temperature > 0:
+                self._alike.setdefault((row.temperature, row.top_k, row.top_p), []).append(i)
         self.kept: list[list[Any]] = [[] for _ in rows]
 
     def __call__(self, _: Any, scores: Any) -> Any:
         """What argmax then takes is drawn."""
         import torch
 
-        drawn = scores.clone()
+        drawn, wide = scores.clone(), scores.shape[-1]
         for i, row in enumerate(self._rows):
-            logits = scores[i].float()
             if row.logprobs:
-                self.kept[i].append(torch.log_softmax(logits, dim=-1).cpu())
-            if row.temperature > 0:
-                u = torch.rand(logits.shape, generator=self._lots[i]).clamp_(1e-20, 1 - 1e-7).to(logits.device)
-                drawn[i] = _kept(logits / row.temperature, row) - torch.log(-torch.log(u))
+                self.kept[i].append(torch.log_softmax(scores[i].float(), dim=-1).cpu())
+        for (temperature, top_k, top_p), places in self._alike.items():
+            u = torch.stack([torch.rand(wide, generator=self._lots[i]) for i in places]).clamp_(1e-20, 1 - 1e-7)
+            kept = _kept(scores[places].float() / temperature, top_k, top_p)
+            drawn[places] = (kept - torch.log(-torch.log(u.to(scores.device)))).to(scores.dtype)
         return drawn
 
 
-def _kept(logits: Any, row: Row) -> Any:
-    """Logits with those out of top_k and top_p at minus infinity; the likeliest always stays."""
+def _kept(logits: Any, top_k: int, top_p: float) -> Any:
+    """Rows of logits with those out of top_k and top_p at minus infinity; the likeliest always stays."""
     import torch
 
-    if not 0 < row.top_k < len(logits) and row.top_p >= 1:
+    if not 0 < top_k < logits.shape[-1] and top_p >= 1:
         return logits
-    ranked, order = torch.sort(logits, descending=True)
+    ranked, order = torch.sort(logits, dim=-1, descending=True)
     out = torch.zeros_like(ranked, dtype=torch.bool)
-    if 0 < row.top_k < len(logits):
-        out[row.top_k :] = True
-    if row.top_p < 1:
+    if 0 < top_k < logits.shape[-1]:
+        out[:, top_k:] = True
+    if top_p < 1:
         shares = torch.softmax(ranked.masked_fill(out, float("-inf")), dim=-1)
-        out |= shares.cumsum(-1) - shares >= row.top_p
-    return logits.masked_fill(out.scatter(0, order, out), float("-inf"))
+        out |= shares.cumsum(-1) - shares >= top_p
+    return logits.masked_fill(out.scatter(-1, order, out), float("-inf"))
 
 
 class _Ending:
