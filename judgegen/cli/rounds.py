@@ -31,6 +31,7 @@ Options = Annotated[
     str, typer.Option("--truth-options", metavar="JSON", help="What that grader is told, as a JSON object.")
 ]
 Sure = Annotated[bool, typer.Option("--sure", help="Go on only where a round wins by its interval's low end, too.")]
+Every = Annotated[bool, typer.Option("--all", help="Do every round, also after one that does not win.")]
 MaxUsd = Annotated[
     float | None, typer.Option("--max-usd", metavar="USD", min=0, help="The most that all of it may cost.")
 ]
@@ -49,6 +50,7 @@ def rounds(
     truth: Truth = None,
     options: Options = "{}",
     sure: Sure = False,
+    every: Every = False,
     method: Way = "dpo",
     beta: Beta = 0.1,
     lora_r: LoraR = 16,
@@ -93,6 +95,7 @@ def rounds(
         truth=None if truth is None else (truth, _told(options)),
         max_usd=None if max_usd is None else Decimal(str(max_usd)),
         sure=sure,
+        every=every,
         slots=slots,
     )
     _play(plan, yes=yes, as_json=as_json)
@@ -100,6 +103,8 @@ def rounds(
 
 def _play(plan: Plan, *, yes: bool, as_json: bool) -> None:
     """Do what is planned and print what it came to."""
+    if plan.every and plan.sure:
+        raise typer.BadParameter("does every round, and --sure says after which to stop; take one", param_hint="--all")
     from judgegen.cli import ending
     from judgegen.train.rounds import rounds as played
 

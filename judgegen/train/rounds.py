@@ -53,6 +53,7 @@ class Plan:
         truth: a grader's name that says who is right, with its options; None where nobody knows.
         max_usd: the most that all of it may cost; None: the run file's cap is of the whole, too.
         sure: whether a round must be better by its interval's low end to go on, and not by its value alone.
+        every: whether all rounds are done, also after one that is no better.
         slots: answers that are written at once.
     """
 
@@ -64,6 +65,7 @@ class Plan:
     truth: tuple[str, Mapping[str, Any]] | None = None
     max_usd: Decimal | None = None
     sure: bool = False
+    every: bool = False
     slots: int = 32
 
 
@@ -140,7 +142,7 @@ def rounds(plan: Plan, say: Say) -> Done:
         done += [replace(looked[-1], pairs=pairs)] if done else [looked[0], replace(looked[-1], pairs=pairs)]
         for one in done[-1:] if number > 1 else done:
             say(words(one))
-        if not _improved(done[-1], sure=plan.sure) and number < plan.rounds:
+        if not plan.every and not _improved(done[-1], sure=plan.sure) and number < plan.rounds:
             why = f"round {number} is no better than the one before it"
             break
     found = Done(

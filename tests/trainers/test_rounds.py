@@ -123,6 +123,15 @@ def test_rounds_compare_every_model_with_those_before(plan: Plan) -> None:
     assert again == done
 
 
+def test_all_rounds_are_done_where_it_is_wished(plan: Plan) -> None:
+    """Where no interval over six prompts lies above a half, --sure ends after one round, and --all after none."""
+    stopped, _ = played(Plan(**{**vars_of(plan), "sure": True}))
+    assert [one.number for one in stopped.rounds] == [0, 1]
+    done, _ = played(Plan(**{**vars_of(plan), "every": True}))
+    assert [one.number for one in done.rounds] == [0, 1, 2]
+    assert done.rounds[:2] == stopped.rounds
+
+
 def held(plan: Plan) -> list[str]:
     rows = (plan.out / "held" / "audit" / "prompts.parquet").as_posix()
     parquet: Any = pytest.importorskip("pyarrow.parquet")
