@@ -153,16 +153,17 @@ def _agree(outbox: Outbox, by: Mapping[str, Way]) -> None:
     """Take back the files of endpoints whose calls go another way now.
 
     Raises:
-        SpecError: a batch is with its provider and its endpoint's calls shall go elsewhere; it is paid for.
+        SpecError: a batch is or may be with its provider, and its endpoint's calls shall go elsewhere; it is paid for.
     """
     for batch in outbox.under_way():
         way = by.get(batch.route)
         if is_file(batch) and way != "file":
             outbox.withdrawn(batch)
-        elif not is_file(batch) and batch.provider_id is not None and way != "batch":
+        elif not is_file(batch) and way != "batch":
+            sure = "is" if batch.provider_id else "may be"  # it was being submitted when the run ended
             raise SpecError(
-                f"batch {batch.provider_id} of endpoint {batch.route!r} is with its provider, and its answers are paid "
-                f"for: fetch them first, with --batch and the run file of then"
+                f"batch {batch.provider_id or batch.id} of endpoint {batch.route!r} {sure} with its provider, and its "
+                f"answers paid for: fetch them first, with --batch and the run file of then"
             )
 
 

@@ -8,12 +8,13 @@ import os
 import re
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,10 @@ def test_what_is_with_a_provider_is_fetched_first(tmp_path: Path) -> None:
                 await judgegen.generate(spec, out=tmp_path / "two", prompts=PROMPTS, batch_file=tmp_path / "files")
             with pytest.raises(Waiting, match="with the provider"):
                 await judgegen.generate(spec, out=tmp_path / "two", prompts=PROMPTS, batch=True)
+            with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as kept, kept:
+                kept.execute("UPDATE batches SET provider_id = NULL, state = 'intended'")  # killed while submitting
+            with pytest.raises(SpecError, match="may be with its provider"):
+                await judgegen.generate(spec, out=tmp_path / "run", prompts=PROMPTS, batch_file=tmp_path / "files")
 
     asyncio.run(main())
 
