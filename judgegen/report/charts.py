@@ -119,11 +119,17 @@ class Plots:
         """Expected errors against the share of pairs kept; of calibrated judges."""
         return _coverage(figures.coverage(self._tables))
 
+    def rounds(self) -> Chart:
+        """Rounds of training: right answers, and wins against round 0, on prompts kept aside."""
+        return _rounds(figures.rounds(self._tables))
+
 
 def drawings(tables: Tables) -> list[Plotted]:
     """Every chart that has something to show, in the order in which they are read."""
     plots = Plots(tables)
     shown: list[tuple[str, str, str, Rows, Callable[[], Any]]] = [
+        ("rounds", "From round to round", "Right answers and wins against round 0, 95 % intervals over prompts.",
+         figures.rounds(tables), plots.rounds),
         ("flow", "From prompts to pairs", "What became of the prompts, and why some gave no pair.",
          figures.flow(tables), plots.flow),
         ("p_chosen", "How sure the judge was", "Pairs by the probability that the chosen answer is the better.",
@@ -283,3 +289,14 @@ def _coverage(rows: Rows) -> Chart:
         ),
         "Expected errors against the share of pairs kept",
     )
+
+
+def _rounds(rows: Rows) -> Chart:
+    alt = _altair()
+    ink = alt.Scale(domain=["right", "wins against round 0"], range=[GREEN, BLUE])
+    base = _based(rows).encode(x=alt.X("round:O", title="round"), color=alt.Color("figure:N", scale=ink))
+    y = alt.Y("share:Q", title="of the prompts", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
+    tips = ["round:O", "figure:N", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("share", "low", "high"))]
+    ends = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="of the prompts"), y2="high:Q")
+    line = base.mark_line(point=True).encode(y=y, tooltip=tips)
+    return _plain(alt.layer(ends, line), "Right answers and wins by round, with 95 % intervals")

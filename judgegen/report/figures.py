@@ -174,3 +174,23 @@ def coverage(tables: Tables) -> Rows:
         if count == len(sure) or sure[count] != p:
             found.append({"kept": count / len(sure), "wrong": doubt / count, "p_chosen": p})
     return found if len(found) <= 200 else [*found[:: len(found) // 200 + 1], found[-1]]
+
+
+def rounds(tables: Tables) -> Rows:
+    """What rounds of training came to on held-out prompts, with 95 % intervals; of the run that compares them.
+
+    Right, by the grader of --truth, and the share of wins against round 0: one row per round and figure that is known.
+    """
+    try:
+        done = json.loads((tables.folder.parent / "rounds.json").read_text(encoding="utf-8"))["rounds"]
+    except (OSError, ValueError, KeyError):
+        return []
+    if tables.folder.name != "held":
+        return []
+    known = [(one["round"], "right", one["right"]) for one in done]
+    known += [(one["round"], "wins against round 0", one["first"]["rate"]) for one in done if one["first"]]
+    return [
+        {"round": number, "figure": name, "share": found["value"], "low": found["low"], "high": found["high"]}
+        for number, name, found in known
+        if found["value"] is not None
+    ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,8 +91,43 @@ def test_a_chart_of_nothing_is_still_a_chart(tmp_path: Path) -> None:
     """In a notebook somebody may ask for a chart that a page would leave out."""
     written(tmp_path, [])
     plots = Plots(Tables(tmp_path))
-    for name in ("flow", "p_chosen", "margin", "wins", "position", "length", "spend", "cost", "pace", "coverage"):
+    for name in (
+        "flow",
+        "p_chosen",
+        "margin",
+        "wins",
+        "position",
+        "length",
+        "spend",
+        "cost",
+        "pace",
+        "coverage",
+        "rounds",
+    ):
         assert getattr(plots, name)().to_dict()
+
+
+def test_rounds_are_drawn_where_they_were_compared(tmp_path: Path) -> None:
+    """Every figure that is known is a point with its interval; round 0 has won against nobody; other runs have none."""
+    right = [{"value": value, "low": value - 0.1, "high": value + 0.1} for value in (0.25, 0.5)]
+    unknown = {"value": None, "low": None, "high": None}
+    wins = {"rate": {"value": 0.6, "low": 0.4, "high": 0.8}}
+    done = [
+        {"round": 0, "right": right[0], "first": None},
+        {"round": 1, "right": right[1], "first": wins},
+        {"round": 2, "right": unknown, "first": {"rate": unknown}},
+    ]
+    (tmp_path / "rounds.json").write_text(json.dumps({"rounds": done}), encoding="utf-8")
+    for name in ("held", "round-1"):
+        written(tmp_path / name, [])
+    rows = figures.rounds(Tables(tmp_path / "held"))
+    assert [(row["round"], row["figure"], row["share"], row["low"], row["high"]) for row in rows] == [
+        (0, "right", 0.25, 0.15, 0.35),
+        (1, "right", 0.5, 0.4, 0.6),
+        (1, "wins against round 0", 0.6, 0.4, 0.8),
+    ]
+    assert next(iter(drawings(Tables(tmp_path / "held")))).name == "rounds"
+    assert not figures.rounds(Tables(tmp_path / "round-1"))
 
 
 def test_a_static_picture_is_made_without_a_browser(tables: Tables, tmp_path: Path) -> None:
