@@ -123,7 +123,10 @@ def _check_any(filling: _Filling, left_out: list[tuple[int, str]], name: str) ->
     if not left_out:
         raise SpecError("there are no preferences to export")
     reasons = "; ".join(f"{count:,}: {reason}" for reason, count in Counter(r for _, r in left_out).most_common(5))
-    raise SpecError(f"no preference fits {name}, so nothing is written ({reasons})")
+    raise SpecError(
+        f"no preference fits {name}, so nothing is written ({reasons}); "
+        f"`judgegen inspect` says what a file's rows are, --from NAME reads them as that"
+    )
 
 
 def _check_sides(rows: Mapping[str, int], split: float | None, seed: int) -> None:

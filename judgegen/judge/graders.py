@@ -86,7 +86,10 @@ def _function(name: str, base: Path) -> Callable[..., Any]:
     try:
         found = getattr(importlib.import_module(module_name), function_name, None)
     except Exception as error:
-        raise SpecError(f"grader = {name!r}: importing it from {base} failed: {error}") from error
+        raise SpecError(
+            f"grader = {name!r}: importing it from {base} failed: {error}; "
+            f"write module:function, where module.py stands there or can be imported"
+        ) from error
     finally:
         sys.path.remove(str(base))
     if not callable(found):

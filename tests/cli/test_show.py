@@ -79,3 +79,14 @@ def test_a_run_in_python_shows_itself(run: Path) -> None:
     assert "&lt;script&gt;" in shown
     assert "\u202e" not in shown
     assert loaded.plot.margin().to_dict()["mark"]
+
+
+@pytest.mark.parametrize("name", ["show", "report"])
+def test_what_is_no_run_is_said_to_be_none(judgegen: Command, tmp_path: Path, name: str) -> None:
+    """A folder that is not there, one of something else; the journal is not sent for where there is none."""
+    (tmp_path / "other").mkdir()
+    for folder, words in (("nosuch", "no such folder"), ("other", "no run's folder")):
+        done = judgegen(name, folder)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert "makes it from the journal" not in done.stderr

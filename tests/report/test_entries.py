@@ -111,7 +111,8 @@ def test_the_frame_has_its_columns_even_without_rows() -> None:
     assert where([], "p < 1") == []
 
 
-def test_a_folder_that_is_no_run_says_how_to_make_it_one(tmp_path: Path) -> None:
-    """The message names the command."""
+def test_a_run_without_its_outputs_says_how_to_make_them(tmp_path: Path) -> None:
+    """The message names the command, where the folder is a run's: where it is none, tests/cli/test_show.py."""
+    (tmp_path / "run.toml").touch()
     with pytest.raises(SpecError, match="judgegen write"):
         entries(Tables(tmp_path))
