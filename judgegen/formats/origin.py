@@ -249,7 +249,7 @@ def _ranked(reading: Reading, origin: Origin, pairs: Pairs) -> Iterator[Row]:
             continue
         row = _pair(good, bad, origin)
         if reading.ranks:
-            row.pop("margin", None)
+            row = {key: value for key, value in row.items() if key not in ("scores", "margin")}  # a rank is no score
             row["margin"] = round((values[i] - values[j]) / (len(values) - 1), 6)
         yield row
 

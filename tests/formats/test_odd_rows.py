@@ -226,3 +226,11 @@ def test_a_line_that_is_no_json_is_told_what_it_may_be(data: bytes, told: str, t
     if "utf-16" in told:
         (found,) = imported(tmp_path / "a.jsonl", encoding="utf-16-le")
         assert sides(found) == (Q, GOOD, BAD)
+
+
+def test_a_rank_is_no_score() -> None:
+    """A better rank is a lower number: its gap is a margin, and no scores are written by which the worse side wins."""
+    (found,) = imported([{"prompt": Q, "responses": [BAD, GOOD], "ranks": [2, 1]}])
+    assert sides(found) == (Q, GOOD, BAD)
+    assert isinstance(found, dict)
+    assert (found["margin"], found.get("scores")) == (1.0, None)
