@@ -8,6 +8,7 @@ nothing before its first call. Knows nothing of journals, prices or rate limits.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from judgegen.llm.providers.listing import Listing
 
 GATHERS_S = 0.02
 """How long a first call waits for others to stand beside it."""
+_CACHE = "cache"
+"""What transformers' newer releases call the keyword that the older, and any of 5, call past_key_values."""
 _TAKES = frozenset({"temperature", "top_p", "top_k", "max_tokens", "seed", "n", "top_logprobs", "schema", "schema_as"})
 
 
@@ -197,7 +200,7 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
         made = model.generate(
             input_ids=ids,
             attention_mask=mask,
-            past_key_values=_read(model, rows, ids, mask),
+            **_read(model, rows, ids, mask),
             max_new_tokens=max(row.most for row in rows),
             do_sample=False,
             temperature=None,
@@ -214,10 +217,10 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
     ]
 
 
-def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> Any:
-    """What rows that ask the same share, read once for all of them: the cache of all tokens but the last.
+def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> dict[str, Any]:
+    """What rows that ask the same share, read once for all of them: the cache of all tokens but the last, by its name.
 
-    None where no two ask the same, or the model remembers otherwise than by keys and values.
+    Empty where no two ask the same, or the model remembers otherwise than by keys and values.
     """
     import torch
 
@@ -225,7 +228,7 @@ def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> Any:
     for i, row in enumerate(rows):
         places.setdefault(row.tokens, i)
     if len(places) == len(rows) or ids.shape[1] < 2:
-        return None
+        return {}
     some, known = list(places.values()), mask[:, :-1]
     found = model(
         input_ids=ids[some, :-1],
@@ -235,10 +238,10 @@ def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> Any:
         logits_to_keep=1,
     ).past_key_values
     if not hasattr(found, "batch_select_indices"):
-        return None
+        return {}
     numbers = {tokens: number for number, tokens in enumerate(places)}
     found.batch_select_indices(torch.tensor([numbers[row.tokens] for row in rows], device=ids.device))
-    return found
+    return {_CACHE if _CACHE in inspect.signature(model.forward).parameters else "past_key_values": found}
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
