@@ -213,8 +213,8 @@ def text_of(name: str, kind: Kind, base: Path) -> str:
     return read_text(find(name, base))
 
 
-def read_text(path: Path) -> str:
-    """The text of a prompt file.
+def read_text(path: Path, mend: str = "") -> str:
+    """The text of a prompt file; `mend` says what to do where there is none.
 
     Raises:
         SpecError: it cannot be read or is not UTF-8.
@@ -222,7 +222,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SpecError(f"{path}: cannot be read ({error.strerror})") from None
+        raise SpecError("; ".join(filter(None, [f"{path}: cannot be read ({error.strerror})", mend]))) from None
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
 

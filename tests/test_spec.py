@@ -83,6 +83,21 @@ def test_all_problems_are_listed_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("mien.toml", "did you mean .*mine.toml"),
+        ("nosuch/run.toml", "there is no folder .*nosuch"),
+        ("elsewhere.toml", "`judgegen init DIR` writes one"),
+    ],
+)
+def test_a_run_file_that_is_not_there_is_looked_for_beside_it(tmp_path: Path, asked: str, words: str) -> None:
+    """A name mistyped is told apart from a folder that is not there and from no run file at all."""
+    (tmp_path / "mine.toml").touch()
+    with pytest.raises(SpecError, match=f"cannot be read.*{words}"):
+        spec.read(tmp_path / asked)
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [(b"prompts = ", "not TOML"), (b'prompts = "caf\xe9"', "not UTF-8"), (None, "cannot be read")],
 )

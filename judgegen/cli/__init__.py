@@ -57,13 +57,9 @@ class Deferred(TyperCommand):
 class Commands(TyperGroup):
     """The commands in the order of `COMMANDS`, none of them imported."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
-        """Their names."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - click's signature
-        """The one of that name, deferred."""
-        return Deferred(cmd_name) if cmd_name in COMMANDS else None
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = {name: Deferred(name) for name in COMMANDS}
 
 
 def load(name: str) -> Any:

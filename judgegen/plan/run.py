@@ -32,7 +32,9 @@ def texts(spec: Spec, base: Path) -> dict[str, str]:
         if variant.system_file is not None:
             found[f"system/{variant.system_file}"] = templates.read_text(_system(variant.system_file, base))
     if spec.judge.calibration is not None:
-        found[f"calibration/{spec.judge.calibration}"] = templates.read_text(base / spec.judge.calibration)
+        path = base / spec.judge.calibration
+        mend = "`judgegen judge calibrate` makes one of labelled comparisons"
+        found[f"calibration/{spec.judge.calibration}"] = templates.read_text(path, mend)
     return found
 
 

@@ -42,15 +42,22 @@ def table(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpecError(
-            f"{path}: cannot be read ({error.strerror}); `judgegen init DIR` writes one to start from"
-        ) from None
+        raise SpecError(f"{path}: cannot be read ({error.strerror}); {_instead(path)}") from None
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: not TOML: {error}") from None
     except (RecursionError, ValueError) as error:  # nested without end; digits without end
         raise SpecError(f"{path}: not a run file: {error}") from None
+
+
+def _instead(path: Path) -> str:
+    """What to do where a run file cannot be read."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    beside = [one.name for one in path.parent.glob("*.toml")]
+    near = [] if path.exists() else difflib.get_close_matches(path.name, beside, n=1)
+    return f"did you mean {path.parent / near[0]}?" if near else "`judgegen init DIR` writes one to start from"
 
 
 def parse(given: Mapping[str, Any], *, where: str = "run file") -> Spec:

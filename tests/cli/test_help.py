@@ -99,7 +99,7 @@ def test_the_version_is_the_packages() -> None:
     ("arguments", "words"),
     [
         ([], "Usage: judgegen"),
-        (["rum"], "No such command 'rum'"),
+        (["rum"], "No such command 'rum'. Did you mean 'run'?"),
         (["run"], "Missing argument 'SPEC'"),
         (["run", "mine.toml", "--limit", "0"], "'--limit'"),
         (["run", "mine.toml", "--limit", "few"], "'--limit'"),
