@@ -19,8 +19,8 @@ HEAVY = ("pandas", "pyarrow", "openai", "tiktoken", "rich", "asyncio", "aiohttp"
 
 def paths(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """Every command's words, the groups' before those of what is in them."""
-    below = [paths(cli.load(name), (name,)) for name in cli.COMMANDS] if not path else []
-    below += [paths(inner, (*path, name)) for name, inner in getattr(command, "commands", {}).items()]
+    inner = getattr(command, "commands", {}) if path else {name: cli.load(name) for name in cli.COMMANDS}
+    below = [paths(one, (*path, name)) for name, one in inner.items()]
     return [path, *(found for group in below for found in group)]
 
 
