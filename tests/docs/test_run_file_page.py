@@ -61,9 +61,9 @@ def _head() -> Iterator[str]:
     yield "<!-- Written by `python tests/docs/test_run_file_page.py > docs/run-file.md`. -->"
     yield ""
     yield "A run file is TOML. It says what is asked of whom, and which answers become pairs. Only `prompts`,"
-    yield "`[sampler]` with a `model` and its variants, and `[judge]` with a `model` are needed. Unknown keys are"
-    yield "errors that name the nearest known one. Paths are relative to the run file. `judgegen schema` prints all"
-    yield "of this as JSON Schema for editors."
+    yield "`[sampler]` with a `model` and its variants, and `[judge]`, with a `model` where one judges, are needed."
+    yield "Unknown keys are errors that name the nearest known one. Paths are relative to the run file."
+    yield "`judgegen schema` prints all of this as JSON Schema for editors."
 
 
 def _table(name: str) -> Iterator[str]:

@@ -73,8 +73,9 @@ def _head() -> Iterator[str]:
     yield "<!-- Written by `python tests/docs/test_run_folder_page.py > docs/run-folder.md`. -->"
     yield ""
     yield (
-        "To keep: run.toml, the journal, run.log, expected.jsonl, labels.jsonl, shard.json and finetune.json. The rest "
-        "is derived: delete it, and `judgegen write DIR` makes the same bytes, `judgegen report DIR` the report."
+        "To keep: run.toml, the journal, run.log, expected.jsonl, labels.jsonl, finetune.json, shard.json and the "
+        "folders of shards. The outputs are derived: delete them, and `judgegen write DIR` makes the same bytes, "
+        "`judgegen report DIR` the report."
     )
     yield ""
     yield from _table("file", FILES)

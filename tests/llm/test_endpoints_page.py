@@ -15,9 +15,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "endpoints.md"
 HEAD = """\
 # Endpoints
 
-What judgegen knows of families of servers, from the table that its code begins with (`judgegen/llm/dialects.py`); this
-page is generated from it. It is where asking begins, not where it ends: whatever the server, the first calls to a model
-go one at a time, and what it does not take is left out or put otherwise, said once, and kept in the journal.
+What judgegen knows of families of servers; this page is generated from its table of them (`judgegen/llm/dialects.py`).
+That is where asking begins, not where it ends: whatever the server, the first calls to a model go one at a time,
+and what it does not take is left out or put otherwise, said once, and kept in the journal.
 
 | what a model does not take | what judgegen does by itself |
 | --- | --- |
@@ -47,6 +47,9 @@ identity = "mine"                            # keeps what is paid for when the a
 [judge]
 schema = "json_object"                       # json_schema | json_object | off
 ```
+
+Where `--batch` does not work, [batch files](batch-files.md) may. [Decision models](decisions.md) and
+[reward models](rewards.md) say which servers answer their questions.
 """
 SCHEMAS = {"json_schema": "a JSON schema", "json_object": "a JSON object", "words": "its form in words"}
 THOUGHT = {"none": "nowhere", "field": "in a field of its own", "tags": "in tags, split off by judgegen"}
@@ -75,7 +78,7 @@ def section(one: Dialect) -> str:
 - A verdict is asked for by {SCHEMAS[one.schema]}; logprobs: {logprobs}; refused besides: {refused}.
 - Taken without effect: {ignored}. Tokens are counted {USAGE[one.usage]}; thought stands {THOUGHT[one.thought]}.
 - The length of a context: {f"told by its list of models (`{one.context}`)" if one.context else "not told"}.
-- `--batch`: {"works" if one.batch else "has none that speaks OpenAI's files and batches"}.
+- `--batch`: {"works" if one.batch else "does not work (no batches in OpenAI's form)"}.
 {one.note and f"{chr(10)}{one.note}{chr(10)}"}"""
 
 
