@@ -138,7 +138,7 @@ async def rehearse(
 ) -> Run:
     """Run the main job with the known-truth world in place of every endpoint: nothing is sent, nothing is spent.
 
-    Templates, methods, panels, cascades, caps, gates and prices are the run file's: the summary's USD are what
+    Templates, methods, panels, escalation, caps, gates and prices are the run file's: the summary's USD are what
     such answers would have cost. Every row and the summary say `rehearsal`, and no consumer's format takes them.
     Arguments as `generate`; the run folder is rehearsals/<name> unless given.
 

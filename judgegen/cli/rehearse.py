@@ -34,8 +34,8 @@ def rehearse(
     """Play a run file through with made-up models, at no cost.
 
     The known-truth world (`judgegen simulate --help`) plays every model of the run file, in the dialect of its address;
-    no key is needed. Prompts, templates, graders, method, panel, cascade, schedule, cap, gates and prices are the run
-    file's: first the expected cost of the real run is told, and the USD in the summary are what the made-up answers
+    no key is needed. Prompts, templates, graders, method, panel, escalation, schedule, cap, gates and prices are the
+    run file's: first the expected cost of the real run is told, and the USD in the summary are what the made-up answers
     would have cost. Graders find right answers where the prompts bring references.
 
     Every row says that it is of a rehearsal, and no consumer's format takes it; the folder holds no run's answers. Exit

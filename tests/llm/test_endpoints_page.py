@@ -32,8 +32,8 @@ and what it does not take is left out or put otherwise, said once, and kept in t
 learned in the run's journal. A setting is called honoured where its effect was seen: draws under temperature 0, top_k 1
 or a narrow top_p are one text, and free ones are not. What was taken without a refusal, its effect unseen, is "taken".
 
-What the run file wrote is never left out: the run ends with its key. A prompt that is refused while others are answered
-is dropped with the provider's words. What cannot be found out is written:
+What the run file says is never left out: where a model refuses it the run ends and names the key. A prompt
+that is refused while others are answered is dropped with the provider's words. What cannot be found out is written:
 
 ```toml
 [endpoints.mine]
