@@ -6,6 +6,7 @@ answer is called A: renaming the sides of any row leaves every total as it is. K
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -154,14 +155,15 @@ def _longer(row: Judged, said: Sequence[Vote]) -> tuple[int, int]:
     return decided.count("A" if row.len_a > row.len_b else "B"), len(decided)
 
 
-def _others(votes: Sequence[Vote]) -> list[tuple[Vote, Vote]]:
+@functools.lru_cache(maxsize=4096)  # rows have the same few sets of votes, over and over
+def _others(votes: tuple[Vote, ...]) -> tuple[tuple[Vote, Vote], ...]:
     """Each vote beside what most of the others said; votes whose others have no majority are left out."""
     found: list[tuple[Vote, Vote]] = []
     for i, vote in enumerate(votes):
         rest = majority((*votes[:i], *votes[i + 1 :]))
         if rest is not None:
             found.append((vote, rest))
-    return found
+    return tuple(found)
 
 
 def positions(rows: Sequence[Judged]) -> tuple[tuple[int, int], tuple[int, int]]:

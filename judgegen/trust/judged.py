@@ -6,7 +6,6 @@ Knows nothing of files, models or how a verdict was read.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -110,10 +109,9 @@ def _side(vote: Vote) -> Side:
 
 def majority(votes: Sequence[Vote]) -> Vote | None:
     """The label with the most votes; None where there are no votes or two labels lead together."""
-    ranked = Counter(votes).most_common(2)
-    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
-        return None
-    return ranked[0][0]
+    counts = {label: votes.count(label) for label in _OTHER}
+    leading = [label for label, count in counts.items() if count == max(counts.values())]
+    return leading[0] if len(leading) == 1 else None
 
 
 def mean_p(orders: Sequence[Order]) -> float | None:
