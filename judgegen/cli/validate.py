@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from judgegen.cli import completing
+from judgegen.cli.options import Yes
 
 if TYPE_CHECKING:
     from judgegen.exchange.moderating import Moderated
@@ -77,6 +78,7 @@ def validate(
     moderate: Moderate = None,
     guard: Guard = None,
     max_usd: MaxUsd = None,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
     """Check a file by every documented rule of its consumer.
@@ -89,7 +91,7 @@ def validate(
     from judgegen.formats.consumers import consumer as consumer_of
 
     with ending.told(as_json=as_json):
-        moderated = _moderated(file, consumer, moderate, guard, max_usd)
+        moderated = _moderated(file, consumer, moderate, guard, max_usd, yes=yes)
         found = check(
             file,
             consumer,
@@ -112,20 +114,23 @@ def validate(
 
 
 def _moderated(
-    file: Path, consumer: str, endpoint: str | None, guard: str | None, max_usd: float | None
+    file: Path, consumer: str, endpoint: str | None, guard: str | None, max_usd: float | None, *, yes: bool
 ) -> Moderated | None:
     from decimal import Decimal
 
+    from judgegen.cli.confirm import permit
     from judgegen.errors import SpecError
-    from judgegen.exchange.moderating import moderate
+    from judgegen.exchange import moderating
     from judgegen.formats.consumers import consumer as named
 
     if endpoint is None:
         if guard is not None or max_usd is not None:
             raise SpecError("--guard and --max-usd go with --moderate ENDPOINT")
         return None
+    if not yes and max_usd is None and moderating.priced(endpoint, guard):
+        permit("this guard has a price, and is asked about every side of every row", "Spend what that takes?")
     most = None if max_usd is None else Decimal(str(max_usd))
-    return moderate(file, named(consumer), endpoint, guard, max_usd=most)
+    return moderating.moderate(file, named(consumer), endpoint, guard, max_usd=most)
 
 
 def _guarded(found: Moderated | None) -> Iterator[str]:

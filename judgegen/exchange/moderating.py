@@ -80,6 +80,18 @@ def guard(endpoint: str, model: str | None) -> Spec:
     return parse({"prompts": "none", "endpoints": {ROUTE: table}, "sampler": sampler, "judge": asking}, where=endpoint)
 
 
+def priced(endpoint: str, model: str | None) -> bool:
+    """Whether this guard's answers cost anything.
+
+    Raises:
+        SpecError: as `guard`.
+        PriceUnknown: nobody has said what they cost.
+    """
+    spec = guard(endpoint, model)
+    live.rates(spec, {(ROUTE, model or MODERATION)})
+    return not spec.endpoints[ROUTE].free
+
+
 def moderate(
     path: Path, form: Format, endpoint: str, model: str | None, *, max_usd: Decimal | None = None
 ) -> Moderated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from judgegen.cli import app
 from judgegen.errors import Incomplete
 from judgegen.exchange.export import export
 from judgegen.exchange.moderating import Moderated, moderate
@@ -111,6 +114,24 @@ def test_a_guard_model_is_priced_and_its_nonsense_is_not_safe(
     assert (sorted(found.flagged), found.unreadable) == ([3, 5], [8])
     assert found.usd == len(asked) * Decimal("0.0002")
     assert [m["role"] for m in asked[0][1]["messages"]] == ["user", "assistant"]
+
+
+def test_a_priced_guard_is_asked_where_money_was_allowed(guard: tuple[str, Asked], file: Path, tmp_path: Path) -> None:
+    """Off a terminal a guard with a price needs --yes or a cap, and the one without asks as it stands."""
+    where, asked = guard
+    table = tmp_path / "guard.toml"
+    table.write_text(f'[endpoints.guard]\nbase_url = "{where}"\nprice = {{ input = 1.0, output = 10.0 }}\n')
+    look = ["validate", str(file), "--for", "openai-dpo", "--moderate"]
+    refused = CliRunner().invoke(app, [*look, str(table), "--guard", "llama-guard"])
+    assert refused.exit_code == 2
+    assert "add --yes, or a cap" in refused.output
+    assert asked == []
+    for allowed in (["--yes"], ["--max-usd", "1"]):
+        asked.clear()
+        shutil.rmtree(file.with_name(f"{file.name}.moderation"), ignore_errors=True)
+        assert CliRunner().invoke(app, [*look, str(table), "--guard", "llama-guard", *allowed]).exit_code == 0
+        assert len(asked) == 24
+    assert CliRunner().invoke(app, [*look, where]).exit_code == 0
 
 
 def test_a_guard_that_is_not_there_leaves_nothing_called_safe(
