@@ -26,8 +26,12 @@ ROWS = "{rows}"
 statement is a turn of Python's lock, for which a thread waits as long as another one is busy."""
 _MOST_ROWS = 64
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
-_ALONE = ("SQLITE_IOERR_SHM", "SQLITE_IOERR_LOCK", "SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_PROTOCOL")
-"""What SQLite says of a file system that gives no locks, or no memory that two connections share."""
+_ALONE = (
+    *("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK", "SQLITE_IOERR_LOCK"),
+    *("SQLITE_IOERR_RDLOCK", "SQLITE_IOERR_UNLOCK", "SQLITE_PROTOCOL"),
+)
+"""What SQLite says of a file system that gives no locks, or no memory that two connections share. Where that memory's
+file cannot grow (SHMSIZE, SHMOPEN) the disk is full."""
 _HELD = ("SQLITE_BUSY", "SQLITE_LOCKED")
 """What it says where somebody holds the file; a file system without locks looks the same."""
 _LOCKLESS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)

@@ -18,7 +18,9 @@ SHIM = r"""
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 static int absent(const char *what) { const char *said = getenv("ABSENT"); return said && !strcmp(said, what); }
 int flock(int fd, int how) {
     int (*real)(int, int) = dlsym(RTLD_NEXT, "flock");
@@ -36,6 +38,22 @@ int fcntl64(int fd, int what, ...) {
     va_list rest; va_start(rest, what); void *given = va_arg(rest, void *); va_end(rest);
     if (absent("fcntl") && (what == F_SETLK || what == F_SETLKW)) { errno = ENOLCK; return -1; }
     return real(fd, what, given);
+}
+static int full(int fd) {
+    char link[64], name[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, name, sizeof name - 1);
+    if (!absent("room") || n < 4 || strncmp(name + n - 4, "-shm", 4)) return 0;
+    errno = ENOSPC; return 1;
+}
+ssize_t pwrite64(int fd, const void *from, size_t n, off_t at) {
+    ssize_t (*real)(int, const void *, size_t, off_t) = dlsym(RTLD_NEXT, "pwrite64");
+    return full(fd) ? -1 : real(fd, from, n, at);
+}
+ssize_t pwrite(int fd, const void *from, size_t n, off_t at) { return pwrite64(fd, from, n, at); }
+ssize_t write(int fd, const void *from, size_t n) {
+    ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
+    return full(fd) ? -1 : real(fd, from, n);
 }
 int fcntl(int fd, int what, ...) {
     va_list rest; va_start(rest, what); void *given = va_arg(rest, void *); va_end(rest);
@@ -84,3 +102,11 @@ def test_what_a_journal_lacks_is_said_with_the_mend(shim: Path, tmp_path: Path, 
     assert words in said
     assert "choose another --out" in said
     assert opened(shim, tmp_path / "run", "nothing").returncode == 0
+
+
+def test_a_disk_without_room_for_shared_memory_is_full(shim: Path, tmp_path: Path) -> None:
+    """Where the memory's file cannot grow, room is wanting and not the file system: the mend is to make some."""
+    refused = opened(shim, tmp_path / "run", "room").stderr.splitlines()[-1]
+    assert refused.startswith("judgegen.errors.JournalError: ")
+    assert "make room" in refused
+    assert "no locks" not in refused
