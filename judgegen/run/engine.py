@@ -27,15 +27,24 @@ _ENDS = re.compile(rb"[\r\n]+")
 
 @contextmanager
 def _held(lock: Path) -> Iterator[int | None]:
-    """The lock, as a file to be handed on to a process that keeps it; None where somebody else has it."""
+    """The lock, as a file to be handed on to a process that keeps it; None where somebody else has it.
+
+    Raises:
+        SpecError: the file system gives no locks.
+    """
     import fcntl
 
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             yield None
+        except OSError as error:
+            raise SpecError(
+                f"{lock.parent}: this file system gives no locks ({error.strerror}), so an engine that a kill left at "
+                f"work there could not be told; have batch files in another folder"
+            ) from None
         else:
             yield handle
     finally:
@@ -43,7 +52,11 @@ def _held(lock: Path) -> Iterator[int | None]:
 
 
 def at_work(lock: Path) -> bool:
-    """Whether an engine that was started with this lock is still there."""
+    """Whether an engine that was started with this lock is still there.
+
+    Raises:
+        SpecError: the file system gives no locks.
+    """
     if os.name == "nt" or not lock.exists():
         return False
     with _held(lock) as handle:
@@ -90,7 +103,7 @@ async def run(words: list[str], lock: Path, printed: Path, say: Callable[[str], 
         Its status (as subprocess has it), and the last line it printed.
 
     Raises:
-        SpecError: it cannot be started.
+        SpecError: it cannot be started, or the file system gives no locks.
     """
     told = Printed(printed, say)
     with _held(lock) as handle, printed.open("ab") as out:

@@ -63,6 +63,10 @@ int fcntl(int fd, int what, ...) {
 OPEN = (
     "import sys; from pathlib import Path; from judgegen.llm.journal import Journal; Journal(Path(sys.argv[1])).close()"
 )
+LOOK = (
+    "import sys; from pathlib import Path; from judgegen.run.engine import at_work; lock = Path(sys.argv[1]); "
+    "lock.touch(); print(at_work(lock))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +83,9 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "shim.so"
 
 
-def opened(shim: Path, folder: Path, absent: str) -> subprocess.CompletedProcess[str]:
+def opened(shim: Path, folder: Path, absent: str, script: str = OPEN) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LD_PRELOAD": str(shim), "ABSENT": absent}
-    command = [sys.executable, "-c", OPEN, str(folder)]
+    command = [sys.executable, "-c", script, str(folder)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -110,3 +114,11 @@ def test_a_disk_without_room_for_shared_memory_is_full(shim: Path, tmp_path: Pat
     assert refused.startswith("judgegen.errors.JournalError: ")
     assert "make room" in refused
     assert "no locks" not in refused
+
+
+def test_an_engine_is_not_waited_for_where_no_lock_can_tell(shim: Path, tmp_path: Path) -> None:
+    """Without locks nobody knows whether an engine is at work: that is said, and is not taken for one that is."""
+    assert opened(shim, tmp_path / "lock", "nothing", LOOK).stdout == "False\n"
+    refused = opened(shim, tmp_path / "lock", "flock", LOOK)
+    assert refused.returncode != 0
+    assert "this file system gives no locks" in refused.stderr
