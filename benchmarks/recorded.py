@@ -19,7 +19,7 @@ from judgegen.judge.read import label as read_label
 from judgegen.judge.read import probabilities
 from judgegen.llm.calls import Choice
 from judgegen.records import Label
-from judgegen.trust import Judged, Order, Side, Vote, mean_p
+from judgegen.trust import Judged, Showing, Side, Vote, mean_p
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -72,15 +72,15 @@ def number(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def row(prompt_id: str, orders: Sequence[Order], **rest: Any) -> Judged:
+def row(prompt_id: str, orders: Sequence[Showing], **rest: Any) -> Judged:
     """A judged pair whose p is the mean over its orders."""
     return Judged(prompt_id=prompt_id, orders=tuple(orders), p=mean_p(orders), **rest)
 
 
-def order(first: Side, label: Label | None) -> Order:
+def order(first: Side, label: Label | None) -> Showing:
     """A display with a verdict that had no probabilities."""
     share = {"first": 1.0, "second": 0.0, "tie": 0.5}
-    return Order(first=first, label=label, p_first=None if label is None else share[label])
+    return Showing(first=first, label=label, p_first=None if label is None else share[label])
 
 
 # PRD on Vicuna-80: five models answer, the same five judge every ordered pair, humans vote.
@@ -163,13 +163,13 @@ def _subset(pair: dict[str, Any]) -> str:
     return str(pair["subset"]).rpartition("/")[2]
 
 
-def _llmbar_order(name: str, winner: int | str | None) -> Order:
+def _llmbar_order(name: str, winner: int | str | None) -> Showing:
     """A display; `winner` is 1 or 2 in the file's order, whatever was shown first."""
     label: Label | None = None if winner is None else "first" if str(winner) == name[0] else "second"
     return order("A" if name[0] == "1" else "B", label)
 
 
-def _llmbar_row(pair: dict[str, Any], orders: Sequence[Order]) -> Judged:
+def _llmbar_row(pair: dict[str, Any], orders: Sequence[Showing]) -> Judged:
     return row(_prompt(pair), orders, **_facts(pair))
 
 
@@ -225,16 +225,16 @@ def alpaca_lengths(folder: Path, name: str) -> dict[int, int]:
     return {item["idx"]: len(item["output"]) for item in lines(folder / "outputs" / f"{name}.jsonl.gz")}
 
 
-def _alpaca_order(item: dict[str, Any]) -> Order:
+def _alpaca_order(item: dict[str, Any]) -> Showing:
     """The library's reading of the recorded token: unreadable where it is neither letter ("Both", "Neither")."""
     first: Side = "A" if item["first_shown"] == "output_2" else "B"
     top = [{"token": token, "logprob": logprob} for token, logprob in item["top_logprobs"]]
     choice = Choice(text=item["token"], logprobs=({**_sampled(item, top), "top_logprobs": top},))
     p = probabilities(choice, LETTERS)
     if read_label(item["token"], LETTERS) is None or p is None:
-        return Order(first=first, label=None, p_first=None)
+        return Showing(first=first, label=None, p_first=None)
     label: Label = "tie" if p[0] == p[1] else "first" if p[0] > p[1] else "second"
-    return Order(first=first, label=label, p_first=p[0] + p[2] / 2)
+    return Showing(first=first, label=label, p_first=p[0] + p[2] / 2)
 
 
 def _sampled(item: dict[str, Any], top: Sequence[dict[str, Any]]) -> dict[str, Any]:

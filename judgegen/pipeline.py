@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from judgegen.errors import Unanswered
 from judgegen.judge import decide
-from judgegen.judge.bench import Bench, Judged, believed, graded
+from judgegen.judge.bench import Bench, Rulings, believed, graded
 from judgegen.judge.build import Asking, suspicions
 from judgegen.judge.graders import LACKING
 from judgegen.judge.judging import Judging
@@ -89,7 +89,7 @@ class Lead:
         self._few, self._within, self._open = few, 0, False
         self._freed = asyncio.Event()
 
-    async def judged(self, work: Callable[[], Coroutine[Any, Any, Judged]]) -> Judged:
+    async def judged(self, work: Callable[[], Coroutine[Any, Any, Rulings]]) -> Rulings:
         """Do `work` when it is its turn."""
         while not self._open and self._within >= self._few:
             self._freed.clear()
@@ -219,14 +219,14 @@ async def compare(prompt: Prompt, two: list[Candidate], plan: Plan, send: Send) 
     return match
 
 
-async def judge(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Judged:
+async def judge(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Rulings:
     """All that judges and graders say of the candidates; nothing where nobody judges, or of one alone."""
     if plan.judging is None or len(among) < 2:
-        return Judged()
+        return Rulings()
     return await METHODS[plan.judging.method].ask(Bench(prompt, plan.judging, send, partial(lot, prompt, plan)), among)
 
 
-async def _ruled(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Judged:
+async def _ruled(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Rulings:
     """What judges and graders say of the candidates, and which of them break a rule."""
     judged = await judge(prompt, among, plan, send)
     if plan.judging is None or not plan.judging.constraints or len(among) < 2 or judged.unasked:

@@ -18,7 +18,7 @@ from judgegen.cli import completing
 from judgegen.cli.options import Yes
 
 if TYPE_CHECKING:
-    from judgegen.finetune.book import Book, Entry
+    from judgegen.finetune.book import Book, Booked
     from judgegen.finetune.cost import Cost
     from judgegen.finetune.order import JobOrder
     from judgegen.finetune.submit import Submitted
@@ -230,7 +230,7 @@ async def _made(
         return done, await _followed(tuning, done.job.id, every, (book, done.entry))
 
 
-async def _followed(tuning: Any, job_id: str, every: float, known: tuple[Book, Entry] | None) -> Job:
+async def _followed(tuning: Any, job_id: str, every: float, known: tuple[Book, Booked] | None) -> Job:
     from judgegen.finetune.submit import seen
     from judgegen.finetune.watch import follow
 
@@ -269,7 +269,7 @@ async def _listed(service: Any, base_url: str | None, limit: int) -> list[Job]:
         return await tuning.jobs(limit)
 
 
-def _where(known: tuple[Book, Entry] | None, service: Any, base_url: str | None) -> tuple[Any, str | None]:
+def _where(known: tuple[Book, Booked] | None, service: Any, base_url: str | None) -> tuple[Any, str | None]:
     """Service and address: the record's, or those given."""
     return (service, base_url) if known is None else (known[1].service, known[1].base_url)
 

@@ -112,7 +112,7 @@ class Columns:
 
 
 @dataclass(slots=True, kw_only=True)
-class Plan:
+class Layout:
     """What makes one file's rows fit those of the others.
 
     Attributes:
@@ -168,7 +168,7 @@ def partial(files: Collection[Columns]) -> dict[str, int]:
 
 def plans(
     files: Sequence[Columns], fill: Mapping[str, Any], *, loose: Collection[str] = (), movable: bool = True
-) -> list[Plan]:
+) -> list[Layout]:
     """For each file of an export what makes its rows fit.
 
     Args:
@@ -179,10 +179,10 @@ def plans(
     """
     lacking = partial(files).keys() - set(loose)
     order = dict.fromkeys(name for file in files for name in file.having)
-    made = [Plan() for _ in files]
+    made = [Layout() for _ in files]
     if lacking:
         names = tuple(name for name in order if name not in lacking or name in fill)
-        made = [Plan(names=names, fill=fill) for _ in files]
+        made = [Layout(names=names, fill=fill) for _ in files]
     filled = [file for file in files if file.rows]
     for path, target in _differing(filled, without=lacking - fill.keys()):
         for file, plan in zip(files, made, strict=True):
@@ -228,7 +228,7 @@ def _shows(file: Columns, path: Path, files: Sequence[Columns]) -> bool:
 
 
 def _mend(
-    file: Columns, plan: Plan, path: Path, target: Path | None, files: Sequence[Columns], *, movable: bool
+    file: Columns, plan: Layout, path: Path, target: Path | None, files: Sequence[Columns], *, movable: bool
 ) -> None:
     node = file.nodes.get(path)
     kinds = {kind for other in files if path in other.nodes for kind in other.nodes[path].seen}

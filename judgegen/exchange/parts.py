@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from judgegen.exchange.columns import HEAD, Columns, Plan
+from judgegen.exchange.columns import HEAD, Columns, Layout
 from judgegen.writer.files import json_line, part_of, put_in_place
 
 Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -61,7 +61,7 @@ class Part:
     def _spool(self) -> IO[bytes]:
         return self._open.enter_context(spool(self.path))
 
-    def write(self, schema: Any | None, plan: Plan, spare: Spare) -> None:
+    def write(self, schema: Any | None, plan: Layout, spare: Spare) -> None:
         """Write the file beside its place: JSONL as `plan` has it, or Parquet with that Arrow schema."""
         if self._straight:
             self._lines.flush()
@@ -78,7 +78,7 @@ class Part:
                 for lines in self._spooled():
                     shutil.copyfileobj(lines, out, 1 << 20)
 
-    def _planned(self, plan: Plan, spare: Spare) -> Iterator[bytes]:
+    def _planned(self, plan: Layout, spare: Spare) -> Iterator[bytes]:
         """The lines in the order and with the columns of a plan."""
         for number, data in enumerate(self._ordered(plan.first)):
             if plan.names is None and number:
@@ -151,7 +151,7 @@ class Parts:
     def land(
         self,
         schema: Any | None = None,
-        plans: Sequence[Plan] | None = None,
+        plans: Sequence[Layout] | None = None,
         spare: Spare = dict,
     ) -> None:
         """Write every file, then put every file in its place.
@@ -161,7 +161,7 @@ class Parts:
             plans: what makes the lines of each file fit; None leaves them as they came.
             spare: for an object the keys that open it, which no other has.
         """
-        for part, plan in zip(self._parts.values(), plans or [Plan() for _ in self._parts], strict=True):
+        for part, plan in zip(self._parts.values(), plans or [Layout() for _ in self._parts], strict=True):
             part.write(schema, plan, spare)
         for part in self._parts.values():
             part.land()

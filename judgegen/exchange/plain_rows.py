@@ -30,7 +30,7 @@ Chat = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RowSense:
     """What the columns of a row say.
 
     Attributes:
@@ -64,7 +64,7 @@ class Plan:
 
 
 @lru_cache(maxsize=1024)
-def plan(columns: tuple[str, ...], name: str | None) -> Plan | None:
+def plan(columns: tuple[str, ...], name: str | None) -> RowSense | None:
     """What rows with these columns say, of the shape `name` where one is named; None where they want a closer look."""
     shape = known_by(columns) if name is None else origin(name)
     table = known(columns)
@@ -84,7 +84,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> Plan | None:
         absent |= set(filter(speaks, columns))
     pairs = side_columns(table) if rejected is not None else frozenset()
     known_columns = pairs | absent | {answer, rejected, label, "prompt_id"}
-    return Plan(
+    return RowSense(
         answer=answer,
         rejected=rejected,
         prompts=tuple(column for column in table.of("prompt") if column not in (answer, rejected)),
@@ -127,7 +127,7 @@ def _odd(table: ColumnNames) -> bool:
     )
 
 
-def preference(row: Mapping[str, Any], how: Plan) -> Row | None:
+def preference(row: Mapping[str, Any], how: RowSense) -> Row | None:
     """The preference in a row, None where it wants a closer look."""
     for column in how.absent:
         if given(row[column]):
@@ -146,7 +146,7 @@ def preference(row: Mapping[str, Any], how: Plan) -> Row | None:
     return {"prompt_id": name or messages.prompt_id(made["prompt"]), **made} if is_json(rest) else None
 
 
-def _copied(row: Mapping[str, Any], how: Plan, used: set[str | None]) -> bool:
+def _copied(row: Mapping[str, Any], how: RowSense, used: set[str | None]) -> bool:
     """Whether every chat beside the sides is the chosen one."""
     for column in how.copies:
         if how.rejected is not None and type(row[column]) is list and row[column] == row[how.answer]:
@@ -156,7 +156,7 @@ def _copied(row: Mapping[str, Any], how: Plan, used: set[str | None]) -> bool:
     return True
 
 
-def _asked(row: Mapping[str, Any], how: Plan) -> tuple[Chat, Chat, set[str | None]] | None:
+def _asked(row: Mapping[str, Any], how: RowSense) -> tuple[Chat, Chat, set[str | None]] | None:
     """The system message in a list, the rest of what columns ask, and those columns; each list may be empty."""
     name = next((column for column in how.prompts if optional(row[column])), None)
     chat = _prompt(None if name is None else row[name])
@@ -195,7 +195,7 @@ def _asks(chat: Chat) -> bool:
     return known and not chat[-1]["content"].isspace() and chat[-1]["content"] != ""
 
 
-def _pair(system: Chat, chat: Chat, row: Mapping[str, Any], how: Plan) -> Row | None:
+def _pair(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense) -> Row | None:
     chosen, rejected = row[how.answer], row[how.rejected or ""]
     if type(chosen) is list and len(chosen) > 1:
         chat, chosen, rejected = _whole(chat, chosen, rejected)
@@ -239,7 +239,7 @@ def _role(message: Any) -> Any:
     return role if type(role) is str else None
 
 
-def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: Plan, used: set[str | None]) -> Row | None:
+def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense, used: set[str | None]) -> Row | None:
     """One answer, wanted or not; where nothing says that, none of the other cells may say that it is a bad one."""
     side = _side(row[how.answer])
     if side is None or not chat:
@@ -257,7 +257,7 @@ def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: Plan, used: se
     return made | {"chosen": side, "reference": side[0]["content"]}
 
 
-def _scored(made: Row, row: Mapping[str, Any], how: Plan) -> bool:
+def _scored(made: Row, row: Mapping[str, Any], how: RowSense) -> bool:
     """Give a preference its ratings and models; False where a rating is no higher than the other."""
     for columns in how.scores:
         good, bad = number(row[columns[0]]), number(row[columns[1]])

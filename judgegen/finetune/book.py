@@ -22,7 +22,7 @@ IN_A_RUN = "finetune.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Booked:
     """One job. `order` is the id that its metadata carries; `submitted` is UTC; `status` is the last one seen."""
 
     order: str
@@ -68,7 +68,7 @@ class Book:
         finally:
             lock.release()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Booked]:
         """All jobs, oldest first; none where there is no record.
 
         Raises:
@@ -78,7 +78,7 @@ class Book:
             found = json.loads(self.path.read_text(encoding="utf-8"))
             if found["version"] != VERSION:
                 raise SpecError(f"{self.path}: a record of version {found['version']}; this program reads {VERSION}")
-            return [Entry(**{field.name: row[field.name] for field in fields(Entry)}) for row in found["jobs"]]
+            return [Booked(**{field.name: row[field.name] for field in fields(Booked)}) for row in found["jobs"]]
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError):
@@ -86,11 +86,11 @@ class Book:
                 f"{self.path}: damaged; move it away, and `judgegen finetune submit` finds its job at the provider"
             ) from None
 
-    def find(self, order: str, base_url: str) -> Entry | None:
+    def find(self, order: str, base_url: str) -> Booked | None:
         """The last job of this order there."""
         return next((e for e in reversed(self.entries()) if (e.order, e.base_url) == (order, base_url)), None)
 
-    def last(self) -> Entry:
+    def last(self) -> Booked:
         """The job submitted last.
 
         Raises:
@@ -100,7 +100,7 @@ class Book:
             return found[-1]
         raise SpecError(f"{self.path}: no job is recorded; `judgegen finetune submit` makes one, `list` shows them all")
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Booked) -> None:
         """Write a job down, in the place of what was known of it; on disk before this returns."""
         jobs = {known.job: known for known in self.entries()} | {entry.job: entry}
         rows = [asdict(job) for job in jobs.values()]
@@ -120,7 +120,7 @@ def book_of(file: Path, run: Path | None = None) -> Book:
     return Book(run / IN_A_RUN)
 
 
-def entry_named(name: str) -> tuple[Book, Entry] | None:
+def entry_named(name: str) -> tuple[Book, Booked] | None:
     """The job that a training file, a record or a run folder stands for, its last one; None for a job's own id.
 
     Raises:

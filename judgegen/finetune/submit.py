@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from judgegen.errors import SpecError
-from judgegen.finetune.book import Book, Entry
+from judgegen.finetune.book import Book, Booked
 from judgegen.finetune.order import JobOrder, file_digest
 from judgegen.finetune.tuner import LOST, Job, Tuner
 
@@ -20,7 +20,7 @@ class Submitted:
     """A job and its entry in the record. `made`: whether it was made now; `findable`: it carries our id."""
 
     job: Job
-    entry: Entry
+    entry: Booked
     made: bool
     findable: bool
 
@@ -72,13 +72,13 @@ def _recorded(order: JobOrder, job: Job, tuner: Tuner, book: Book, *, made: bool
     return Submitted(job=job, entry=entry, made=made, findable=job.order == order.id)
 
 
-def seen(entry: Entry, job: Job) -> Entry:
+def seen(entry: Booked, job: Job) -> Booked:
     """The entry with what the job has become."""
     return replace(entry, status=job.status, fine_tuned_model=job.fine_tuned_model)
 
 
-def _entry(order: JobOrder, job: Job, base_url: str) -> Entry:
-    return Entry(
+def _entry(order: JobOrder, job: Job, base_url: str) -> Booked:
+    return Booked(
         order=order.id,
         job=job.id,
         service=order.service,

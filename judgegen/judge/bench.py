@@ -29,7 +29,7 @@ GRADER = "grader"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Rulings:
     """What was said of one prompt's candidates: `breaches` has the rules broken, `unasked` why nobody was asked."""
 
     matches: tuple[Match, ...] = ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.judge import decide
-from judgegen.judge.bench import Bench, Judged, Scores
+from judgegen.judge.bench import Bench, Rulings, Scores
 from judgegen.judge.judging import Judging
 from judgegen.judge.schedule import Lot
 from judgegen.llm.calls import Api
@@ -86,7 +86,7 @@ class Method:
     needs: tuple[str, ...] = ()
     compares: Kind | None = None
     scores: Kind | None = None
-    ask: Callable[[Bench, Sequence[Candidate]], Coroutine[Any, Any, Judged]]
+    ask: Callable[[Bench, Sequence[Candidate]], Coroutine[Any, Any, Rulings]]
     absolute: Callable[[Scores, Judging], Absolute]
     ranks_by: Ranks = by_matches
     saved: Callable[[Sequence[Candidate], Sequence[Match], Judging], dict[str, int]] = nothing_saved

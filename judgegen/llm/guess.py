@@ -198,7 +198,7 @@ def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Pilot:
     """What a pilot's answers of one key come to."""
 
     n: int = 0
@@ -220,13 +220,13 @@ def pilot(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Lengt
     The interval is the mean with three standard errors to each side, and at least 2 %: what it leaves out is that the
     prompts to come may be of another kind than the pilot's.
     """
-    seen: dict[tuple[str, str, str], _Seen] = defaultdict(_Seen)
+    seen: dict[tuple[str, str, str], _Pilot] = defaultdict(_Pilot)
     for row in rows:
         _see(seen[row["role"], row["model"], row["variant"]], row)
     return {kind: _length(s) for kind, s in seen.items() if s.n}
 
 
-def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
+def _see(seen: _Pilot, row: Mapping[str, Any]) -> None:
     seen.n += 1
     seen.output += row["output"]
     seen.squares += row["output"] ** 2
@@ -241,7 +241,7 @@ def _see(seen: _Seen, row: Mapping[str, Any]) -> None:
         seen.seconds += row["seconds"]
 
 
-def _length(seen: _Seen) -> Length:
+def _length(seen: _Pilot) -> Length:
     mean = seen.output / seen.n
     spread = math.sqrt(max(0.0, seen.squares / seen.n - mean**2) / seen.n) if seen.n > 1 else mean
     slack = max(3 * spread, 0.02 * mean)

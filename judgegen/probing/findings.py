@@ -31,7 +31,7 @@ Answers = Sequence[tuple[Call, Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Trait:
     """One thing about a model: in a word, in a few more, and what the run does about it."""
 
     what: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Grounds:
     """What there is to judge a model by.
 
     Attributes:
@@ -73,7 +73,7 @@ class Shown:
         return self.known.manner(found).get(wish) if wish in found else None
 
 
-def findings(shown: Shown) -> tuple[Finding, ...]:
+def findings(shown: Grounds) -> tuple[Trait, ...]:
     """Everything that the answers show, in the order in which it is told."""
     if not shown.every:
         return ()
@@ -86,36 +86,36 @@ _WISHES = {"logprobs": "top_logprobs"}
 """By what it is called here, what a wish is called in calls."""
 
 
-def _decided(shown: Shown) -> Finding:
+def _decided(shown: Grounds) -> Trait:
     """Whether typed questions were answered by probabilities, which is all that is asked of a decision model."""
     choices = [choice for _, reply in _replies(shown.every) for choice in reply.choices]
     told = sum(choice.logprobs is not None for choice in choices)
     if choices and told == len(choices):
-        return Finding(what="decisions", state="honoured", seen="a probability for every option of every question")
+        return Trait(what="decisions", state="honoured", seen="a probability for every option of every question")
     seen = f"probabilities for {told} of {len(choices)} questions" if choices else "no answer to tell by"
     then = "a refused question is unreadable; an option without probabilities is a label alone"
-    return Finding(what="decisions", state="fewer" if told else "none came", seen=seen, then=then)
+    return Trait(what="decisions", state="fewer" if told else "none came", seen=seen, then=then)
 
 
-def _doubted(one: Finding) -> Finding:
+def _doubted(one: Trait) -> Trait:
     """Of several wishes that were left out together nobody knows which it was."""
     seen = "a refusal was met by leaving out several wishes, this one among them"
-    return Finding(what=one.what, state="not known", seen=seen, then="a run's next calls try it by itself")
+    return Trait(what=one.what, state="not known", seen=seen, then="a run's next calls try it by itself")
 
 
-def _scored(shown: Shown) -> Finding:
+def _scored(shown: Grounds) -> Trait:
     """Whether answers were scored, and on which scale."""
     texts = [choice.text for _, reply in _replies(shown.every) for choice in reply.choices]
     found = [value for text in texts if (value := number(text)) is not None]
     if not found:
-        return Finding(what="rewards", state="none came", seen="no score to tell by")
+        return Trait(what="rewards", state="none came", seen="no score to tell by")
     seen = f"{len(found)} of {len(texts)} answers, from {min(found):.3g} to {max(found):.3g}"
     beyond = any(not 0 <= value <= 1 for value in found)
     then = "these are no probabilities" if beyond else "logits or probabilities: judge.rewards says which"
-    return Finding(what="rewards", state="honoured" if len(found) == len(texts) else "fewer", seen=seen, then=then)
+    return Trait(what="rewards", state="honoured" if len(found) == len(texts) else "fewer", seen=seen, then=then)
 
 
-def _found(shown: Shown) -> tuple[Finding, ...]:
+def _found(shown: Grounds) -> tuple[Trait, ...]:
     if all(call.api in REWARDS for call, _ in shown.every):
         return (_scored(shown), _usage(shown), _context(shown))
     if all(call.api != "chat" for call, _ in shown.every):
@@ -138,7 +138,7 @@ def _replies(answers: Iterable[tuple[Call, Outcome]]) -> list[tuple[Call, Reply]
     return [(call, outcome) for call, outcome in answers if isinstance(outcome, Reply)]
 
 
-def _schema(shown: Shown) -> Iterator[Finding]:
+def _schema(shown: Grounds) -> Iterator[Trait]:
     asked = [(call, reply) for call, reply in _replies(shown.verdicts) if call.params.get("schema") is not None]
     if not asked:
         return
@@ -151,15 +151,15 @@ def _schema(shown: Shown) -> Iterator[Finding]:
     }[way]
     broken = not fits(reply.first, call.params["schema"])
     if way == "words" and call.params.get("schema_as"):
-        yield Finding(what="schema", state="not asked", seen="the run file asks for words", then=then)
+        yield Trait(what="schema", state="not asked", seen="the run file asks for words", then=then)
     elif broken and way != "words":
-        yield Finding(what="schema", state="looks ignored", seen=f"{way} is taken, and the answer has another form")
+        yield Trait(what="schema", state="looks ignored", seen=f"{way} is taken, and the answer has another form")
     elif way != "json_schema":
         seen = "a JSON object, no schema" if way == "json_object" else "neither a schema nor a JSON object"
-        yield Finding(what="schema", state="otherwise", seen=seen, then=then)
+        yield Trait(what="schema", state="otherwise", seen=seen, then=then)
     else:
         silent = "; its family is documented to drop it in silence" if "schema" in shown.silent else ""
-        yield Finding(what="schema", state="taken", seen=f"a JSON schema{silent}", then=then)
+        yield Trait(what="schema", state="taken", seen=f"a JSON schema{silent}", then=then)
 
 
 def fits(choice: Choice, schema: Mapping[str, Any]) -> bool:
@@ -171,33 +171,33 @@ def fits(choice: Choice, schema: Mapping[str, Any]) -> bool:
     return isinstance(found, dict) and set(found) == set(schema.get("properties", {}))
 
 
-def _logprobs(shown: Shown) -> Iterator[Finding]:
+def _logprobs(shown: Grounds) -> Iterator[Trait]:
     if not shown.verdicts:
         return
     asked = [(call, reply) for call, reply in _replies(shown.verdicts) if call.params.get("top_logprobs")]
     label = "a verdict is a label without a probability"
     if not asked:
-        yield Finding(what="logprobs", state="not asked", seen="not asked for", then=label)
+        yield Trait(what="logprobs", state="not asked", seen="not asked for", then=label)
         return
     call, reply = asked[-1]
     way = shown.way(call, "top_logprobs")
     wanted = int(call.params["top_logprobs"])
     came = max((len(entry.get("top_logprobs") or ()) for entry in reply.first.logprobs or ()), default=0)
     if way == 0:
-        yield Finding(what="logprobs", state="refused", seen="", then=label)
+        yield Trait(what="logprobs", state="refused", seen="", then=label)
     elif not came:
-        yield Finding(what="logprobs", state="none came", seen="taken in silence, none came", then=label)
+        yield Trait(what="logprobs", state="none came", seen="taken in silence, none came", then=label)
     else:
         few = way is not None and way < wanted
         seen = f"{wanted} are refused, {way} are taken" if few else f"{came} alternatives came"
         then = "the probability of each label is read at the verdict's token"
-        yield Finding(what="logprobs", state="fewer" if few else "honoured", seen=seen, then=then)
+        yield Trait(what="logprobs", state="fewer" if few else "honoured", seen=seen, then=then)
 
 
-def _seed(shown: Shown) -> Finding:
+def _seed(shown: Grounds) -> Trait:
     seeded = [call for call, _ in shown.every if "seed" in call.params]
     if seeded and all(shown.way(call, "seed") is False for call in seeded):
-        return Finding(what="seed", state="refused", seen="", then="asks without; answers stay as journaled")
+        return Trait(what="seed", state="refused", seen="", then="asks without; answers stay as journaled")
     state: State = "taken"
     seen = "its effect was not tried" if not shown.draws else "what was drawn tells nothing of it"
     if (free := _texts(shown, "")) is not None and len(set(free)) > 1:
@@ -205,10 +205,10 @@ def _seed(shown: Shown) -> Finding:
         state = "honoured" if same == again else "looks ignored"
         seen = "one seed gave one text" if same == again else "one seed gave two texts"
     silent = "; its family is documented to drop it" if "seed" in shown.silent and state != "honoured" else ""
-    return Finding(what="seed", state=state, seen=seen + silent, then="sends it; answers stay as journaled")
+    return Trait(what="seed", state=state, seen=seen + silent, then="sends it; answers stay as journaled")
 
 
-def _texts(shown: Shown, setting: str) -> list[str] | None:
+def _texts(shown: Grounds, setting: str) -> list[str] | None:
     """What was drawn under a setting, free under ""; None where some of it is not there or says nothing."""
     drawn = [outcome for draw, outcome in shown.draws if draw.setting == setting]
     texts = [_said(outcome.first) for outcome in drawn if isinstance(outcome, Reply)]
@@ -221,22 +221,22 @@ def _said(choice: Choice) -> str:
     return " ".join((parted.said.strip() or parted.thought or choice.thought).split())
 
 
-def _setting(shown: Shown, name: str) -> Finding:
+def _setting(shown: Grounds, name: str) -> Trait:
     """Whether a setting is heeded: where it leaves no choice all draws are one, and free ones are not."""
     calls = [draw.call for draw, _ in shown.draws if draw.setting == name]
     asked = [call for call, _ in _replies(shown.verdicts) if name in call.params]
     if not calls and not asked:
-        return Finding(what=name, state="not asked", seen="the run file does not write it")
+        return Trait(what=name, state="not asked", seen="the run file does not write it")
     if all(shown.way(call, name) is False for call in calls or asked):
         low = f"at {NO_CHOICE[name]:g}" if calls else ""
-        return Finding(what=name, state="refused", seen=low, then="a judge is asked without")
+        return Trait(what=name, state="refused", seen=low, then="a judge is asked without")
     if not calls:
-        return Finding(what=name, state="taken", seen="its effect was not tried", then="a judge is asked at it")
+        return Trait(what=name, state="taken", seen="its effect was not tried", then="a judge is asked at it")
     state, seen = _heeded(_texts(shown, ""), _texts(shown, name), f"{name} = {NO_CHOICE[name]:g}")
     then = "sends what is written"
     if state == "looks ignored":
         then = "variants that differ in it alone count as one; let them differ in system or model"
-    return Finding(what=name, state=state, seen=seen, then=then)
+    return Trait(what=name, state=state, seen=seen, then=then)
 
 
 def _heeded(free: list[str] | None, bound: list[str] | None, where: str) -> tuple[State, str]:
@@ -252,84 +252,84 @@ def _heeded(free: list[str] | None, bound: list[str] | None, where: str) -> tupl
     return "not known", f"texts at {where} differ, and begin alike"
 
 
-def _number(shown: Shown) -> Finding:
+def _number(shown: Grounds) -> Trait:
     asked = [(call, reply) for call, reply in _replies(shown.every) if int(call.params.get("n", 1)) > 1]
     if not asked:
-        return Finding(what="n", state="not asked", seen="the run file asks for one at a time")
+        return Trait(what="n", state="not asked", seen="the run file asks for one at a time")
     call, reply = asked[0]
     wanted, came = int(call.params["n"]), len(reply.choices)
     alone = "asks for the rest one by one"
     if shown.way(call, "n") is False:
-        return Finding(what="n", state="refused", seen="", then=alone)
+        return Trait(what="n", state="refused", seen="", then=alone)
     state: State = "honoured" if came >= wanted else "looks ignored"
-    return Finding(what="n", state=state, seen=f"{came} of {wanted} came", then="" if came >= wanted else alone)
+    return Trait(what="n", state=state, seen=f"{came} of {wanted} came", then="" if came >= wanted else alone)
 
 
-def _system(shown: Shown) -> Finding:
+def _system(shown: Grounds) -> Trait:
     having = [call for call, _ in shown.every if any(m.get("role") in ("system", "developer") for m in call.messages)]
     if not having:
-        return Finding(what="system", state="not asked", seen="no system message is sent")
+        return Trait(what="system", state="not asked", seen="no system message is sent")
     way = shown.way(having[-1], "system")
     if way in (None, "system"):
-        return Finding(what="system", state="taken", seen="a system message is taken")
+        return Trait(what="system", state="taken", seen="a system message is taken")
     where = "as the developer's" if way == "developer" else "before the user's words"
     seen = "the run file fixes the role" if shown.system_role else "no system message is taken"
-    return Finding(what="system", state="otherwise", seen=seen, then=f"sends it {where}")
+    return Trait(what="system", state="otherwise", seen=seen, then=f"sends it {where}")
 
 
-def _thinking(shown: Shown) -> Finding:
+def _thinking(shown: Grounds) -> Trait:
     replies = [reply for _, reply in _replies(shown.every)]
     if not replies:
-        return Finding(what="thinking", state="not known", seen="no answer to tell by")
+        return Trait(what="thinking", state="not known", seen="no answer to tell by")
     judge = f"; a judge has {shown.known.most:,} tokens" if shown.known.most else ""
     then = f"thought is split off and kept in the audit{judge}"
     most = max(reply.usage.reasoning for reply in replies)
     counted = f", up to {most:,} tokens" if most else ", not counted apart"
     choices = [choice for reply in replies for choice in reply.choices]
     if any(choice.thought for choice in choices):
-        return Finding(what="thinking", state="field", seen=f"in a field of its own{counted}", then=then)
+        return Trait(what="thinking", state="field", seen=f"in a field of its own{counted}", then=then)
     if any(part(choice.text).thought for choice in choices):
-        return Finding(what="thinking", state="tags", seen=f"in tags within the text{counted}", then=then)
+        return Trait(what="thinking", state="tags", seen=f"in tags within the text{counted}", then=then)
     if most:
-        return Finding(what="thinking", state="hidden", seen=f"not shown{counted}", then=f"it is billed{judge}")
-    return Finding(what="thinking", state="none seen", seen="its answers show none")
+        return Trait(what="thinking", state="hidden", seen=f"not shown{counted}", then=f"it is billed{judge}")
+    return Trait(what="thinking", state="none seen", seen="its answers show none")
 
 
-def _usage(shown: Shown) -> Finding:
+def _usage(shown: Grounds) -> Trait:
     replies = _replies(shown.every)
     if any(reply.usage.estimated for _, reply in replies):
-        return Finding(what="usage", state="absent", seen="not told", then="tokens are counted here and marked")
+        return Trait(what="usage", state="absent", seen="not told", then="tokens are counted here and marked")
     odd: dict[str, str] = {}
     for call, reply in replies:
         odd |= {kind: words for kind, words in _odd(shown, call, reply).items() if kind != "output"}
     if odd:
-        return Finding(what="usage", state="odd", seen="; ".join(odd.values()), then="reserves for what it bills")
-    return Finding(what="usage", state="sane", seen="near our own count")
+        return Trait(what="usage", state="odd", seen="; ".join(odd.values()), then="reserves for what it bills")
+    return Trait(what="usage", state="sane", seen="near our own count")
 
 
-def _odd(shown: Shown, call: Call, reply: Reply) -> dict[str, str]:
+def _odd(shown: Grounds, call: Call, reply: Reply) -> dict[str, str]:
     allowed = max(call.room, shown.known.most - (call.max_tokens or 0)) if "max_tokens" in call.wishes else call.room
     return counts.found(replace(call, room=allowed), reply.usage, count_input=True)
 
 
-def _limit(shown: Shown) -> Finding:
+def _limit(shown: Grounds) -> Trait:
     replies = _replies(shown.every)
     calls = [call for call, _ in replies]
     name = next((way for call in calls if (way := shown.way(call, "limit"))), shown.limit)
     over = [words for call, reply in replies for kind, words in _odd(shown, call, reply).items() if kind == "output"]
     if over:
-        return Finding(what="max_tokens", state="passed", seen=over[0], then="reserves for what it bills")
+        return Trait(what="max_tokens", state="passed", seen=over[0], then="reserves for what it bills")
     cut = [
         draw for draw, outcome in shown.draws if isinstance(outcome, Reply) and end(outcome.first.finish) == "length"
     ]
     then = f"sends {name}"
     if cut and not any(isinstance(outcome, Failure) for _, outcome in shown.draws):
-        return Finding(what="max_tokens", state="honoured", seen=f"cut off at {cut[0].call.max_tokens}", then=then)
-    return Finding(what="max_tokens", state="taken", seen="no answer came near it", then=then)
+        return Trait(what="max_tokens", state="honoured", seen=f"cut off at {cut[0].call.max_tokens}", then=then)
+    return Trait(what="max_tokens", state="taken", seen="no answer came near it", then=then)
 
 
-def _context(shown: Shown) -> Finding:
+def _context(shown: Grounds) -> Trait:
     if shown.context is None:
-        return Finding(what="context", state="not known", seen="its server does not say")
+        return Trait(what="context", state="not known", seen="its server does not say")
     then = "what it refuses as too long is dropped with its words"
-    return Finding(what="context", state="known", seen=f"{shown.context:,} tokens", then=then)
+    return Trait(what="context", state="known", seen=f"{shown.context:,} tokens", then=then)

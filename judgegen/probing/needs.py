@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from judgegen import pipeline
-from judgegen.judge.bench import Bench, Judged
+from judgegen.judge.bench import Bench, Rulings
 from judgegen.judge.build import Asking
 from judgegen.judge.methods import METHODS
 from judgegen.llm import models
@@ -48,7 +48,7 @@ class NeedAnswer:
     """What a need came to: candidates of a variant, or a judge's opinions."""
 
     candidates: tuple[Candidate, ...] = ()
-    judged: Judged | None = None
+    judged: Rulings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

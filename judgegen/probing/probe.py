@@ -26,7 +26,7 @@ from judgegen.llm.recording import recording
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
-from judgegen.probing.findings import Finding, Shown, findings
+from judgegen.probing.findings import Grounds, Trait, findings
 from judgegen.probing.needs import PROMPT, Drawing, Draws, Need, NeedAnswer, Opinion, Place, needs
 from judgegen.probing.report import Model, Probe, lacks
 from judgegen.records import Candidate, Prompt, Result
@@ -44,7 +44,7 @@ RETRIES = 3
 
 
 @dataclass(slots=True)
-class _Heard:
+class _Answered:
     """What came of one need."""
 
     need: Need
@@ -86,9 +86,9 @@ class _Desk:
     stop: Stop
     from_journal: int = 0
 
-    async def heard(self, need: Need, answers: Sequence[Candidate]) -> _Heard:
+    async def heard(self, need: Need, answers: Sequence[Candidate]) -> _Answered:
         """Put one need; what goes wrong with it stays with it, unless it would go wrong with all."""
-        found = _Heard(need)
+        found = _Answered(need)
         with recording() as asked:
             try:
                 async with self._sender(need) as send:
@@ -210,9 +210,9 @@ def _impatient(resolved: Spec) -> Spec:
     return resolved.model_copy(update={"endpoints": fewer})
 
 
-async def _all(desk: _Desk, every: Sequence[Need], watch: Watch) -> list[_Heard]:
+async def _all(desk: _Desk, every: Sequence[Need], watch: Watch) -> list[_Answered]:
     """One need after the other: what the first shows of a model is known to the next."""
-    heard: list[_Heard] = []
+    heard: list[_Answered] = []
     answers: list[Candidate] = []
     for need in every:
         if desk.stop.requested:
@@ -242,7 +242,7 @@ async def _contexts(resolved: Spec, rates: live.Rates) -> dict[Place, int]:
     return found
 
 
-def _report(resolved: Spec, heard: Sequence[_Heard], desk: _Desk, contexts: dict[Place, int], folder: Path) -> Probe:
+def _report(resolved: Spec, heard: Sequence[_Answered], desk: _Desk, contexts: dict[Place, int], folder: Path) -> Probe:
     facts = Facts(desk.journal.path)
     learned = Learned(facts)
     places = dict.fromkeys(one.need.place for one in heard)
@@ -262,7 +262,7 @@ def _report(resolved: Spec, heard: Sequence[_Heard], desk: _Desk, contexts: dict
 
 
 def _model(
-    resolved: Spec, place: Place, heard: Sequence[_Heard], learned: Learned, contexts: dict[Place, int]
+    resolved: Spec, place: Place, heard: Sequence[_Answered], learned: Learned, contexts: dict[Place, int]
 ) -> Model:
     route, model = place
     return Model(
@@ -278,8 +278,8 @@ def _model(
 
 
 def _findings(
-    resolved: Spec, place: Place, heard: Sequence[_Heard], learned: Learned, contexts: dict[Place, int]
-) -> tuple[Finding, ...]:
+    resolved: Spec, place: Place, heard: Sequence[_Answered], learned: Learned, contexts: dict[Place, int]
+) -> tuple[Trait, ...]:
     endpoint = resolved.endpoints[place[0]]
     mine = [(one.need, call, outcome) for one in heard for call, outcome in one.calls if call.model == place[1]]
     if not mine:
@@ -288,7 +288,7 @@ def _findings(
     known = learned.of(mine[0][1])
     family = dialects.spoken_at(endpoint.base_url or "")
     return findings(
-        Shown(
+        Grounds(
             samples=[(call, outcome) for need, call, outcome in mine if isinstance(need, Drawing)],
             verdicts=[(call, outcome) for need, call, outcome in mine if isinstance(need, Opinion)],
             draws=[(drawn[call.id], outcome) for _, call, outcome in mine if call.id in drawn],
@@ -301,7 +301,7 @@ def _findings(
     )
 
 
-def _unfit(heard: Sequence[_Heard]) -> str | None:
+def _unfit(heard: Sequence[_Answered]) -> str | None:
     """Why there could be no candidates at all; None where there are some, or it was not found out."""
     drawn = [one for one in heard if isinstance(one.need, Drawing)]
     if not drawn or any(one.answer is None or not one.lacks for one in drawn):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import Incomplete, ProviderRefused
-from judgegen.probing.findings import Finding
+from judgegen.probing.findings import Trait
 from judgegen.probing.needs import Draws, Need, NeedAnswer, Opinion
 from judgegen.records import Unreadable
 from judgegen.writer.money import plain
@@ -39,7 +39,7 @@ class Model:
     address: str
     model: str
     roles: tuple[str, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[Trait, ...]
     refused: tuple[str, ...] = ()
     unanswered: tuple[str, ...] = ()
     lacks: tuple[tuple[str, str, str], ...] = ()

@@ -38,7 +38,7 @@ Kept = tuple[Result, Bill]
 """A prompt's answers without its calls, and what its rows will say of those."""
 
 
-class _Seen:
+class _Telling:
     """What results show of a run, said as it shows; it is stopped where they leave no hope."""
 
     def __init__(self, opened: Session[Prompt, Result], watch: Watch) -> None:
@@ -120,7 +120,7 @@ async def _wanted(
     opened: Session[Prompt, Result], send: Send, watch: Watch
 ) -> tuple[Session[Prompt, Result], dict[str, str], dict[str, Any]]:
     """The prompts that the wanted pairs take, asked; why some lack answers, and what the summary says of it."""
-    seen = _Seen(opened, watch)
+    seen = _Telling(opened, watch)
 
     def see(result: Result) -> None:
         watch.finished(result)
@@ -147,7 +147,7 @@ async def _heard(
 
     `lacks` says, by prompt, why answers are not there that were asked for before.
     """
-    habits, seen = Habits(), _Seen(opened, watch)
+    habits, seen = Habits(), _Telling(opened, watch)
     async with aclosing(opened.results(send)) as results:
         async for found in results:
             result = replace(found, detail=lacks[found.prompt.id]) if found.prompt.id in lacks else found
@@ -170,7 +170,7 @@ def _settled(spool: Spool[Kept], plan: Plan, outputs: Outputs) -> Constants:
 
 def _seen_again(opened: Session[Prompt, Result], spool: Spool[Kept], plan: Plan) -> dict[str, Any]:
     """What shows of the results once some texts may not compete; it was said as it first showed."""
-    seen = _Seen(opened, Watch())
+    seen = _Telling(opened, Watch())
     for answers, _ in spool:
         seen.add(pipeline.settled(answers, plan))
     return seen.close()

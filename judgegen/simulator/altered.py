@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.simulator.bodies import Problem
-from judgegen.simulator.faults import Change, Fault, Finish, Status, Usage
+from judgegen.simulator.faults import Change, Fault, Finish, OddUsage, StatusInstead
 
 _TYPES: Mapping[int, str] = {429: "rate_limit_error", 401: "authentication_error", 403: "permission_error"}
 
 
-def error_of(one: Status) -> Any:
+def error_of(one: StatusInstead) -> Any:
     """The body of a status: what the plan says, else an error as OpenAI words one."""
     if one.body is not None:
         return one.body
@@ -22,7 +22,7 @@ def error_of(one: Status) -> Any:
 
 def refused(one: Fault) -> tuple[int, Any] | None:
     """Status and body where the fault is a status, None where it is not."""
-    return (one.status, error_of(one)) if isinstance(one, Status) else None
+    return (one.status, error_of(one)) if isinstance(one, StatusInstead) else None
 
 
 def altered(one: Fault | None, answer: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -37,13 +37,13 @@ def altered(one: Fault | None, answer: Mapping[str, Any]) -> tuple[dict[str, Any
         for choice in said.get("choices", ()):
             choice["finish_reason"] = one.reason
             choice["message"]["content"] = "" if one.empty else choice["message"]["content"]
-    elif isinstance(one, Usage):
+    elif isinstance(one, OddUsage):
         said["usage"] = _usage(one, said["usage"])
-    dearer = isinstance(one, Usage) and one.times is not None
+    dearer = isinstance(one, OddUsage) and one.times is not None
     return said, said if dearer else dict(answer)
 
 
-def _usage(one: Usage, usage: Any) -> Any:
+def _usage(one: OddUsage, usage: Any) -> Any:
     if one.times is not None:
         return _times(usage, one.times)
     return {"absent": None, "zero": _times(usage, 0), "text": "plenty"}[one.said or "absent"]

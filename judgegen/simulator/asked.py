@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from judgegen.simulator import instruction
 from judgegen.simulator.bodies import text_of
-from judgegen.simulator.quoted import Quoted, Shown, compared, quoted
+from judgegen.simulator.quoted import Displayed, Quoted, compared, quoted
 from judgegen.simulator.rewards import asks as scores
 from judgegen.simulator.verdicts import LabelPlace, Level, Piece, of_schema
 
@@ -29,7 +29,7 @@ NEEDED: Mapping[Kind, int] = {"verdict": 2, "scores": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Wanted:
     """What is asked for.
 
     Attributes:
@@ -39,7 +39,7 @@ class Asked:
     """
 
     kind: Kind
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[Displayed, ...] = ()
     pieces: tuple[Piece, ...] = ()
     request: str = ""
     lists: bool = False  # of a note: whether it is to be a list of questions
@@ -50,17 +50,17 @@ class Asked:
         return "sampler" if self.kind == "answer" else "judge"
 
 
-def asked(body: Mapping[str, Any]) -> Asked:
+def asked(body: Mapping[str, Any]) -> Wanted:
     """What `body`, which is sound, asks for.
 
     Raises:
         ValueError: its schema is none that a value can be made of.
     """
     if "questions" in body or scores(body):
-        return Asked(kind="scores")
+        return Wanted(kind="scores")
     users = [number for number, message in enumerate(body["messages"]) if message["role"] == "user"]
     if not users:
-        return Asked(kind="answer")
+        return Wanted(kind="answer")
     found = quoted(text_of(body["messages"][users[-1]]))
     told = "\n".join(text_of(m) for number, m in enumerate(body["messages"]) if number != users[-1])
     wanted = body.get("response_format") or {}
@@ -69,17 +69,17 @@ def asked(body: Mapping[str, Any]) -> Asked:
     return _in_words(found, told, as_json=wanted.get("type") == "json_object")
 
 
-def _formal(found: Quoted, pieces: Sequence[Piece]) -> Asked:
+def _formal(found: Quoted, pieces: Sequence[Piece]) -> Wanted:
     """What a form asks for: a comparison where it has a slot, else scores; without either nothing can be said."""
     slots = [piece for piece in pieces if isinstance(piece, LabelPlace)]
     scores = not slots and any(isinstance(piece, Level) for piece in pieces)
     if scores:
-        return Asked(kind="scores", shown=found.answers[-1:], pieces=tuple(pieces))
+        return Wanted(kind="scores", shown=found.answers[-1:], pieces=tuple(pieces))
     labels = (slots[0].first, slots[0].second) if slots else ()
-    return Asked(kind="verdict", shown=compared(found, labels), pieces=tuple(pieces))
+    return Wanted(kind="verdict", shown=compared(found, labels), pieces=tuple(pieces))
 
 
-def _in_words(found: Quoted, told: str, *, as_json: bool) -> Asked:
+def _in_words(found: Quoted, told: str, *, as_json: bool) -> Wanted:
     judges = found.fenced or bool(found.answers)
     form = instruction.form(found, told) if judges else None
     if form is not None and not (_is_verdict(form) and len(found.answers) == 1 and not (found.fenced or as_json)):
@@ -89,8 +89,8 @@ def _in_words(found: Quoted, told: str, *, as_json: bool) -> Asked:
         return _formal(found, ('{"verdict":"', *bare, '"}') if as_json else bare)
     if found.fenced and found.texts and not found.answers:
         lists = re.search(r"checklist", f"{told}\n{found.before}", re.IGNORECASE) is not None
-        return Asked(kind="note", request=found.texts[0], lists=lists)
-    return Asked(kind="answer")
+        return Wanted(kind="note", request=found.texts[0], lists=lists)
+    return Wanted(kind="answer")
 
 
 def _is_verdict(form: Sequence[Piece]) -> bool:

@@ -15,24 +15,24 @@ from typing import Any
 
 from aiohttp import web
 
-from judgegen.simulator.batch_state import ENDPOINT, Batch
+from judgegen.simulator.batch_state import ENDPOINT, ServedBatch
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Strikes
-from judgegen.simulator.files import Files, Stored
+from judgegen.simulator.files import KeptFiles, Stored
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, is_metadata, page, refused
-from judgegen.simulator.work import BatchSettings, Work
+from judgegen.simulator.work import BatchSettings, BatchWork
 
 
-class Batches:
+class Workshop:
     """The batches, each worked on by a task of its own."""
 
     def __init__(
         self,
         speaker: Speaker,
-        files: Files,
+        files: KeptFiles,
         tally: ServerTally,
         settings: BatchSettings,
         strikes: Strikes | None = None,
@@ -40,7 +40,7 @@ class Batches:
         self._strikes = strikes
         self._speaker, self._files, self._tally, self._settings = speaker, files, tally, settings
         self._seed = speaker.world.settings.seed
-        self._all: dict[str, Batch] = {}
+        self._all: dict[str, ServedBatch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._submissions = Lots("submissions", self._seed)
 
@@ -77,12 +77,14 @@ class Batches:
             return dropped(request)
         return in_json(batch.row())
 
-    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> Batch:
-        batch = Batch(input=stored, metadata=metadata)
+    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> ServedBatch:
+        batch = ServedBatch(input=stored, metadata=metadata)
         lots = Lots("batch", self._seed, len(self._all))
         self._all[batch.id] = batch
         self._tally.counts["batches"] += 1
-        work = Work(batch, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes)
+        work = BatchWork(
+            batch, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes
+        )
         task = asyncio.create_task(work.done())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -27,7 +27,7 @@ _DAY_S = 86_400
 
 
 @dataclass(slots=True, kw_only=True)
-class Batch:
+class ServedBatch:
     """A batch. `tokens` are its input tokens, `usage` and `counts` what it came to so far."""
 
     input: Stored

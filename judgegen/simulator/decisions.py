@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from judgegen.llm.calls import digest
 from judgegen.simulator.bodies import Problem, text_of
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.quoted import Shown, quoted
+from judgegen.simulator.quoted import Displayed, quoted
 from judgegen.simulator.verdicts import Level, Odds
 from judgegen.spec import Scripted
 
@@ -40,11 +40,11 @@ class Truth(Protocol):
         """Its flaws."""
         ...
 
-    def odds(self, first: Shown, second: Shown) -> Odds:
+    def odds(self, first: Displayed, second: Displayed) -> Odds:
         """The true probabilities of a verdict on two answers as shown."""
         ...
 
-    def heights(self, shown: Shown) -> tuple[tuple[float, float], tuple[float, float]]:
+    def heights(self, shown: Displayed) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where on its scale a score falls, each height with its share."""
         ...
 
@@ -126,7 +126,7 @@ def _options(kind: str, row: Mapping[str, Any]) -> list[str]:
     return [str(one["value"] if kind == "choice" else one["label"]) for one in listed]
 
 
-def _answer(truth: Truth, question: Mapping[str, Any], shown: Sequence[Shown], lots: Lots) -> list[float] | None:
+def _answer(truth: Truth, question: Mapping[str, Any], shown: Sequence[Displayed], lots: Lots) -> list[float] | None:
     """The probability of each option; None where the question is refused."""
     if lots.unit() < truth.settings.unreadable_rate:
         return None
@@ -140,7 +140,7 @@ def _answer(truth: Truth, question: Mapping[str, Any], shown: Sequence[Shown], l
     return [mean, 1 - mean]
 
 
-def _compared(truth: Truth, options: Sequence[str], shown: Sequence[Shown]) -> list[float]:
+def _compared(truth: Truth, options: Sequence[str], shown: Sequence[Displayed]) -> list[float]:
     """The odds of two answers that the first two options name; where they name none, of the two that are shown."""
     places = [next((i for i, one in enumerate(shown) if one.called(label)), None) for label in options[:2]]
     if places == [None, None] and len(shown) == 2:
@@ -151,7 +151,7 @@ def _compared(truth: Truth, options: Sequence[str], shown: Sequence[Shown]) -> l
             raise ValueError("no two answers of the input carry the labels of a choice.")
         found = Odds(first=0.5, second=0.5, tie=0.0)
     elif a is None or b is None:  # what was cut off is taken for nothing
-        unseen = Shown(quality=-1.0, length=1)
+        unseen = Displayed(quality=-1.0, length=1)
         found = truth.odds(unseen if a is None else shown[a], unseen if b is None else shown[b])
     elif a < b:
         found = truth.odds(shown[a], shown[b])

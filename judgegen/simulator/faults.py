@@ -58,7 +58,7 @@ class Whom(Frozen):
         return self
 
 
-class Status(Whom):
+class StatusInstead(Whom):
     """An HTTP status with a body and headers instead of an answer."""
 
     fault: Literal["status"]
@@ -132,7 +132,7 @@ class Finish(Whom):
     empty: bool = False
 
 
-class Usage(Whom):
+class OddUsage(Whom):
     """The answer's tokens are absent, zero or a text, which the bill is not; or `times` as many, which are billed."""
 
     fault: Literal["usage"]
@@ -146,9 +146,9 @@ class Usage(Whom):
         return self
 
 
-Fault = Status | Hang | Slow | Cut | Drop | Malformed | Text | Change | Finish | Usage
+Fault = StatusInstead | Hang | Slow | Cut | Drop | Malformed | Text | Change | Finish | OddUsage
 KINDS: Mapping[str, type[Whom]] = {
-    "status": Status,
+    "status": StatusInstead,
     "hang": Hang,
     "slow": Slow,
     "cut": Cut,
@@ -157,9 +157,9 @@ KINDS: Mapping[str, type[Whom]] = {
     "text": Text,
     "change": Change,
     "finish": Finish,
-    "usage": Usage,
+    "usage": OddUsage,
 }
-BILLED = (Slow, Cut, Change, Finish, Usage)
+BILLED = (Slow, Cut, Change, Finish, OddUsage)
 """What strikes an answer that was given, and is billed; the others strike before any work is done."""
 _ROWS = ("status", "change", "finish", "usage")
 _ROUTES = ("status", "hang", "drop", "malformed", "text")

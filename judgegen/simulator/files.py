@@ -53,7 +53,7 @@ class Stored:
         return {**head, "filename": self.filename, "purpose": self.purpose, "status": status, "expires_at": None}
 
 
-class Files:
+class KeptFiles:
     """Files by id, in a folder that is removed with `close`."""
 
     def __init__(self, *, most_batch_bytes: int = MOST_BATCH_BYTES, processing_s: float = 0.0) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from judgegen.simulator.bodies import Problem
-from judgegen.simulator.files import Files, Stored
+from judgegen.simulator.files import KeptFiles, Stored
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.training import FEWEST, Checked, check, hyperparameters, method_of, refusal
@@ -167,7 +167,7 @@ class Tuning:
 class Tunings:
     """The jobs by id."""
 
-    def __init__(self, files: Files, tally: ServerTally, settings: FinetuneSettings, seed: int) -> None:
+    def __init__(self, files: KeptFiles, tally: ServerTally, settings: FinetuneSettings, seed: int) -> None:
         self._files, self._tally, self._settings = files, tally, settings
         self._jobs: dict[str, Tuning] = {}
         self._lots = Lots("tunings", seed)

@@ -22,7 +22,7 @@ _FRAME = re.compile(r"\s*(?:[<\[].*[>\]]|#.*|.{0,40}:)\s*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Displayed:
     """An answer as a judge sees it: its quality, its length in characters, and the lines that introduce it."""
 
     quality: float
@@ -55,7 +55,7 @@ class Quoted:
 
     fenced: bool
     texts: tuple[str, ...] = ()
-    answers: tuple[Shown, ...] = ()
+    answers: tuple[Displayed, ...] = ()
     before: str
     after: str
 
@@ -75,12 +75,12 @@ def quoted(text: str) -> Quoted:
     return Quoted(fenced=True, texts=tuple(texts), answers=answers, before="\n".join(headings), after=text[ends[-1] :])
 
 
-def _marked(text: str, heading: str) -> Shown | None:
+def _marked(text: str, heading: str) -> Displayed | None:
     """A quoted answer; its last mark is its own, whatever it claims before."""
     marks = list(MARK.finditer(text))
     if not marks:
         return None
-    return Shown(quality=float(marks[-1][1]), length=len(text[: marks[-1].start()].strip()), heading=heading)
+    return Displayed(quality=float(marks[-1][1]), length=len(text[: marks[-1].start()].strip()), heading=heading)
 
 
 def _by_marks(text: str) -> Quoted:
@@ -90,7 +90,7 @@ def _by_marks(text: str) -> Quoted:
         own = list(itertools.takewhile(lambda line: not _frames(line), reversed(lines)))
         heading = "\n".join(lines[: len(lines) - len(own)])
         said = "\n".join(reversed(own)).strip()
-        answers.append(Shown(quality=float(mark[1]), length=len(said), heading=heading))
+        answers.append(Displayed(quality=float(mark[1]), length=len(said), heading=heading))
         headings.append(heading)
         start = mark.end()
     return Quoted(fenced=False, answers=tuple(answers), before="\n".join(headings), after=text[start:])
@@ -100,7 +100,7 @@ def _frames(line: str) -> bool:
     return bool(line.strip()) and _FRAME.fullmatch(line) is not None
 
 
-def compared(found: Quoted, labels: Sequence[str]) -> tuple[Shown, ...]:
+def compared(found: Quoted, labels: Sequence[str]) -> tuple[Displayed, ...]:
     """The two answers that are compared, the first of `labels` first; all that are marked where it is not sure which.
 
     Of more than two it is those that the labels name; in fences, where they name none, the last two: a request comes
@@ -116,6 +116,6 @@ def compared(found: Quoted, labels: Sequence[str]) -> tuple[Shown, ...]:
     return answers[-2:] if found.fenced else answers
 
 
-def doublings(first: Shown, second: Shown) -> float:
+def doublings(first: Displayed, second: Displayed) -> float:
     """How many times the second's length must be doubled to reach the first's; negative where the first is shorter."""
     return math.log2(max(first.length, 1) / max(second.length, 1))

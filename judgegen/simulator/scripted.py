@@ -39,13 +39,13 @@ from judgegen.errors import SpecError
 from judgegen.llm import dialects
 from judgegen.llm.calls import digest
 from judgegen.simulator import bodies, prose, verdicts
-from judgegen.simulator.asked import NEEDED, Asked, asked
+from judgegen.simulator.asked import NEEDED, Wanted, asked
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.decisions import decided
 from judgegen.simulator.dialect import Accent
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.prose import quality_of
-from judgegen.simulator.quoted import Shown, doublings
+from judgegen.simulator.quoted import Displayed, doublings
 from judgegen.simulator.rewards import asks as scores
 from judgegen.simulator.rewards import rewarded
 from judgegen.simulator.verdicts import Odds, Token
@@ -108,7 +108,7 @@ class World:
         key = body_digest(body)
         return _completion(body, key, [self._said(what, body, f"{key}/{i}") for i in range(body.get("n") or 1)])
 
-    def _said(self, what: Asked, body: Mapping[str, Any], key: str) -> Spoken:
+    def _said(self, what: Wanted, body: Mapping[str, Any], key: str) -> Spoken:
         if what.kind == "answer":
             return self._sample(body, key)
         if what.kind == "note":
@@ -132,13 +132,13 @@ class World:
         bias = self.settings.position_bias + self.settings.length_bias * doublings
         return _logistic((better * _logit(self.settings.accuracy) if better else 0.0) + bias)
 
-    def odds(self, first: Shown, second: Shown) -> Odds:
+    def odds(self, first: Displayed, second: Displayed) -> Odds:
         """The true probabilities of a verdict on two answers as shown."""
         p = self.p_first(first.quality, second.quality, doublings=doublings(first, second))
         tie = self.settings.tie_rate
         return Odds(first=(1 - tie) * p, second=(1 - tie) * (1 - p), tie=tie)
 
-    def heights(self, shown: Shown) -> tuple[tuple[float, float], tuple[float, float]]:
+    def heights(self, shown: Displayed) -> tuple[tuple[float, float], tuple[float, float]]:
         """Where on its scale a score falls, 0 to 1, each height with its share: the true one, and its reverse."""
         longer = math.log2(max(shown.length, 1) / TYPICAL)
         height = _logistic(_logit(shown.quality) + self.settings.length_bias * longer)
@@ -164,7 +164,7 @@ class World:
             _, _, asked = asked.partition("\n\n")
         return None
 
-    def _judge(self, what: Asked, key: str) -> Spoken:
+    def _judge(self, what: Wanted, key: str) -> Spoken:
         lots = Lots("judge", self.settings.seed, key)
         if lots.unit() < self.settings.unreadable_rate:
             tokens = verdicts.plain(lots.one(verdicts.GARBAGE))
@@ -174,7 +174,7 @@ class World:
             tokens = verdicts.scores(what.pieces, self.heights(*what.shown), lots.unit)
         return Spoken(text="".join(token for token, _ in tokens), tokens=tokens)
 
-    def _note(self, what: Asked, body: Mapping[str, Any], key: str) -> Spoken:
+    def _note(self, what: Wanted, body: Mapping[str, Any], key: str) -> Spoken:
         """A reference or a checklist; it has no quality, so that no judge takes it for one of the answers."""
         lots = Lots("note", self.settings.seed, key)
         text = (prose.checklist if what.lists else prose.reference)(what.request, lots)
@@ -197,7 +197,7 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
     return sum(3 + _tokens(bodies.text_of(message)) for message in body["messages"]) + 3
 
 
-def _mismatch(what: Asked) -> Problem | None:
+def _mismatch(what: Wanted) -> Problem | None:
     """A verdict that cannot be given is refused: a guess would look like data."""
     needed, found = NEEDED.get(what.kind, 0), len(what.shown)
     if found == needed or not needed:

@@ -36,11 +36,11 @@ from aiohttp import web
 
 from judgegen.simulator import messages, strike, wire
 from judgegen.simulator.altered import altered
-from judgegen.simulator.batch import Batches
+from judgegen.simulator.batch import Workshop
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.dialect import listed_context
 from judgegen.simulator.faults import Fault, FaultPlan, Strikes, Where
-from judgegen.simulator.files import Files
+from judgegen.simulator.files import KeptFiles
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
 from judgegen.simulator.scripted import Response, ScriptedProvider
 from judgegen.simulator.tally import ServerTally
@@ -65,9 +65,9 @@ class Simulator:
         self.provider = ScriptedProvider(settings)
         self.strikes = None if faults is None else Strikes(faults)
         self.tally, self._draws = ServerTally(), itertools.count()
-        self.files = Files(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
+        self.files = KeptFiles(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
-        self.batches = Batches(self.provider.speaker, self.files, self.tally, batches, self.strikes)
+        self.batches = Workshop(self.provider.speaker, self.files, self.tally, batches, self.strikes)
 
     def app(self) -> web.Application:
         """The application to serve."""

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from judgegen.simulator.altered import error_of
-from judgegen.simulator.faults import Cut, Drop, Fault, Hang, Malformed, Slow, Status, Text
+from judgegen.simulator.faults import Cut, Drop, Fault, Hang, Malformed, Slow, StatusInstead, Text
 from judgegen.simulator.wire import dropped, in_json
 
 FOR_EVER_S = 1e9
@@ -18,7 +18,7 @@ FOR_EVER_S = 1e9
 
 async def instead(one: Fault, request: web.Request) -> web.StreamResponse | None:
     """What comes instead of an answer; None where the answer comes all the same."""
-    if isinstance(one, Status):
+    if isinstance(one, StatusInstead):
         body = error_of(one)
         if isinstance(body, str):
             return web.Response(text=body, status=one.status, headers=one.headers)

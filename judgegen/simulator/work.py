@@ -17,10 +17,10 @@ from typing import IO, Any
 
 from judgegen.llm.calls import digest
 from judgegen.simulator.altered import altered, refused
-from judgegen.simulator.batch_state import Batch, InputFile, Status
+from judgegen.simulator.batch_state import InputFile, ServedBatch, Status
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Fault, Strikes
-from judgegen.simulator.files import MOST_BATCH_BYTES, Files
+from judgegen.simulator.files import MOST_BATCH_BYTES, KeptFiles
 from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import ServerTally
@@ -56,16 +56,16 @@ class BatchSettings:
     most_bytes: int = MOST_BATCH_BYTES
 
 
-class Work:
+class BatchWork:
     """Takes one batch to its end."""
 
     def __init__(
         self,
-        batch: Batch,
+        batch: ServedBatch,
         lots: Lots,
         settings: BatchSettings,
         speaker: Speaker,
-        files: Files,
+        files: KeptFiles,
         tally: ServerTally,
         enqueued: Callable[[str | None], int],
         strikes: Strikes | None = None,

@@ -25,7 +25,7 @@ from judgegen.study import check as checking
 from judgegen.study import comparisons, lessons
 from judgegen.study.aligned import Aligned
 from judgegen.study.lessons import Lessons
-from judgegen.study.teaching import NOW, School, Work, row_of, rules_job, work_of
+from judgegen.study.teaching import NOW, Lesson, School, row_of, rules_job, work_of
 from judgegen.trust import Judged
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
@@ -121,7 +121,7 @@ def expected(
     return _together([*parts, estimated(rules_job(work, told), None)], len(work.halves.learn) + len(work.halves.held))
 
 
-def _parts(work: Work, lesson: Mapping[str, Lessons], made: Path) -> Iterator[tuple[str, str, Path | None]]:
+def _parts(work: Lesson, lesson: Mapping[str, Lessons], made: Path) -> Iterator[tuple[str, str, Path | None]]:
     """Every check that may be asked for: its half, its name and its template, made up in `made` where none is written.
 
     Held out there is one beside that of now: the one that was, or the last, which is the longest.

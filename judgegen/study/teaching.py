@@ -44,7 +44,7 @@ NOW = "now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Lesson:
     """What is to be done: whose template, which halves, in which folder, under which cap."""
 
     spec: Spec
@@ -99,7 +99,7 @@ def work_of(
     out: str | Path | None,
     limit: int | None,
     max_usd: Decimal | float | None,
-) -> Work:
+) -> Lesson:
     """What `align` is to do with these arguments.
 
     Raises:
@@ -115,7 +115,7 @@ def work_of(
     if limit is not None:
         rows = [rows[place] for place in spread(len(rows), limit)]
     cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
-    work = Work(
+    work = Lesson(
         spec=resolved,
         base=base,
         folder=folder if out is not None else folder.with_name(f"{folder.name}-align"),
@@ -139,7 +139,7 @@ def row_of(row: Labelled) -> dict[str, Any]:
 class School:
     """The steps in their order; what they came to is known by name."""
 
-    work: Work
+    work: Lesson
     terms: Terms
     checks: dict[tuple[str, str], Check] = field(default_factory=dict)
     learned: dict[str, Lessons] = field(default_factory=dict)
@@ -251,7 +251,7 @@ def _agreement(found: Check) -> Figure:
 Written = tuple[str | None, Result]
 
 
-def rules_job(work: Work, told: Sequence[str]) -> Inquiry[Prompt, Written]:
+def rules_job(work: Lesson, told: Sequence[str]) -> Inquiry[Prompt, Written]:
     """The calls by which rules are written, one for each text of comparisons."""
     steps, asking = _writer(work)
     assert steps.judging is not None, "somebody judges"
@@ -270,7 +270,7 @@ def rules_job(work: Work, told: Sequence[str]) -> Inquiry[Prompt, Written]:
     )
 
 
-def _writer(work: Work) -> tuple[Plan, Asking]:
+def _writer(work: Lesson) -> tuple[Plan, Asking]:
     """The first judge that is asked in a chat, as it writes rules: in words, and free to write others another time.
 
     Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map
 from judgegen.trust.figures import Figure, lower_bound, wilson
 from judgegen.trust.gate import Gate, Over, evidence, gate, promised, threshold
-from judgegen.trust.judged import Judged, Order, Side, Vote, judged, majority, mean_p
+from judgegen.trust.judged import Judged, Showing, Side, Vote, judged, majority, mean_p
 from judgegen.trust.report import Accuracy, Bin, CurvePoint, Report, report
 
 __all__ = [
@@ -20,9 +20,9 @@ __all__ = [
     "Figure",
     "Gate",
     "Judged",
-    "Order",
     "Over",
     "Report",
+    "Showing",
     "Side",
     "Vote",
     "brier",

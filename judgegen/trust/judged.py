@@ -21,7 +21,7 @@ _OTHER: dict[Vote, Vote] = {"A": "B", "B": "A", "tie": "tie"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Showing:
     """One display of a pair.
 
     Attributes:
@@ -41,7 +41,7 @@ class Order:
             return self.label
         return self.first if self.label == "first" else _side(_OTHER[self.first])
 
-    def swap(self) -> Order:
+    def swap(self) -> Showing:
         """This display with the two sides renamed."""
         return replace(self, first=_side(_OTHER[self.first]))
 
@@ -62,7 +62,7 @@ class Judged:
     prompt_id: str
     votes: tuple[Vote, ...] = ()
     p: float | None = None
-    orders: tuple[Order, ...] = ()
+    orders: tuple[Showing, ...] = ()
     len_a: int | None = None
     len_b: int | None = None
     cost_usd: float | None = None
@@ -114,7 +114,7 @@ def majority(votes: Sequence[Vote]) -> Vote | None:
     return leading[0] if len(leading) == 1 else None
 
 
-def mean_p(orders: Sequence[Order]) -> float | None:
+def mean_p(orders: Sequence[Showing]) -> float | None:
     """P(A is better), the mean over the orders; None when there are none or one could not be read."""
     leans: list[float] = []
     for order in orders:
@@ -124,16 +124,16 @@ def mean_p(orders: Sequence[Order]) -> float | None:
     return 0.5 + sum(leans) / len(leans) if leans else None
 
 
-def _display(first: Side, said: Sequence[Verdict | Unreadable]) -> Order:
+def _display(first: Side, said: Sequence[Verdict | Unreadable]) -> Showing:
     """What was said of one display."""
     read = [verdict for verdict in said if isinstance(verdict, Verdict)]
     if len(read) == 1:
-        return Order(first=first, label=read[0].label, p_first=read[0].share)
+        return Showing(first=first, label=read[0].label, p_first=read[0].share)
     whole = sum(verdict.weight for verdict in read)
     if not whole:
-        return Order(first=first, label=None, p_first=None)
+        return Showing(first=first, label=None, p_first=None)
     share = round(sum(verdict.weight * verdict.share for verdict in read) / whole, 12)
-    return Order(first=first, label="tie" if share == 0.5 else "first" if share > 0.5 else "second", p_first=share)
+    return Showing(first=first, label="tie" if share == 0.5 else "first" if share > 0.5 else "second", p_first=share)
 
 
 def judged(

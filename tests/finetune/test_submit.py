@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from judgegen.errors import ProviderRefused, SpecError
 from judgegen.finetune import tuner as tuners
-from judgegen.finetune.book import Book, Entry, book_of, entry_named
+from judgegen.finetune.book import Book, Booked, book_of, entry_named
 from judgegen.finetune.order import JobOrder
 from judgegen.finetune.plan import JobFiles, cost_of, order_of
 from judgegen.finetune.submit import Submitted, standing, submit
@@ -146,7 +146,7 @@ class Dying:
     async def create(self, *arguments: Any) -> Any:
         return await self._asked("create", *arguments)
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Booked) -> None:
         self._step()
         self.book.put(entry)
         self._step()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from judgegen.records import Label
-from judgegen.trust import Judged, Order, Vote, mean_p
+from judgegen.trust import Judged, Showing, Vote, mean_p
 
 Scripted = Callable[..., list[Judged]]
 
@@ -40,7 +40,7 @@ def scripted(
             label = "tie" if rng.random() < tie else label
             label = None if rng.random() < unreadable else label
             share = {"first": sure, "second": 1 - sure, "tie": 0.5, None: None}[label]
-            orders.append(Order(first=shown, label=label, p_first=share))
+            orders.append(Showing(first=shown, label=label, p_first=share))
         long = rng.random() < longer_is_better
         lengths = (200, 100) if long == (truth == "A") else (100, 200)
         rows.append(

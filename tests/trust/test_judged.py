@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from judgegen.judge.decide import match
 from judgegen.records import Candidate, Comparison, Label, Unreadable, Verdict
-from judgegen.trust import Judged, Order, Vote, judged, majority, mean_p
+from judgegen.trust import Judged, Showing, Vote, judged, majority, mean_p
 
 orders = st.lists(
     st.one_of(
-        st.builds(Order, first=st.sampled_from("AB"), label=st.sampled_from(get_args(Label)), p_first=st.floats(0, 1)),
-        st.builds(Order, first=st.sampled_from("AB"), label=st.none(), p_first=st.none()),
+        st.builds(
+            Showing, first=st.sampled_from("AB"), label=st.sampled_from(get_args(Label)), p_first=st.floats(0, 1)
+        ),
+        st.builds(Showing, first=st.sampled_from("AB"), label=st.none(), p_first=st.none()),
     ),
     max_size=4,
 )
@@ -21,7 +23,7 @@ votes = st.lists(st.sampled_from(get_args(Vote)), max_size=5)
 
 
 @given(orders, votes)
-def test_renaming_the_sides_renames_the_label_and_nothing_else(shown: list[Order], said: list[Vote]) -> None:
+def test_renaming_the_sides_renames_the_label_and_nothing_else(shown: list[Showing], said: list[Vote]) -> None:
     """swap() is its own inverse; label and human majority change sides, consistency stays."""
     other: dict[Vote | None, Vote | None] = {"A": "B", "B": "A", "tie": "tie", None: None}
     row = Judged(prompt_id="p", votes=tuple(said), p=mean_p(shown), orders=tuple(shown), len_a=1, len_b=2)
@@ -34,7 +36,7 @@ def test_renaming_the_sides_renames_the_label_and_nothing_else(shown: list[Order
 
 
 @given(orders)
-def test_an_order_that_cannot_be_read_leaves_no_probability(shown: list[Order]) -> None:
+def test_an_order_that_cannot_be_read_leaves_no_probability(shown: list[Showing]) -> None:
     """The mean over orders exists exactly when there are orders and each one was read."""
     assert (mean_p(shown) is None) == (not shown or any(order.label is None for order in shown))
 
@@ -71,8 +73,8 @@ def test_consistency_is_the_same_verdict_twice(ab: Label, ba: Label | None, cons
     row = Judged(
         prompt_id="p",
         orders=(
-            Order(first="A", label=ab, p_first=0.9),
-            Order(first="B", label=ba, p_first=None if ba is None else 0.1),
+            Showing(first="A", label=ab, p_first=0.9),
+            Showing(first="B", label=ba, p_first=None if ba is None else 0.1),
         ),
     )
     assert row.consistent is consistent
@@ -87,7 +89,7 @@ def test_a_lean_that_rounding_made_is_a_tie_both_ways(p: float) -> None:
 
 def test_one_order_twice_is_no_test_of_position() -> None:
     """Two verdicts on the same display leave position consistency unknown."""
-    shown = Order(first="A", label="first", p_first=1.0)
+    shown = Showing(first="A", label="first", p_first=1.0)
     assert Judged(prompt_id="p", orders=(shown, shown)).consistent is None
 
 
@@ -100,7 +102,7 @@ def test_a_match_becomes_a_row_in_its_own_coordinates() -> None:
     seen = Comparison(first=b, second=a)
     verdict = Verdict(label="second", p_first=0.1, p_second=0.7, p_tie=0.2)
     row = judged(match(a, b, [(seen, verdict)]), votes=("A",), cost_usd=0.5)
-    assert row.orders == (Order(first="B", label="second", p_first=verdict.share),)
+    assert row.orders == (Showing(first="B", label="second", p_first=verdict.share),)
     assert (row.label, row.human, row.len_a, row.len_b, row.cost_usd) == ("A", "A", 3, 5, 0.5)
     assert row.p == mean_p(row.orders)
     lost = judged(match(a, b, [(seen, Unreadable(reason="empty"))]))

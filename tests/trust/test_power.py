@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom
 
-from judgegen.trust import Judged, Order, gate, promised
+from judgegen.trust import Judged, Showing, gate, promised
 from judgegen.trust.power import least_agreed, needed, plan, shown
 from judgegen.trust.report import report
 from judgegen.trust.words import figures
@@ -94,7 +94,7 @@ def test_beside_no_habit_stands_the_least_that_would_have_shown() -> None:
 
     def said(firsts: int) -> str:
         orders = [
-            Order(first="A", label="first" if i < firsts else "second", p_first=float(i < firsts)) for i in range(20)
+            Showing(first="A", label="first" if i < firsts else "second", p_first=float(i < firsts)) for i in range(20)
         ]
         rows = [Judged(prompt_id=f"p{i}", orders=(order,)) for i, order in enumerate(orders)]
         return next(meaning for name, _, _, meaning in figures(report(rows, resamples=20)) if name == "p_first")

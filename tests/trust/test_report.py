@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from judgegen.errors import SpecError
 from judgegen.records import Label
-from judgegen.trust import Figure, Judged, Order, Report, Vote, lower_bound, mean_p, report, wilson
+from judgegen.trust import Figure, Judged, Report, Showing, Vote, lower_bound, mean_p, report, wilson
 
 pytest.importorskip("scipy", reason="the extra `trust` is not installed")
 Scripted = Callable[..., list[Judged]]
@@ -25,12 +25,12 @@ KEYS = {
 }
 
 
-def _orders(read: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[Order, ...]]:
+def _orders(read: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[Showing, ...]]:
     label = st.sampled_from([*get_args(Label), None])
 
-    def order(first: str, name: Label | None, lean: float) -> Order:
+    def order(first: str, name: Label | None, lean: float) -> Showing:
         share = {"first": 0.5 + lean, "second": 0.5 - lean, "tie": 0.5, None: None}[name]
-        return Order(first=first, label=name, p_first=share)  # type: ignore[arg-type]
+        return Showing(first=first, label=name, p_first=share)  # type: ignore[arg-type]
 
     both = st.tuples(label, label, read, read).map(lambda x: (order("A", x[0], x[2]), order("B", x[1], x[3])))
     return st.one_of(both, st.tuples(label, read).map(lambda x: (order("B", x[0], x[1]),)), st.just(()))
@@ -125,7 +125,7 @@ GOLDEN = [
         prompt_id="1",
         votes=("A", "A", "B"),
         p=1.0,
-        orders=(Order(first="A", label="first", p_first=1.0), Order(first="B", label="second", p_first=0.0)),
+        orders=(Showing(first="A", label="first", p_first=1.0), Showing(first="B", label="second", p_first=0.0)),
         len_a=9,
         len_b=5,
         cost_usd=0.25,
@@ -135,7 +135,7 @@ GOLDEN = [
         prompt_id="2",
         votes=("B", "B"),
         p=0.5,
-        orders=(Order(first="A", label="first", p_first=1.0), Order(first="B", label="first", p_first=1.0)),
+        orders=(Showing(first="A", label="first", p_first=1.0), Showing(first="B", label="first", p_first=1.0)),
         len_a=4,
         len_b=8,
         cost_usd=0.75,
@@ -145,7 +145,7 @@ GOLDEN = [
         prompt_id="3",
         votes=("A",),
         p=0.25,
-        orders=(Order(first="A", label="tie", p_first=0.5), Order(first="B", label="first", p_first=1.0)),
+        orders=(Showing(first="A", label="tie", p_first=0.5), Showing(first="B", label="first", p_first=1.0)),
         len_a=7,
         len_b=7,
     ),
@@ -154,7 +154,7 @@ GOLDEN = [
         prompt_id="4",
         votes=("A", "B"),
         p=None,
-        orders=(Order(first="A", label=None, p_first=None), Order(first="B", label="second", p_first=0.0)),
+        orders=(Showing(first="A", label=None, p_first=None), Showing(first="B", label="second", p_first=0.0)),
         len_a=1,
         len_b=2,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from judgegen.judge.bench import Bench, Judged, Scores, filled
+from judgegen.judge.bench import Bench, Rulings, Scores, filled
 from judgegen.judge.judging import Judging
 from judgegen.judge.method import Method, by_scores
 from judgegen.records import Candidate, Score
@@ -17,13 +17,13 @@ def result(text: str) -> str:
     return lines[-1].casefold().strip(" .*")
 
 
-async def ask(_: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(_: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Nobody is asked: each answer has the share of the others that agree with it."""
     found = Counter(result(one.text) for one in competing)
     others = max(1, len(competing) - 1)
     scores = {one.key: (Score(value=(found[result(one.text)] - 1) / others),) for one in competing}
     by_itself = {key: score for key, (score,) in scores.items()}
-    return Judged(matches=tuple(filled(competing, [], by_itself)), scores=scores)
+    return Rulings(matches=tuple(filled(competing, [], by_itself)), scores=scores)
 
 
 def absolute(scores: Scores, _: Judging) -> dict[str, Score | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgegen.judge import schedule
-from judgegen.judge.bench import Bench, Judged, filled
+from judgegen.judge.bench import Bench, Rulings, filled
 from judgegen.judge.method import Method, verdicts_saved
 from judgegen.judge.methods.rubric import absolute
 from judgegen.records import Candidate, Comparison, Match
@@ -16,11 +16,11 @@ KEYS = frozenset(
 )
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Scores first; one round of comparisons; what did not meet is settled by the scores."""
     notes = await bench.notes()
     if isinstance(notes, str):
-        return Judged(unasked=notes)
+        return Rulings(unasked=notes)
     scores = await bench.scores(competing, notes)
     whole = absolute(scores, bench.plan)
     values = {key: None if one is None else one.value for key, one in whole.items()}
@@ -29,7 +29,7 @@ async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
         return () if found else schedule.shortlist(field, values)
 
     met = await bench.rounds(competing, wanted, notes, scores)
-    return Judged(matches=tuple(filled(competing, met, whole)), scores=scores)
+    return Rulings(matches=tuple(filled(competing, met, whole)), scores=scores)
 
 
 METHOD = Method(

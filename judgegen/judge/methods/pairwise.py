@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgegen.judge import schedule
-from judgegen.judge.bench import Bench, Judged, Scores, grader_score
+from judgegen.judge.bench import Bench, Rulings, Scores, grader_score
 from judgegen.judge.judging import Judging
 from judgegen.judge.method import WORDED, Absolute, Method, verdicts_saved
 from judgegen.llm.calls import REWARDS
@@ -18,15 +18,15 @@ KEYS = frozenset(
 )
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Round after round as the schedule wants, with a grader's opinion weighed in."""
     notes = await bench.notes()
     if isinstance(notes, str):
-        return Judged(unasked=notes)
+        return Rulings(unasked=notes)
     scores = bench.grades(competing)
     following = schedule.SCHEDULES[bench.plan.schedule]
     matches = await bench.rounds(competing, lambda field, found: following(field, found, bench.lot), notes, scores)
-    return Judged(matches=tuple(matches), scores=scores)
+    return Rulings(matches=tuple(matches), scores=scores)
 
 
 def absolute(scores: Scores, _: Judging) -> Absolute:

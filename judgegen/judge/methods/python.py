@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from judgegen.judge.bench import Bench, Judged, Scores, filled
+from judgegen.judge.bench import Bench, Rulings, Scores, filled
 from judgegen.judge.decide import combined
 from judgegen.judge.judging import Judging
 from judgegen.judge.method import Method, by_scores
 from judgegen.records import Candidate, Score
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """The grader's scores."""
     scores = bench.grades(competing)
-    return Judged(matches=tuple(filled(competing, [], absolute(scores, bench.plan))), scores=scores)
+    return Rulings(matches=tuple(filled(competing, [], absolute(scores, bench.plan))), scores=scores)
 
 
 def absolute(scores: Scores, _: Judging) -> dict[str, Score | None]:

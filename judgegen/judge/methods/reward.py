@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from judgegen.judge import decide, schedule
-from judgegen.judge.bench import Bench, Judged, graded, weighed
+from judgegen.judge.bench import Bench, Rulings, graded, weighed
 from judgegen.judge.judging import Judging
 from judgegen.judge.method import Method, verdicts_saved
 from judgegen.judge.methods.pairwise import absolute
@@ -22,18 +22,18 @@ from judgegen.templates import PAIRWISE
 KEYS = frozenset("api rewards template escalate panel grade criteria".split())
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Scores first; then, of the pairs that matter, those that the scores leave in doubt."""
     notes = await bench.notes()
     if isinstance(notes, str):
-        return Judged(unasked=notes)
+        return Rulings(unasked=notes)
     scores = bench.grades(competing)
     first = replace(bench, plan=replace(bench.plan, escalate=(), length_correction=0.0, grade_weight=None))
     found = await first.rounds(competing, schedule.round_robin, notes, scores)
     asked = _ends(competing, found, bench.lot)
     later = iter(await together(bench.escalated(match, notes) for match in found if match in asked))
     settled = [next(later) if match in asked else match for match in found]
-    return Judged(matches=tuple(weighed(match, bench.plan, graded(scores)) for match in settled), scores=scores)
+    return Rulings(matches=tuple(weighed(match, bench.plan, graded(scores)) for match in settled), scores=scores)
 
 
 def _ends(competing: Sequence[Candidate], found: Sequence[Match], lot: schedule.Lot) -> list[Match]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from judgegen.judge import decide
-from judgegen.judge.bench import Bench, Judged, Scores, filled, judges_score
+from judgegen.judge.bench import Bench, Rulings, Scores, filled, judges_score
 from judgegen.judge.judging import Judging
 from judgegen.judge.method import Method, by_scores
 from judgegen.records import Candidate, Score
@@ -14,13 +14,13 @@ from judgegen.templates import RUBRIC
 KEYS = frozenset("api rubric weights samples criteria checklist rationale panel grade".split())
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Every judge's score of every answer."""
     notes = await bench.notes()
     if isinstance(notes, str):
-        return Judged(unasked=notes)
+        return Rulings(unasked=notes)
     scores = await bench.scores(competing, notes)
-    return Judged(matches=tuple(filled(competing, [], absolute(scores, bench.plan))), scores=scores)
+    return Rulings(matches=tuple(filled(competing, [], absolute(scores, bench.plan))), scores=scores)
 
 
 def absolute(scores: Scores, plan: Judging) -> dict[str, Score | None]:
