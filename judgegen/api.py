@@ -19,24 +19,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgegen import pipeline, sources, templates
+from judgegen import pipeline, templates
 from judgegen.errors import SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
-from judgegen.plan.run import plan, texts
-from judgegen.records import Prompt, Result
-from judgegen.run import kept_file, live, rehearsal, result, shards
+from judgegen.plan.run import texts
+from judgegen.run import by_shard, kept_file, live, rehearsal, result, shards
+from judgegen.run import job as main
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
     Given,
-    Inquiry,
     Rows,
     Session,
     Terms,
-    Warn,
     aside,
     counted,
     default_out,
@@ -152,7 +150,7 @@ async def rehearse(
     rehearsal.check_folder(folder, rehearses=True)
     rows = None if prompts is None else list(prompts)
     kept = texts(resolved, base)
-    job = _job(resolved, base, folder, rows, kept)
+    job = main.job(resolved, base, folder, rows, kept)
     rates, answers = live.rates(resolved, set(job.routes)), rehearsal.right_answers(job.items(_unsaid))
     rehearsal.mark(folder, answers)
     known = (folder / rehearsal.ANSWERS).resolve() if answers else None
@@ -181,9 +179,9 @@ async def _generate(
     kept = texts(resolved, base) if again is None else again.texts
     kept_file.check_formats(resolved)
     prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # they are read once more to be counted
-    job = _job(shared, base, folder, prompts, kept)
+    job = main.job(shared, base, folder, prompts, kept)
     if again is not None:
-        job = replace(job, items=lambda _: map(prompt_of, again.prompts))
+        job = replace(job, items=lambda _: map(main.prompt_of, again.prompts))
     if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
         cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
         expected = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
@@ -279,23 +277,6 @@ def load(folder: str | Path) -> Run:
     return Run(found.folder, found.summary)
 
 
-def _job(
-    resolved: Spec, base: Path, folder: Path, rows: Rows | None, kept: Mapping[str, str]
-) -> Inquiry[Prompt, Result]:
-    """The main job: every prompt through the three stages."""
-    steps = plan(resolved, kept, base)
-    return Inquiry(
-        spec=resolved,
-        plan=steps,
-        folder=folder,
-        routes=frozenset(live.samplers(steps) | live.judges(steps)),
-        items=partial(found_prompts, resolved, base, rows),
-        again=prompt_of,
-        through=partial(pipeline.through, plan=steps),
-        pairs=True,
-    )
-
-
 def _asked(summary: Mapping[str, Any]) -> int:
     return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
 
@@ -306,13 +287,16 @@ def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = 
     return ended(run, cut_short, gates.failed(resolved.gates, run.summary) if gated else None)
 
 
-async def _rewrite(folder: Path, watch: Watch) -> Run:
+async def _rewrite(folder: Path, watch: Watch, by: Sequence[shards.Shard] = ()) -> Run:
+    """`rewrite`; where it is `by` shards, their data set too."""
     resolved = reading.read(folder / RUN_FILE)
     kept_file.check_formats(resolved)
     with Journal(folder, create=False) as journal:
-        job = _job(resolved, Path(), folder, None, journal.texts())
+        job = main.job(resolved, Path(), folder, None, journal.texts())
         opened = Session(job=job, terms=Terms(watch=watch), journal=journal, rates={})
         summary = await written(opened, senders.recorded(journal), watch)
+        if by:
+            by_shard.written(folder, journal, by)
         beside = _beside(journal)
     return _ended(Run(folder, {**_as_seen(summary, _asked(summary)), **beside}), resolved)
 
@@ -343,7 +327,7 @@ def estimate(
     kept_file.check_formats(resolved)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     folder = folder if part is None else part.shard.folder(folder)
-    return estimated(_job(resolved, base, folder, rows, texts(resolved, base)), limit, part, quick=quick)
+    return estimated(main.job(resolved, base, folder, rows, texts(resolved, base)), limit, part, quick=quick)
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
@@ -357,8 +341,11 @@ def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:
     return aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch())))
 
 
-def merge(folder: str | Path, *, watch: Watch | None = None) -> Run:
+def merge(folder: str | Path, *, dataset: bool = False, watch: Watch | None = None) -> Run:
     """Make one run of the shards in a folder, with the bytes that the run would have had in one piece. Sends nothing.
+
+    `dataset`: the audit once more as a Parquet data set, dataset/calls/shard=1/… and so on; what is there of an
+    earlier merge is written again unasked.
 
     Raises:
         SpecError: a shard is missing, or they are not all of one run file, its prompts and one limit.
@@ -366,22 +353,10 @@ def merge(folder: str | Path, *, watch: Watch | None = None) -> Run:
         Incomplete: a shard lacks answers; the outputs are written without them.
         GateFailed: as `generate`.
     """
-    shards.gathered(Path(folder))
-    merged = rewrite(folder, watch=watch)
+    found = shards.gathered(Path(folder))
+    by = found if dataset or (Path(folder) / by_shard.FOLDER).exists() else ()
+    merged = aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch(), by)))
     return ended(merged, incomplete(merged.summary))
-
-
-def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
-    """The prompts a run is told of: `rows`, or the run file's."""
-    named = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
-    if rows is not None:
-        return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=named)
-    return sources.prompts(base / resolved.prompts, warn=warn, mapping=named)
-
-
-def prompt_of(row: Mapping[str, Any]) -> Prompt:
-    """A prompt as the journal kept it."""
-    return Prompt(**{**row, "messages": tuple(row["messages"]), "tools": tuple(row["tools"])})
 
 
 def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:

@@ -53,8 +53,7 @@ class Shard:
 
     def takes(self, row: Mapping[str, Any]) -> bool:
         """Whether a prompt is its: by what the prompt says, so that what is asked twice is asked by one shard."""
-        said = digest([row["messages"], row["tools"]], size=8)
-        return int(said, 16) % self.of == self.number - 1
+        return owner(row, self.of) == self.number
 
     def usd(self, most: Decimal | float | None) -> Decimal | None:
         """Its share of a cap."""
@@ -80,6 +79,12 @@ class Shard:
             )
         shared = {name: value / self.of for name in ("rpm", "tpm") if (value := getattr(endpoint, name)) is not None}
         return endpoint.model_copy(update={**shared, "max_concurrency": endpoint.max_concurrency // self.of})
+
+
+def owner(row: Mapping[str, Any], of: int) -> int:
+    """The number, from 1, of the one among `of` shards that takes a prompt."""
+    said = digest([row["messages"], row["tools"]], size=8)
+    return int(said, 16) % of + 1
 
 
 @dataclass(slots=True)
@@ -109,14 +114,15 @@ class Taking:
         write_text(folder / RECORD, json.dumps(row, indent=2) + "\n")
 
 
-def gathered(out: Path) -> int:
-    """Make one journal and run file of the shards in `out`; returns how many shards there were.
+def gathered(out: Path) -> list[Shard]:
+    """Make one journal and run file of the shards in `out`; returns them, in order.
 
     Raises:
         SpecError: one is missing, or they are not of one run: other prompts, another limit or run file.
         JournalError: a journal is not there, in use or damaged.
     """
-    folders = _complete(out)
+    found = _complete(out)
+    folders = [folder for _, folder in found]
     said = {folder: _said(folder) for folder in folders}
     first = folders[0]
     for folder in folders[1:]:
@@ -127,10 +133,10 @@ def gathered(out: Path) -> int:
                 )
     gather(out, folders)
     write_text(out / RUN_FILE, said[first][1])
-    return len(folders)
+    return [shard for shard, _ in found]
 
 
-def _complete(out: Path) -> list[Path]:
+def _complete(out: Path) -> list[tuple[Shard, Path]]:
     found = sorted((Shard(int(match[1]), int(match[2])), path) for path, match in _matched(out))
     numbers = {shard.of for shard, _ in found}
     if not found:
@@ -145,7 +151,7 @@ def _complete(out: Path) -> list[Path]:
         raise SpecError(
             f"{out}: {len(missing)} of {of} shards are missing ({named}); run them with --shard, then merge again"
         )
-    return [path for _, path in found]
+    return found
 
 
 def _matched(out: Path) -> list[tuple[Path, re.Match[str]]]:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen import pipeline
-from judgegen.api import found_prompts, prompt_of
 from judgegen.errors import AttackWon, Incomplete, JudgegenError, SpecError, Unanswered
 from judgegen.judge.build import Asking
 from judgegen.judge.decide import winner
@@ -31,6 +30,7 @@ from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Candidate, Comparison, Match, Prompt, Result, Unreadable, Verdict
 from judgegen.run import live
+from judgegen.run.job import found_prompts, prompt_of
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Terms, aside, counted, ended, lacking, resolve, session
 from judgegen.sampler.screen import unfit

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from judgegen import templates
-from judgegen.api import prompt_of
 from judgegen.errors import SpecError, Unanswered
 from judgegen.judge import build, read
 from judgegen.judge.build import Asking, Notes
@@ -24,6 +23,7 @@ from judgegen.llm.recording import ask, recording
 from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Prompt, Result
+from judgegen.run.job import prompt_of
 from judgegen.run.session import Given, Inquiry, Terms, ended, lacking, resolve, session, spread
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec

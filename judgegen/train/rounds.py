@@ -23,6 +23,7 @@ from judgegen.judge import graders
 from judgegen.judge.graders import Grader
 from judgegen.llm import weights
 from judgegen.records import Prompt
+from judgegen.run import job as main
 from judgegen.spec import Spec, parse
 from judgegen.spec.reading import read
 from judgegen.spec.short import ShortFile
@@ -164,7 +165,7 @@ def capped(plan: Plan) -> tuple[Spec, Decimal | None]:
 
 def _parted(plan: Plan, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
     """The prompts to train on and those kept, by what each says and the seed: neither order nor others matter."""
-    every = list(api.found_prompts(spec, plan.file.resolve().parent, None, lambda _: None))
+    every = list(main.found_prompts(spec, plan.file.resolve().parent, None, lambda _: None))
     drawn = {prompt.id: _lot(spec.seed, prompt) for prompt in every}
     kept = [prompt for prompt in every if drawn[prompt.id] < plan.held]
     known = [prompt for prompt in every if drawn[prompt.id] >= plan.held]

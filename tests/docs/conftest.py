@@ -32,7 +32,7 @@ run  one.toml -o one
 run  two.toml -o two
 run  one.toml -o sharded --shard 1/2
 run  one.toml -o sharded --shard 2/2
-merge  sharded
+merge  sharded --dataset
 status  one
 write  one
 estimate  one.toml -o one

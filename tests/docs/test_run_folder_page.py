@@ -54,6 +54,7 @@ FILES = {
     "labels.jsonl": "what people labelled in `judgegen review`, where they did: to keep, nothing makes it again",
     "earlier/": "what was made of other preferences, before the run file changed",
     "shard-K-of-N/": "in a run in parts: the run folder of a part, until `judgegen merge` and after it",
+    "dataset/": "where `judgegen merge --dataset` wrote it: the audit once more, TABLE/shard=K/TABLE.parquet",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
     "batch-files/": "requests that wait for an engine without a server, and its answers",
     "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",

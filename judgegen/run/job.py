@@ -1,0 +1,48 @@
+"""The main job: prompts as the run file names them or as they are given, every one through the three stages.
+
+Knows the run file and the stages' plan; nothing of how a job is carried out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from judgegen import pipeline, sources
+from judgegen.plan.run import plan
+from judgegen.records import Prompt, Result
+from judgegen.run import live
+from judgegen.run.session import Inquiry, Rows, Warn
+from judgegen.spec import Spec
+
+
+def job(
+    resolved: Spec, base: Path, folder: Path, rows: Rows | None, kept: Mapping[str, str]
+) -> Inquiry[Prompt, Result]:
+    """The main job: every prompt through the three stages."""
+    steps = plan(resolved, kept, base)
+    return Inquiry(
+        spec=resolved,
+        plan=steps,
+        folder=folder,
+        routes=frozenset(live.samplers(steps) | live.judges(steps)),
+        items=partial(found_prompts, resolved, base, rows),
+        again=prompt_of,
+        through=partial(pipeline.through, plan=steps),
+        pairs=True,
+    )
+
+
+def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
+    """The prompts a run is told of: `rows`, or the run file's."""
+    named = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
+    if rows is not None:
+        return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=named)
+    return sources.prompts(base / resolved.prompts, warn=warn, mapping=named)
+
+
+def prompt_of(row: Mapping[str, Any]) -> Prompt:
+    """A prompt as the journal kept it."""
+    return Prompt(**{**row, "messages": tuple(row["messages"]), "tools": tuple(row["tools"])})
