@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from judgegen.cli.train import BatchSize, Beta, Epochs, LoraR, MaxLength, Micro, Rate, Validation, Way
+from judgegen.cli.train import BatchSize, Beta, Epochs, Labels, LoraR, MaxLength, Micro, Rate, Validation, Way
 
 if TYPE_CHECKING:
     from judgegen.train.rounds import Done, Plan
@@ -60,6 +60,7 @@ def rounds(
     micro: Micro = 4,
     max_length: MaxLength = 1024,
     validation: Validation = 0.1,
+    labels: Labels = "judged",
     max_usd: MaxUsd = None,
     slots: Slots = 32,
     yes: Yes = False,
@@ -74,22 +75,22 @@ def rounds(
     from judgegen.train.order import Order
     from judgegen.train.rounds import Plan
 
-    order = Order(
-        method=method,
-        model=model,
-        beta=beta,
-        lora_r=lora_r,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch=batch,
-        micro=min(micro, batch),
-        max_length=max_length,
-        validation=validation,
-    )
     plan = Plan(
         file=spec,
         rounds=number,
-        order=order,
+        order=Order(
+            method=method,
+            model=model,
+            beta=beta,
+            lora_r=lora_r,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch=batch,
+            micro=min(micro, batch),
+            max_length=max_length,
+            validation=validation,
+            labels=labels,
+        ),
         out=out or Path("rounds") / spec.stem,
         held=held,
         truth=None if truth is None else (truth, _told(options)),

@@ -27,6 +27,10 @@ Micro = Annotated[int, typer.Option("--micro", metavar="N", min=1, help="Of thes
 MaxLength = Annotated[
     int, typer.Option("--max-length", metavar="T", min=8, help="Tokens beyond which a row is cut, prompt included.")
 ]
+Labels = Annotated[
+    Literal["judged", "shuffled"],
+    typer.Option("--labels", help="As judged; or half of the pairs turned round, for a control."),
+]
 Validation = Annotated[
     float, typer.Option("--validation", metavar="SHARE", min=0, max=0.9, help="Of the prompts, kept back to measure.")
 ]
@@ -49,6 +53,7 @@ def train(
     micro: Micro = 4,
     max_length: MaxLength = 1024,
     validation: Validation = 0.1,
+    labels: Labels = "judged",
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the adapter, the order of rows, the split.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")] = False,
 ) -> None:
@@ -74,6 +79,7 @@ def train(
         max_length=max_length,
         validation=validation,
         seed=seed,
+        labels=labels,
     )
     folder = out or source.with_name(f"{source.name}.{method}")
     with ending.told(as_json=as_json):

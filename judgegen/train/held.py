@@ -76,7 +76,7 @@ class Held:
                 alike += _said(a) == _said(b)
                 whole = len(_said(a)) + len(_said(b))
                 lengths += [len(_said(a)) / whole - 0.5] if whole else []
-        rate = _figure(shares, seed) if shares else Figure()
+        rate = figure(shares, seed) if shares else Figure()
         longer = sum(lengths) / len(lengths) if lengths else None
         left = len(self._prompts) - len(shares)
         return Wins(rate=rate, judged=len(shares) - alike, alike=alike, unjudged=left, longer=longer)
@@ -95,16 +95,18 @@ class Held:
 
     def right(self, number: int, grader: Grader, *, seed: int) -> Figure:
         """The mean of the grader's scores of a round's answers; one that is cut or empty is graded as it stands."""
-        found = {
-            prompt: score for prompt in self._prompts if (score := self._grade(prompt, number, grader)) is not None
-        }
-        return _figure(found, seed) if found else Figure()
+        found = self.graded(number, grader)
+        return figure(found, seed) if found else Figure()
 
     def gained(self, one: int, other: int, grader: Grader, *, seed: int) -> Figure:
         """The mean of what round `one` scores more than round `other`, prompt by prompt."""
-        both = {p: (self._grade(p, one, grader), self._grade(p, other, grader)) for p in self._prompts}
-        found = {p: a - b for p, (a, b) in both.items() if a is not None and b is not None}
-        return _figure(found, seed, kind="free") if found else Figure()
+        found = less(self.graded(one, grader), self.graded(other, grader))
+        return figure(found, seed, kind="free") if found else Figure()
+
+    def graded(self, number: int, grader: Grader) -> dict[str, float]:
+        """The grader's score of a round's answer to each prompt, where it gives one."""
+        scores = {prompt: self._grade(prompt, number, grader) for prompt in self._prompts}
+        return {prompt: score for prompt, score in scores.items() if score is not None}
 
     def cut(self, number: int) -> float | None:
         """The share of a round's answers that did not come to their end."""
@@ -129,7 +131,12 @@ def _said(row: Mapping[str, Any]) -> str:
     return row["text"] or ""
 
 
-def _figure(values: Mapping[str, float], seed: int, kind: Kind = "share") -> Figure:
+def less(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """What the one is above the other, on each prompt that both have."""
+    return {prompt: value - other[prompt] for prompt, value in one.items() if prompt in other}
+
+
+def figure(values: Mapping[str, float], seed: int, kind: Kind = "share") -> Figure:
     """Their mean with its interval over prompts."""
     columns = {"sum": np.array(list(values.values()), dtype=np.float64), "n": np.ones(len(values))}
     measure = Measure(of=ratio("sum", "n"), evidence="n", kind=kind)

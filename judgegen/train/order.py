@@ -63,6 +63,7 @@ class Order:
         batch: rows to a step; `micro` of them at once in memory.
         max_length: tokens of a prompt with its answer, beyond which a row is cut.
         validation: the share of prompts kept to measure on, 0 for none.
+        labels: "judged" as they stand, or "shuffled": half of the pairs to train on turned round, for a control.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Order:
     max_length: int = 1024
     validation: float = 0.1
     seed: int = 0
+    labels: str = "judged"
 
     @property
     def way(self) -> Method:
@@ -101,5 +103,6 @@ class Order:
         return self.batch // self.micro
 
     def row(self) -> dict[str, Any]:
-        """What the result depends on, as JSON."""
-        return {**asdict(self), "learning_rate": self.rate}
+        """What the result depends on, as JSON; labels as they stand go unsaid, as before there were others."""
+        found = {**asdict(self), "learning_rate": self.rate}
+        return {key: value for key, value in found.items() if (key, value) != ("labels", "judged")}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,12 @@ def rows(source: Path, order: Order, folder: Path) -> Rows:
     done = public.export(source, order.way.export, folder / "rows.jsonl", split=split, seed=order.seed)
     parts = dict(zip(done.counts, done.paths, strict=False))
     texts = {name: path.read_text(encoding="utf-8") for name, path in parts.items()}
-    found = {name: [_shaped(json.loads(line), order) for line in text.splitlines()] for name, text in texts.items()}
-    if not found.get("train"):
+    read = {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
+    if not read.get("train"):
         raise SpecError(f"{source}: no row to train on; --validation {order.validation:g} keeps all of them back")
+    if order.labels == "shuffled":
+        read["train"] = shuffled(read["train"], order.seed)
+    found = {name: [_shaped(row, order) for row in every] for name, every in read.items()}
     if order.method == "robust":
         _check_robust(done.flip_rate)
     return Rows(
@@ -64,6 +67,40 @@ def rows(source: Path, order: Order, folder: Path) -> Rows:
         evidence=_evidence(source) if handover.is_run(source) else {},
         left_out=done.reasons(),
     )
+
+
+def shuffled(rows: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """The same pairs in the same places, half of them turned round: labels that say nothing.
+
+    Pairs that gain alike in length stand together in twos, and a coin says which of the two is turned. So neither what
+    the judge chose nor the longer side is chosen more often than the other, over all pairs, but for one where their
+    number is odd.
+
+    Raises:
+        SpecError: rows that are no pairs.
+    """
+    if not all("chosen" in row and "rejected" in row for row in rows):
+        raise SpecError("--labels shuffled turns pairs round, and this method's rows are none; use dpo, ipo or robust")
+    ranked = sorted(range(len(rows)), key=lambda i: (_longer(rows[i]), _lot(rows[i], seed)))
+    turned = {min(ranked[i : i + 2], key=lambda j: _lot(rows[j], seed)) for i in range(0, len(ranked) - 1, 2)}
+    if len(ranked) % 2 and _lot(rows[ranked[-1]], seed) < 1 << 63:
+        turned.add(ranked[-1])
+    return [_turned(row) if i in turned else dict(row) for i, row in enumerate(rows)]
+
+
+def _turned(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The pair the other way round; how sure the judge was is said of the label that it gave."""
+    kept = {key: value for key, value in row.items() if key != "p_chosen"}
+    return {**kept, "chosen": row["rejected"], "rejected": row["chosen"]}
+
+
+def _longer(row: Mapping[str, Any]) -> int:
+    return len(json.dumps(row["chosen"])) - len(json.dumps(row["rejected"]))
+
+
+def _lot(row: Mapping[str, Any], seed: int) -> int:
+    text = json.dumps([seed, row["prompt"], row["chosen"], row["rejected"]], sort_keys=True)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def _shaped(row: dict[str, Any], order: Order) -> dict[str, Any]:
