@@ -101,13 +101,40 @@ def tokenizer(folder: str) -> Any:
 
 def causal(folder: str) -> Any:
     """The model that writes, in float32 on a CPU and in its own type elsewhere; an adapter is merged into its base."""
-    import torch
     import transformers
+
+    return _loaded(folder, transformers.AutoModelForCausalLM)
+
+
+def scorer(folder: str) -> Any:
+    """The model that gives a text one number, loaded as `causal` loads one that writes.
+
+    Raises:
+        SpecError: the folder's model gives none, or several.
+    """
+    import transformers
+
+    with quiet():
+        beneath = _beneath(folder, "config.json")
+        known = transformers.AutoConfig.from_pretrained(beneath, **({"num_labels": 1} if beneath != folder else {}))
+    kinds = known.architectures or []
+    if beneath == folder and not any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        raise SpecError(
+            f"{folder}: no reward model ({', '.join(kinds) or 'its config.json names no kind'}); "
+            f"`judgegen train --method reward` makes one"
+        )
+    if known.num_labels != 1:
+        raise SpecError(f"{folder}: gives a text {known.num_labels} numbers, and a reward model gives one")
+    return _loaded(folder, transformers.AutoModelForSequenceClassification, config=known)
+
+
+def _loaded(folder: str, kind: Any, **more: Any) -> Any:
+    import torch
 
     cuda = torch.cuda.is_available()
     settings: dict[str, Any] = {"dtype": "auto", "device_map": "auto"} if cuda else {"dtype": torch.float32}
     with quiet():
-        model = transformers.AutoModelForCausalLM.from_pretrained(_beneath(folder, "config.json"), **settings)
+        model = kind.from_pretrained(_beneath(folder, "config.json"), **settings, **more)
         if (Path(folder) / "adapter_config.json").is_file():
             import peft
 

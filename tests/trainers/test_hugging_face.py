@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from judgegen import api, spec
-from judgegen.errors import ProviderRefused
+from judgegen.errors import ProviderRefused, SpecError
 from judgegen.llm.calls import Call, Failure, Outcome, Reply, Tag
+from judgegen.train.order import Order
+from judgegen.train.train import train
 
 Model = Callable[[bool], str]
 
@@ -113,3 +115,86 @@ def test_a_run_file_samples_from_it(model: Model, tmp_path: Path) -> None:
     assert summary["cost_usd"]["total"] == "0"
     assert summary["tokens"]["output"] > 12
     assert runs[1].summary["calls"]["from_journal"] == summary["calls"]["sampler"]
+
+
+def scored(folder: str, said: str, **params: Any) -> Call:
+    chat = ({"role": "user", "content": "go"}, {"role": "assistant", "content": said})
+    return Call(
+        endpoint="transformers",
+        model=folder,
+        messages=chat,
+        params={"api": "pooling", **params},
+        tag=Tag(role="judge", prompt_id="p", route="here"),
+    )
+
+
+def numbers(outcomes: Sequence[Outcome]) -> list[float]:
+    return [float(text) for one in texts(outcomes) for text in one]
+
+
+def test_a_score_is_what_the_model_gives_alone_and_beside_others(model: Model) -> None:
+    """By the model called itself, unpadded; where no raw score is asked for, it lies between 0 and 1 as a server's."""
+    transformers: Any = pytest.importorskip("transformers")
+    torch: Any = pytest.importorskip("torch")
+    folder, said = model(True), ["ab", "a longer answer than that", "ab", "x"]
+    calls = [scored(folder, text, raw=True) for text in said]
+    together = numbers(asked(calls))
+    itself = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    for one, found, alone in zip(calls, together, numbers(asked(calls, slots=1)), strict=True):
+        chat = tokenizer.apply_chat_template(list(one.messages), return_dict=True)
+        with torch.inference_mode():
+            told = float(itself(input_ids=torch.tensor([chat["input_ids"]])).logits[0, 0])
+        assert found == pytest.approx(told, abs=1e-4)
+        assert alone == pytest.approx(told, abs=1e-4)
+    assert len(set(together)) == len(set(said))
+    shares = numbers(asked([scored(folder, text) for text in said]))
+    assert shares == pytest.approx([1 / (1 + math.exp(-score)) for score in together], abs=1e-4)
+
+
+def test_what_is_no_reward_model_scores_nothing(model: Model) -> None:
+    """One that writes is refused, for its scores would be random; so is a route that needs a server."""
+    with pytest.raises(SpecError, match="no reward model"):
+        asked([scored(model(False), "x", raw=True)])
+    with pytest.raises(ProviderRefused, match='api = "pooling"'):
+        asked([scored(model(True), "x", api="rerank")])
+
+
+def test_a_model_that_was_trained_to_score_judges(model: Model, tmp_path: Path) -> None:
+    """`train --method reward` on brief chosen answers: the model, and its adapter alone, prefer them elsewhere, too."""
+    rows = [
+        {
+            "prompt_id": str(n),
+            "prompt": [{"role": "user", "content": f"What is {n} and {n}?"}],
+            "chosen": [{"role": "assistant", "content": "ab"}],
+            "rejected": [{"role": "assistant", "content": "ab dc ef ab dc ef"}],
+            "margin": 0.5,
+        }
+        for n in range(48)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    order = Order(
+        method="reward", model=model(False), lora_r=4, learning_rate=0.01, batch=4, micro=4, epochs=3.0, validation=0.0
+    )
+    out = train(tmp_path / "rows.jsonl", order, tmp_path / "out", lambda _: None)
+    (tmp_path / "prompts.jsonl").write_text(
+        "".join(json.dumps({"prompt": f"What is {n} and 7?"}) + "\n" for n in range(4)), encoding="utf-8"
+    )
+    variants = [{"name": "warm", "temperature": 1.0, "n": 4}]
+    given = []
+    for folder in (out.model, out.folder / "adapter"):
+        given += numbers(asked([scored(str(folder), text, raw=True) for text in ("ab", "ab dc ef ab dc ef")]))
+        table = {
+            "prompts": str(tmp_path / "prompts.jsonl"),
+            "endpoints": {"here": {"provider": "transformers"}, "world": {"provider": "scripted"}},
+            "sampler": {"endpoint": "world", "model": "any", "variants": variants},
+            "judge": {"method": "reward", "endpoint": "here", "api": "pooling", "model": str(folder)},
+            "gates": {"min_pairs": 0, "max_cut_rate": 1.0},
+        }
+        run = asyncio.run(api.generate(table, out=tmp_path / folder.name))
+        found = [json.loads(line) for line in run.folder.joinpath("preferences.jsonl").read_text().splitlines()]
+        assert len(found) == 4
+        assert all(row["p_chosen"] > 0.5 for row in found)
+    brief, long, *adapter = given
+    assert brief > long
+    assert adapter == pytest.approx([brief, long], abs=1e-3)

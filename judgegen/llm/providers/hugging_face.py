@@ -19,6 +19,8 @@ from judgegen.errors import ProviderRefused
 from judgegen.llm import weights
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage, digest
 from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.providers import hugging_face_scores
+from judgegen.llm.providers.hugging_face_scores import scores
 from judgegen.llm.providers.listing import Listing
 
 GATHERS_S = 0.02
@@ -26,6 +28,7 @@ GATHERS_S = 0.02
 _CACHE = "cache"
 """What transformers' newer releases call the keyword that the older, and any of 5, call past_key_values."""
 _TAKES = frozenset({"temperature", "top_p", "top_k", "max_tokens", "seed", "n", "top_logprobs", "schema", "schema_as"})
+_SCORES_TAKE = frozenset({"api", "raw"})
 
 
 @dataclass(slots=True)
@@ -69,14 +72,16 @@ class InProcess:
 
     def __init__(self, endpoint: Endpoint, name: str) -> None:
         self._endpoint, self._name = endpoint, name
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[tuple[str, str], _Loaded] = {}
         self._waiting: list[_Waiting] = []
         self._worker: asyncio.Task[None] | None = None
         self._unpacked = tempfile.TemporaryDirectory(prefix="judgegen-weights-")
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer beside those that are asked now, too."""
-        if unknown := sorted(key for key in set(call.params) - _TAKES if key not in call.wishes):
+        hugging_face_scores.check(call, self._name)
+        takes = _TAKES if call.api == "chat" else _SCORES_TAKE
+        if unknown := sorted(key for key in set(call.params) - takes if key not in call.wishes):
             raise ProviderRefused(
                 f'endpoint {self._name} (provider = "transformers") cannot do {unknown[0]}; remove it, or serve the '
                 f'model with vLLM and use provider = "openai" with its base_url'
@@ -94,13 +99,13 @@ class InProcess:
     async def _work(self) -> None:
         await asyncio.sleep(GATHERS_S)
         while self._waiting:
-            model = self._waiting[0].call.model
-            taken = self._taken(model)
+            first = self._waiting[0].call
+            taken, model = self._taken(first), (first.model, first.api)
             try:
                 if model not in self._loaded:
-                    self._loaded[model] = await asyncio.to_thread(self._load, model)
-                loaded = self._loaded[model]
-                found = await asyncio.to_thread(answers, loaded.model, loaded.tokenizer, [one.call for one in taken])
+                    self._loaded[model] = await asyncio.to_thread(self._load, *model)
+                loaded, way = self._loaded[model], answers if first.api == "chat" else scores
+                found = await asyncio.to_thread(way, loaded.model, loaded.tokenizer, [one.call for one in taken])
             except BaseException as error:
                 for one in taken:
                     if not one.answer.done():
@@ -112,22 +117,23 @@ class InProcess:
                 if not one.answer.done():
                     one.answer.set_result(outcome)
 
-    def _taken(self, model: str) -> list[_Waiting]:
-        """The next calls to one model, as many as there are places for their answers; one at least."""
+    def _taken(self, first: Call) -> list[_Waiting]:
+        """The next calls to the first one's model, as many as there are places for their answers; one at least."""
         taken, places = list[_Waiting](), self._endpoint.slots
         for one in list(self._waiting):
             wanted = int(one.call.params.get("n", 1))
-            if one.call.model != model or (taken and wanted > places):
+            if (one.call.model, one.call.api) != (first.model, first.api) or (taken and wanted > places):
                 continue
             taken.append(one)
             self._waiting.remove(one)
             places -= wanted
         return taken
 
-    def _load(self, model: str) -> _Loaded:
+    def _load(self, model: str, api: str) -> _Loaded:
         weights.check_installed()
         folder = weights.folder_of(model, Path(self._unpacked.name))
-        return _Loaded(model=weights.causal(folder), tokenizer=weights.tokenizer(folder))
+        made = weights.causal(folder) if api == "chat" else weights.scorer(folder)
+        return _Loaded(model=made, tokenizer=weights.tokenizer(folder))
 
     async def aclose(self) -> None:
         """Let go of the weights."""
