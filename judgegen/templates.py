@@ -35,7 +35,7 @@ class Kind:
     Attributes:
         name: what stands as `kind` in its front matter; a shipped template of this name is the usual one.
         must, may: the fields it must use, and those it may.
-        returns: what the judge answers with: "verdict", "scores", "text", or a word of the method's own.
+        returns: what the judge answers with: "verdict", "ranking", "scores", "text", or a word of the method's own.
         variant: how its calls are tagged in journal and audit.
         text: the usual template itself, where none is shipped.
     """
@@ -64,6 +64,13 @@ DECISION = Kind(
     may=NOTES - {"rationale"},
     returns="verdict",
     variant="decision",
+)
+LISTWISE = Kind(
+    name="listwise",
+    must=frozenset({"request", "answers"}),
+    may=NOTES,
+    returns="ranking",
+    variant="listwise",
 )
 REWARD = Kind(
     name="reward",
@@ -101,7 +108,7 @@ ALIGN = Kind(
     variant="align",
 )
 SHIPPED: Mapping[str, Kind] = {
-    kind.name: kind for kind in (PAIRWISE, DECISION, REWARD, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS, ALIGN)
+    kind.name: kind for kind in (PAIRWISE, DECISION, LISTWISE, REWARD, RUBRIC, REFERENCE, CHECKLIST, CONSTRAINTS, ALIGN)
 }
 """The kinds of which there are templates in prompts/judge; a method may have a kind of its own."""
 WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST)}

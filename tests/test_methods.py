@@ -58,6 +58,9 @@ METHODS: list[dict[str, Any]] = [
     {"api": "pooling", "method": "reward", "grade": {**GRADER, "weight": 0.5}},
     {"panel": [{"model": "k", "api": "rerank", "weight": 0.7}], "schedule": "min-max"},
     {"api": "decisions", "method": "hybrid", "grade": {**GRADER, "weight": 0.5}},
+    {"method": "listwise"},
+    {"method": "listwise", "lists": 2, "panel": [{"model": "k", "weight": 0.7}], "rationale": "before"},
+    {"method": "listwise", "lists": 14, "grade": {**GRADER, "weight": 0.5}},
 ]
 
 
@@ -124,6 +127,10 @@ class Anything:
         return Choice(text=json.dumps(said), logprobs=self._logprobs(said, lot) if self.soft else None)
 
     def _value(self, shape: dict[str, Any], lot: random.Random) -> Any:
+        if "properties" in shape:
+            places = list(shape["properties"])
+            names = shape["properties"][places[0]]["enum"]
+            return dict(zip(places, lot.sample(names, len(names)), strict=True))
         return lot.choice(shape["enum"]) if "enum" in shape else 'Because {of} "that".'
 
     def _logprobs(self, said: dict[str, Any], lot: random.Random) -> tuple[dict[str, Any], ...]:

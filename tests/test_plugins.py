@@ -89,7 +89,7 @@ variants = [{{ name = "a", n = 3 }}]
 [judge]
 endpoint = "loud"
 model = "{judge}"
-method = "listwise"
+method = "mirrored"
 """
 PRICE = "price = { input = 1.0, output = 1.0 }"
 

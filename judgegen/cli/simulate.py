@@ -48,6 +48,7 @@ def simulate(
     answers: Annotated[str | None, _text("FILE", "JSON: by a question's text what is right, for graders.")] = None,
     accuracy: Annotated[float, _rate("How often the better answer wins, a score is true, without bias.")] = 0.9,
     position_bias: Annotated[float, _number("Logits for the answer shown first.")] = 0.0,
+    middle_bias: Annotated[float, _number("Logits against the middle of a list that is ranked.")] = 0.0,
     length_bias: Annotated[float, _number("Logits for the longer answer, per doubling of length.")] = 0.0,
     tie_rate: Annotated[float, _rate("Verdicts that are ties.")] = 0.0,
     unreadable_rate: Annotated[float, _rate("Replies to a judge without a verdict.")] = 0.0,

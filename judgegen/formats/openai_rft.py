@@ -90,7 +90,9 @@ def _score_model(facts: Mapping[str, Any], *, references: bool) -> Row | None:
         return None
     from judgegen.templates import PAIRWISE, RUBRIC, parse
 
-    kind = RUBRIC if judge.get("method") == "rubric" else PAIRWISE
+    kind = {"rubric": RUBRIC, "pairwise": PAIRWISE, "hybrid": PAIRWISE}.get(judge.get("method", "pairwise"))
+    if kind is None:
+        return None
     template = parse(text, "the run's judge template", kind)
     unsaid = dict.fromkeys(kind.must | kind.may, "")
     told = {"aspects": template.aspects, "criteria": judge.get("criteria") or ""}

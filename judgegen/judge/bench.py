@@ -109,12 +109,12 @@ class Bench:
         """
         call = rewards.call(self.prompt, shown, asking, draw=draw, notes=notes)
         outcome = await ask(self.send, call)
-        if _final(outcome) and len(shown) > 1:
+        if final(outcome) and len(shown) > 1:
             parts = await together(self._rewards((one,), asking, notes, draw) for one in shown)
             every = itertools.chain.from_iterable(parts)
             return [(one, replace(said, call_ids=(call.id, *said.call_ids)), over) for one, said, over in every]
         found = rewards.heard(call, outcome, asking, len(shown))
-        return [(one, said, _final(outcome)) for one, said in zip(shown, found, strict=True)]
+        return [(one, said, final(outcome)) for one, said in zip(shown, found, strict=True)]
 
     async def compare(self, pair: Comparison, notes: Notes, heard: Heard | None = None) -> Match:
         """One match: by the panel, with a third opinion on conflict, and by further judges while it is in doubt.
@@ -188,14 +188,14 @@ class Bench:
         seed = self.plan.seed
         call = sheets.call(self.prompt, sheet, asking, seed=seed, draw=draw, notes=notes)
         outcome = await ask(self.send, call)
-        if _final(outcome) and len(sheet.shown) > 2:
+        if final(outcome) and len(sheet.shown) > 2:
             fewer = sheets.sheets(sheet.comparisons, self.lot, most=(len(sheet.shown) + 1) // 2)
             parts = await together(self._sheet(one, asking, notes, draw) for one in fewer)
             whole = itertools.chain.from_iterable(parts)
             return [(shown, replace(said, call_ids=(call.id, *said.call_ids)), over) for shown, said, over in whole]
         frames = sheets.framed(self.prompt, sheet, seed=seed, draw=draw, notes=notes)
         verdicts = sheets.verdicts(call, outcome, frames, asking)
-        return [(shown, said, _final(outcome)) for shown, said in zip(sheet.comparisons, verdicts, strict=True)]
+        return [(shown, said, final(outcome)) for shown, said in zip(sheet.comparisons, verdicts, strict=True)]
 
     async def _ask(self, shown: Comparison, asking: Asking, notes: Notes) -> Verdict | Unreadable:
         """One verdict, asked for until it is readable; where it tells no probability, what `asking.votes` come to."""
@@ -235,7 +235,7 @@ class Bench:
         outcome = await ask(self.send, call)
         verdict = read.verdict(call, outcome, frame, before=before, judge=asking.name, weight=asking.weight)
         unread = isinstance(verdict, Unreadable)
-        return verdict, _final(outcome) or (unread and _cut_by_the_user(call, outcome))
+        return verdict, final(outcome) or (unread and cut_by_the_user(call, outcome))
 
     async def scores(self, competing: Sequence[Candidate], notes: Notes) -> Scores:
         """What each judge and the grader give each candidate by itself."""
@@ -277,8 +277,8 @@ class Bench:
             heard += reads(outcome, aspects)
             readable = sum(isinstance(answer, score.Heard) for answer in heard)
             spent = draw + 1 >= self.plan.max_attempts and not readable
-            spent = spent or (not readable and _cut_by_the_user(call, outcome))
-            if readable >= asking.samples or _final(outcome) or spent:
+            spent = spent or (not readable and cut_by_the_user(call, outcome))
+            if readable >= asking.samples or final(outcome) or spent:
                 break
         return replace(score.score(calls, heard, aspects), judge=asking.name, weight=asking.weight)
 
@@ -312,9 +312,9 @@ class Bench:
         for draw in range(self.plan.max_attempts):
             call = build.note(self.prompt, asking, seed=self.plan.seed, draw=draw, notes=notes)
             outcome = await ask(self.send, call)
-            if (text := read.text(outcome)) is not None or _final(outcome):
+            if (text := read.text(outcome)) is not None or final(outcome):
                 return text
-            if _cut_by_the_user(call, outcome):
+            if cut_by_the_user(call, outcome):
                 return None
         return None
 
@@ -344,12 +344,12 @@ def believed(matches: Sequence[Match], scores: Scores, plan: Judging, habits: Ma
     )
 
 
-def _final(outcome: Outcome) -> bool:
+def final(outcome: Outcome) -> bool:
     """Whether another draw of the same question would be refused alike."""
     return isinstance(outcome, Failure) and outcome.final
 
 
-def _cut_by_the_user(call: Call, outcome: Outcome) -> bool:
+def cut_by_the_user(call: Call, outcome: Outcome) -> bool:
     """Whether an answer ran into the limit that the run file sets: asked again it would, too. Ours can be raised."""
     if "max_tokens" in call.wishes or isinstance(outcome, Failure):
         return False

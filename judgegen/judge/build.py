@@ -187,15 +187,15 @@ def texts(notes: Notes) -> tuple[str, ...]:
 
 def schema(shown: Frame, rationale: Rationale = "none") -> dict[str, Any]:
     """The strict JSON schema of a verdict."""
-    return _closed({"verdict": {"type": "string", "enum": list(shown.labels)}}, rationale)
+    return closed({"verdict": {"type": "string", "enum": list(shown.labels)}}, rationale)
 
 
 def scores_schema(aspects: Sequence[Aspect], rationale: Rationale = "none") -> dict[str, Any]:
     """The strict JSON schema of a score for every aspect."""
-    return _closed({a.name: {"type": "integer", "enum": list(a.levels)} for a in aspects}, rationale)
+    return closed({a.name: {"type": "integer", "enum": list(a.levels)} for a in aspects}, rationale)
 
 
-def _closed(properties: dict[str, Any], rationale: Rationale) -> dict[str, Any]:
+def closed(properties: dict[str, Any], rationale: Rationale = "none") -> dict[str, Any]:
     """An object with all of these and nothing else; models fill a schema in the order of its properties."""
     reason = {"rationale": {"type": "string"}}
     if rationale != "none":

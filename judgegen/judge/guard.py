@@ -52,8 +52,10 @@ def frame(quoted: Sequence[str], *key: object) -> Frame:
 
 
 def letters(count: int, *key: object) -> tuple[str, ...]:
-    """So many labels, no two alike, a function of `key` alone; there are `len(LETTERS)` at most."""
+    """So many labels, no two alike, a function of `key` alone; of two letters where there are not enough of one."""
     number, left, found = int(digest(["letters", *key], size=16), 16), list(LETTERS), list[str]()
+    if count > len(left):
+        left = ["".join(two) for two in itertools.permutations(LETTERS, 2)]
     for _ in range(count):
         number, place = divmod(number, len(left))
         found.append(left.pop(place))

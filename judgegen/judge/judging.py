@@ -21,6 +21,7 @@ class Judging:
         third: settles what the two orders of the panel leave in conflict.
         grader: scores a candidate without a model.
         grade_weight: how much it counts beside the judges; None where it only vetoes.
+        lists: in how many orders all answers are shown at once; None for as many as put each in each place.
         given: whether a reference that a prompt brings is shown.
         reference, checklist: who writes one, None for nobody.
         constraints: rules that a chosen answer must not break.
@@ -38,6 +39,7 @@ class Judging:
     both_orders: bool = True
     schedule: str = "round-robin"
     early_stop: float | None = None
+    lists: int | None = None
     grader: Grader | None = None
     grade_weight: float | None = None
     criteria: str | None = None

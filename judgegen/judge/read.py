@@ -109,7 +109,7 @@ def _place(text: str, shown: Frame) -> tuple[Label, int] | None:
     last, word = given[-1]
     if {other for _, other in given} != {word} and not last.introduced:
         return None
-    if last.after and not _only_explains(last, word, shown):
+    if last.after and not only_explains(last, [name for name in shown.labels if name != word]):
         return None
     places = list(_PLACE.finditer(answer, last.start, last.end))
     return _named(word, begins + places[-1].end(), shown) if places else None
@@ -133,12 +133,11 @@ def _word(said: Said) -> str | None:
     return word.strip() if isinstance(word, str) else ""
 
 
-def _only_explains(said: Said, word: str, shown: Frame) -> bool:
-    """Whether what follows a verdict leaves it standing: words that name no other label and take nothing back."""
+def only_explains(said: Said, others: Sequence[str]) -> bool:
+    """Whether what follows a verdict leaves it standing: words that name none of these labels and take nothing back."""
     after = said.after
     if not said.introduced or _TURNS.match(after):
         return False
-    others = [name for name in shown.labels if name != word]
     names_other = any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", after) for name in others)
     return not names_other or _EXPLAINS.match(after) is not None
 

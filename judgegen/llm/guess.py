@@ -187,6 +187,8 @@ def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:
     if "enum" in schema:
         return lot.choice(schema["enum"])
     kind = schema.get("type")
+    if kind == "object" and (names := _places(schema.get("properties", {}))):
+        return dict(zip(schema["properties"], lot.sample(names, len(names)), strict=True))
     if kind == "object":
         return {name: fill(inner, lot) for name, inner in schema.get("properties", {}).items()}
     if kind == "array":
@@ -195,6 +197,14 @@ def fill(schema: Mapping[str, Any], lot: random.Random) -> Any:
         low, high = schema.get("minimum", 1), schema.get("maximum", 5)
         return lot.randint(int(low), int(high))
     return lot.random() < 0.5 if kind == "boolean" else " ".join(lot.choices(WORDS, k=20))
+
+
+def _places(properties: Mapping[str, Any]) -> list[str]:
+    """What stands in the places of a ranking, one in each; nothing where the properties are none."""
+    enums = [inner.get("enum", []) for inner in properties.values()]
+    one = enums[0] if enums else []
+    places = [str(place) for place, _ in enumerate(one, 1)]
+    return list(one) if list(properties) == places and all(enum == one for enum in enums) else []
 
 
 @dataclass(slots=True)

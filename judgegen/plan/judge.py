@@ -95,6 +95,7 @@ def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
         both_orders=judge.orders == "both",
         schedule=judge.schedule,
         early_stop=judge.early_stop,
+        lists=judge.lists,
         criteria=judge.criteria,
         given=judge.reference != "off",
         reference=writes.get("reference"),

@@ -1,6 +1,7 @@
 """What a request asks for, told by its form: an answer, a text for the judge's own use, a verdict, or scores.
 
     verdict   a form with a slot for a label, and two marked answers to compare
+    ranking   a form with a place for each of some labels, and as many marked answers that they name
     scores    a form with levels alone, and one marked answer; of several the last, the others being what was given
     note      a question with this project's fences around what it quotes, that asks for no form: a judge's reference
               or checklist
@@ -21,11 +22,11 @@ from judgegen.simulator import instruction
 from judgegen.simulator.bodies import text_of
 from judgegen.simulator.quoted import Displayed, Quoted, compared, quoted
 from judgegen.simulator.rewards import asks as scores
-from judgegen.simulator.verdicts import LabelPlace, Level, Piece, of_schema
+from judgegen.simulator.verdicts import LabelPlace, Level, Piece, Rank, of_schema
 
-Kind = Literal["answer", "note", "verdict", "scores"]
+Kind = Literal["answer", "note", "verdict", "ranking", "scores"]
 NEEDED: Mapping[Kind, int] = {"verdict": 2, "scores": 1}
-"""How many answers have to be shown."""
+"""How many answers have to be shown; of a ranking as many as it has places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,12 @@ class Wanted:
     pieces: tuple[Piece, ...] = ()
     request: str = ""
     lists: bool = False  # of a note: whether it is to be a list of questions
+
+    @property
+    def needs(self) -> int:
+        """How many answers have to be shown."""
+        places = sum(isinstance(piece, Rank) for piece in self.pieces)
+        return places if self.kind == "ranking" else NEEDED.get(self.kind, 0)
 
     @property
     def role(self) -> Literal["sampler", "judge"]:
@@ -70,7 +77,11 @@ def asked(body: Mapping[str, Any]) -> Wanted:
 
 
 def _formal(found: Quoted, pieces: Sequence[Piece]) -> Wanted:
-    """What a form asks for: a comparison where it has a slot, else scores; without either nothing can be said."""
+    """What a form asks for: an order, a comparison where it has a slot, else scores; nothing else can be said."""
+    ranks = next((piece.labels for piece in pieces if isinstance(piece, Rank)), None)
+    if ranks is not None:
+        named = tuple(one for one in found.answers if any(one.called(label) for label in ranks))
+        return Wanted(kind="ranking", shown=named, pieces=tuple(pieces))
     slots = [piece for piece in pieces if isinstance(piece, LabelPlace)]
     scores = not slots and any(isinstance(piece, Level) for piece in pieces)
     if scores:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from judgegen.simulator.quoted import Quoted
-from judgegen.simulator.verdicts import REASON, LabelPlace, Level, Piece, of_schema
+from judgegen.simulator.verdicts import REASON, LabelPlace, Level, Piece, of_schema, ranking_form
 
-VERDICT, RATIONALE = "verdict", "rationale"
+VERDICT, RANKING, RATIONALE = "verdict", "ranking", "rationale"
 LETTERS = LabelPlace(first="A", second="B", tie="tie")
 """What a verdict is where nothing says what it is called."""
 USUAL = (1, 2, 3, 4, 5)
@@ -39,6 +39,9 @@ def form(asked: Quoted, told: str) -> tuple[Piece, ...] | None:
     for words in places:
         if (slot := _labels(words)) is not None:
             return '{"verdict":"', slot, '"}'
+    labels = tuple(dict.fromkeys(one.name for one in asked.answers))
+    if f'"{RANKING}"' in asked.after and 1 < len(labels) == len(asked.answers):
+        return f'{{"{RANKING}":', *ranking_form(labels, [str(place) for place, _ in enumerate(labels, 1)]), "}"
     names = next(filter(None, map(_names, places)), ())
     if VERDICT in names:
         return '{"verdict":"', _called(asked), '"}'

@@ -7,6 +7,10 @@
               + where the first has the higher quality, - where the lower, nothing where they are equal, so that
               without bias the better one wins with probability `accuracy` whatever the gap. Then ties take
               `tie_rate` of all verdicts, and `unreadable_rate` of all replies are no verdict at all.
+    ranking   by Plackett and Luce: of n answers the log strength of each is logit(accuracy) x 3 / (n + 1) higher for
+              each that it is better than, so that two of average distance are told apart as two alone are;
+              position_bias more for each that stands behind it, middle_bias less in the middle of the list, nothing
+              less at its ends, length_bias per doubling. Of two it is a verdict. `tie_rate` has no place in it.
     score     each on its scale, lowest 0 and highest 1, with mean accuracy x height + (1 - accuracy) x (1 - height);
               the height is the quality, in logits length_bias higher per doubling of `TYPICAL` characters. So a judge
               without flaw gives the quality, one of accuracy 1/2 the same to all, and one of 0 the reverse.
@@ -39,7 +43,7 @@ from judgegen.errors import SpecError
 from judgegen.llm import dialects
 from judgegen.llm.calls import digest
 from judgegen.simulator import bodies, prose, verdicts
-from judgegen.simulator.asked import NEEDED, Wanted, asked
+from judgegen.simulator.asked import Wanted, asked
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.decisions import decided
 from judgegen.simulator.dialect import Accent
@@ -48,7 +52,7 @@ from judgegen.simulator.prose import quality_of
 from judgegen.simulator.quoted import Displayed, doublings
 from judgegen.simulator.rewards import asks as scores
 from judgegen.simulator.rewards import rewarded
-from judgegen.simulator.verdicts import Odds, Token
+from judgegen.simulator.verdicts import Odds, Rank, Token
 from judgegen.simulator.weather import Weather
 from judgegen.spec import Scripted
 
@@ -56,6 +60,8 @@ __all__ = ["Problem", "Response", "ScriptedProvider", "World", "quality_of"]
 
 Kind = Literal["sampler", "judge", "refused", "throttled", "fault"]
 CHARACTERS_PER_TOKEN = 4
+_SURE = 1e6
+"""Logits that stand for a judge without flaw where they are added up."""
 TYPICAL = 320
 """Characters of an answer that is neither long nor short to a judge who scores it by itself."""
 _LIMITS = ("max_tokens", "max_completion_tokens")
@@ -144,6 +150,20 @@ class World:
         height = _logistic(_logit(shown.quality) + self.settings.length_bias * longer)
         return (self.settings.accuracy, height), (1 - self.settings.accuracy, 1 - height)
 
+    def strengths(self, what: Wanted) -> dict[str, float]:
+        """The log strength of each label in a list as it is shown."""
+        labels = next(piece.labels for piece in what.pieces if isinstance(piece, Rank))
+        n, flaws = len(what.shown), self.settings
+        step = max(-_SURE, min(_SURE, _logit(flaws.accuracy))) * 3 / (n + 1)
+        found: dict[str, float] = {}
+        for place, one in enumerate(what.shown):
+            below = sum((one.quality > other.quality) - (one.quality < other.quality) for other in what.shown) / 2
+            middle = 1 - abs(2 * place / (n - 1) - 1) if n > 2 else 0.0
+            biased = flaws.position_bias * (n - 1 - place) + flaws.length_bias * math.log2(max(one.length, 1) / TYPICAL)
+            label = next(label for label in labels if one.called(label))
+            found[label] = step * below + biased - flaws.middle_bias * middle
+        return found
+
     def _sample(self, body: Mapping[str, Any], key: str) -> Spoken:
         lots = Lots("sampler", self.settings.seed, key)
         noise = 0.06 * (1 + _number(body, "temperature")) * lots.bell()
@@ -170,6 +190,8 @@ class World:
             tokens = verdicts.plain(lots.one(verdicts.GARBAGE))
         elif what.kind == "verdict":
             tokens = verdicts.verdict(what.pieces, self.odds(*what.shown), lots.unit())
+        elif what.kind == "ranking":
+            tokens = verdicts.ranking(what.pieces, self.strengths(what), lots.unit)
         else:
             tokens = verdicts.scores(what.pieces, self.heights(*what.shown), lots.unit)
         return Spoken(text="".join(token for token, _ in tokens), tokens=tokens)
@@ -199,12 +221,13 @@ def prompt_tokens(body: Mapping[str, Any]) -> int:
 
 def _mismatch(what: Wanted) -> Problem | None:
     """A verdict that cannot be given is refused: a guess would look like data."""
-    needed, found = NEEDED.get(what.kind, 0), len(what.shown)
+    needed, found = what.needs, len(what.shown)
     if found == needed or not needed:
         return None
     marks = f"the last user message shows {found} answers with a [quality 0.000] mark"
-    wants = "a verdict needs two" if what.kind == "verdict" else "a score needs one"
-    return Problem(message=f"Scripted: {marks}; {wants}.", param="messages", code="invalid_value")
+    wants = {"verdict": "a verdict needs two", "ranking": f"a ranking needs {needed} under its labels"}
+    said = f"Scripted: {marks}; {wants.get(what.kind, 'a score needs one')}."
+    return Problem(message=said, param="messages", code="invalid_value")
 
 
 def _number(body: Mapping[str, Any], name: str) -> float:

@@ -1,10 +1,11 @@
 """How the known-truth world's judge puts what it finds into words: the form asked for, as tokens with their logprobs.
 
-A form is a row of pieces: text, slots where a verdict's label goes, and levels where a score goes. Of a JSON schema
-every enum of two or more strings is a slot (value 0 the answer shown first, value 1 the one shown second, the last of
-three or more the tie), every enum of numbers and every number between two bounds a level; other strings hold a short
-reason, other numbers the middle of their range, booleans true. A label or a score is one token of its own; its
-top_logprobs are the true probabilities of what could have stood there. Pure; knows nothing of requests.
+A form is a row of pieces: text, slots where a verdict's label goes, ranks where one of a ranking goes, and levels where
+a score goes. Of a JSON schema every object of places "1", "2" … with one and the same enum of as many strings is a
+ranking, every other enum of two or more strings is a slot (value 0 the answer shown first, value 1 the one shown
+second, the last of three or more the tie), every enum of numbers and every number between two bounds a level; other
+strings hold a short reason, other numbers the middle of their range, booleans true. A label or a score is one token of
+its own; its top_logprobs are the true probabilities of what could have stood there. Pure; knows nothing of requests.
 """
 
 from __future__ import annotations
@@ -90,7 +91,14 @@ class Level:
         return found
 
 
-Piece = str | LabelPlace | Level
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Where a label goes in a ranking of all of `labels`; the first such place of a form is the best's."""
+
+    labels: tuple[str, ...]
+
+
+Piece = str | LabelPlace | Level | Rank
 Token = tuple[str, Mapping[str, float]]
 """A token and the probability of each token that could have stood there."""
 
@@ -146,7 +154,9 @@ def _label(values: Any) -> Iterator[Piece]:
 def _typed(schema: Mapping[str, Any], root: Any, depth: int) -> Iterator[Piece]:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     kind = kind[0] if isinstance(kind, list) else kind
-    if kind == "object":
+    if kind == "object" and (labels := _ranked(schema.get("properties", {}))):
+        yield from ranking_form(labels, list(schema["properties"]))
+    elif kind == "object":
         yield from _object(schema.get("properties", {}), root, depth)
     elif kind == "array":
         yield "["
@@ -156,6 +166,24 @@ def _typed(schema: Mapping[str, Any], root: Any, depth: int) -> Iterator[Piece]:
         yield _between(schema, whole=kind == "integer")
     else:
         yield {"boolean": "true", "null": "null"}.get(kind, json.dumps(REASON))
+
+
+def _ranked(properties: Any) -> tuple[str, ...]:
+    """The labels of a ranking, one for each of its places; nothing where the properties are something else."""
+    enums = [one.get("enum") for one in properties.values() if isinstance(one, Mapping)]
+    labels = enums[0] if enums and isinstance(enums[0], list | tuple) else ()
+    places = [str(place) for place, _ in enumerate(labels, 1)]
+    alike = len(places) > 1 and list(properties) == places and all(one == labels for one in enums)
+    return tuple(labels) if alike and all(isinstance(label, str) for label in labels) else ()
+
+
+def ranking_form(labels: tuple[str, ...], places: Sequence[str]) -> Iterator[Piece]:
+    """An object with a label in each of its places."""
+    for i, place in enumerate(places):
+        yield f'{"," if i else "{"}{json.dumps(place)}:"'
+        yield Rank(labels=labels)
+        yield '"'
+    yield "}"
 
 
 def _object(properties: Mapping[str, Any], root: Any, depth: int) -> Iterator[Piece]:
@@ -186,14 +214,39 @@ def verdict(pieces: Sequence[Piece], odds: Odds, unit: float) -> list[Token]:
     return _spoken(pieces, lambda slot: (getattr(slot, drawn), _chances(slot, fair)), lambda level: plain(level.middle))
 
 
+def ranking(pieces: Sequence[Piece], strengths: Mapping[str, float], unit: Callable[[], float]) -> list[Token]:
+    """The reply that puts labels in order, each place drawn from those that are left by their log strengths.
+
+    R. D. Luce 1959 and R. L. Plackett 1975: the chances of any two are those of their difference, whoever is there.
+    """
+    left = dict(strengths)
+    found: list[Token] = []
+    for piece in pieces:
+        if not isinstance(piece, Rank):
+            found += _spoken([piece], lambda slot: (slot.first, {slot.first: 1.0}), lambda level: plain(level.middle))
+            continue
+        highest = max(left.values())
+        weights = {label: math.exp(one - highest) for label, one in left.items()}
+        whole = math.fsum(weights.values())
+        chances = {label: weight / whole for label, weight in weights.items()}
+        name = _drawn(chances, unit())
+        found.append((name, chances))
+        del left[name]
+    return found
+
+
+def _drawn(chances: Mapping[str, float], lot: float) -> str:
+    """The name that a number in [0, 1) falls on."""
+    reached = itertools.accumulate(chances.values())
+    return next((name for name, below in zip(chances, reached, strict=True) if lot < below), list(chances)[-1])
+
+
 def scores(pieces: Sequence[Piece], mixture: Sequence[tuple[float, float]], unit: Callable[[], float]) -> list[Token]:
     """The reply that scores one answer: each level drawn by the next `unit` from the mixture of heights."""
 
     def scored(level: Level) -> list[Token]:
-        chances, lot = level.chances(mixture), unit()
-        reached = itertools.accumulate(chances.values())
-        name = next((name for name, below in zip(chances, reached, strict=True) if lot < below), list(chances)[-1])
-        return [(name, chances)]
+        chances = level.chances(mixture)
+        return [(_drawn(chances, unit()), chances)]
 
     return _spoken(pieces, lambda slot: (slot.first, {slot.first: 1.0}), scored)
 
@@ -205,6 +258,8 @@ def _spoken(
     for piece in pieces:
         if isinstance(piece, LabelPlace):
             found.append(said(piece))
+        elif isinstance(piece, Rank):
+            found.extend(plain(piece.labels[0]))
         else:
             found.extend(scored(piece) if isinstance(piece, Level) else plain(piece))
     return found

@@ -60,6 +60,11 @@ class Scripted(Frozen):
         examples=[0.75],
     )
     position_bias: Logits = Field(default=0.0, description="In favour of the candidate shown first.", examples=[1.5])
+    middle_bias: Logits = Field(
+        default=0.0,
+        description="Against the candidate in the middle of three or more, in a list that is put in order.",
+        examples=[1.0],
+    )
     length_bias: Logits = Field(
         default=0.0, description="In favour of the longer candidate, per doubling of length.", examples=[0.5]
     )

@@ -16,7 +16,7 @@ from judgegen.llm import models
 from judgegen.llm.calls import REWARDS, Api
 from judgegen.spec.members import API, SCALE, Escalation, Grade, Member, Panelist, SchemaAs, Third
 from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
-from judgegen.templates import DECISION, PAIRWISE, REWARD, Kind
+from judgegen.templates import DECISION, LISTWISE, PAIRWISE, REWARD, Kind
 
 JUDGE_TOKENS = 512
 JUDGE_TOKENS_REASONING = 4096
@@ -106,6 +106,15 @@ class Judge(Frozen):
         description="Which candidates meet: every two; or fewer, to find the best and the worst (min-max), or those "
         "of equal standing, round after round (swiss).",
         examples=["min-max"],
+    )
+    lists: Count | None = Field(
+        default=None,
+        ge=2,
+        multiple_of=2,
+        description="Of listwise: in how many orders a prompt's answers are shown, every second one the mirror of the "
+        "one before. Unless written as many as put each answer in each place equally often: as many as there are "
+        "answers, twice as many where their number is odd.",
+        examples=[2],
     )
     early_stop: Chance | None = Field(
         default=None,
@@ -302,6 +311,11 @@ class Judge(Frozen):
     def way(self) -> Method:
         """What is known of its method."""
         return METHODS[self.method]
+
+    @property
+    def lists_all(self) -> bool:
+        """Whether all answers of a prompt are shown at once, and put in an order."""
+        return self.way.compares is LISTWISE
 
     @property
     def compared_by(self) -> str:

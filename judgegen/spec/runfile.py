@@ -137,6 +137,7 @@ class Spec(Frozen):
             *self._unknown_variants(),
             *self._meaningless(),
             *self._unasked(),
+            *self._longer_lists(),
             *self._rehearsed(),
         ):
             raise ValueError(problem)
@@ -180,6 +181,15 @@ class Spec(Frozen):
             yield (
                 f"pairs.constraints: {worded[0]} is a rule in words, and models that score read none; "
                 f"write a grader for it, or add a judge in [[judge.escalate]]"
+            )
+
+    def _longer_lists(self) -> Iterator[str]:
+        """A calibration of lists of two, where lists are longer."""
+        answers = sum(variant.n for variant in self.sampler.variants)
+        if self.judge.calibration is not None and self.judge.lists_all and answers > 2:
+            yield (
+                f'judge.calibration was fitted on two answers at a time, and method = "{self.judge.method}" shows all '
+                f"{answers} at once, where a P is worth something else; remove it"
             )
 
     @property

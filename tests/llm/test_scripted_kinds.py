@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import judgegen
-from judgegen.judge import build, read, score
+from judgegen.judge import build, lists, read, score
 from judgegen.judge.build import Notes
 from judgegen.llm.calls import Call
 from judgegen.llm.manner import ways
@@ -24,7 +24,18 @@ from judgegen.records import Candidate, Comparison, Prompt, Verdict
 from judgegen.simulator.asked import asked
 from judgegen.simulator.scripted import Problem, World, quality_of
 from judgegen.spec import Scripted
-from judgegen.templates import CHECKLIST, PAIRWISE, REFERENCE, RUBRIC, Kind, Template, parse, prompts_folder, read_text
+from judgegen.templates import (
+    CHECKLIST,
+    LISTWISE,
+    PAIRWISE,
+    REFERENCE,
+    RUBRIC,
+    Kind,
+    Template,
+    parse,
+    prompts_folder,
+    read_text,
+)
 
 PROMPT = Prompt(id="p", messages=({"role": "user", "content": "Why is the sky blue?"},))
 CHAT = Prompt(
@@ -273,6 +284,7 @@ JUDGES: dict[str, dict[str, Any]] = {
     "reference": {"reference": "judge", "template": "pairwise-reference", "third": {"template": "correctness"}},
     "checklist": {"checklist": "judge", "schedule": "swiss", "early_stop": 0.9},
     "panel": {"panel": [{"model": "k"}, {"model": "l", "weight": 2.0}], "escalate": [{"model": "m", "below": 0.4}]},
+    "listwise": {"method": "listwise", "lists": 4, "rationale": "after"},
     "grade": {"grade": {**GRADER, "weight": 0.5, "veto": True}},
     "python": {"method": "python", **GRADER},
 }
@@ -308,3 +320,39 @@ def test_every_method_finds_the_better_answer(name: str, schema: str, tmp_path: 
         assert chosen is not None
         assert rejected is not None
         assert chosen >= rejected
+
+
+LISTWISE_TEMPLATE = shipped("listwise", LISTWISE)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("n", [2, 5])
+def test_a_list_is_put_in_its_true_order_in_whatever_form(form: str, n: int) -> None:
+    """By a judge without flaw, however many stand on it and however it is asked for."""
+    field = [candidate(0.1 * (i + 1), f"v{i}") for i in range(n)]
+    for listed in lists.lists(field, lambda one: one.key, 2):
+        call = lists.call(PROMPT, listed, asking(LISTWISE_TEMPLATE), seed=1, draw=0, notes=Notes())
+        names = lists.labels(PROMPT, listed, seed=1, draw=0)
+        found = lists.order(call, answered(call, form, Scripted(accuracy=1.0, middle_bias=3.0)), listed, names)
+        assert found.keys == tuple(one.key for one in reversed(field))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.05, 0.95), st.floats(-2, 2), st.floats(-1, 1), st.permutations([0.2, 0.6, 0.6, 0.9]))
+def test_a_list_of_two_is_a_comparison_and_its_flaws_are_of_places(
+    accuracy: float, place: float, length: float, qualities: list[float]
+) -> None:
+    """Of two the odds of a verdict; of more every place further on costs the same, the middle what is said."""
+    world = World(Scripted(accuracy=accuracy, position_bias=place, length_bias=length))
+    two = [candidate(quality, f"v{i}", 80 * (i + 1)) for i, quality in enumerate(qualities[:2])]
+    listed = lists.lists(two, lambda one: one.key, 2)[0]
+    call = lists.call(PROMPT, listed, asking(LISTWISE_TEMPLATE), seed=1, draw=0, notes=Notes())
+    what = asked(sent(call, "json_schema"))
+    first, second = (world.strengths(what)[name] for name in lists.labels(PROMPT, listed, seed=1, draw=0))
+    assert 1 / (1 + math.exp(second - first)) == pytest.approx(world.odds(*what.shown).first)
+    blind = World(Scripted(accuracy=0.5, position_bias=place, middle_bias=1.0))
+    four = lists.lists([candidate(q, f"v{i}") for i, q in enumerate(qualities)], lambda one: one.key, 2)[0]
+    call = lists.call(PROMPT, four, asking(LISTWISE_TEMPLATE), seed=1, draw=0, notes=Notes())
+    found = blind.strengths(asked(sent(call, "json_schema")))
+    places = [found[name] for name in lists.labels(PROMPT, four, seed=1, draw=0)]
+    assert places == pytest.approx([3 * place, 2 * place - 2 / 3, place - 2 / 3, 0.0])

@@ -20,8 +20,8 @@ def _connect(endpoint: Endpoint, _: str) -> ChatProvider:
 def _identity(endpoint: Endpoint) -> str:
     """Worlds that answer alike are one, however slow or faulty their wire is."""
     world = endpoint.scripted.model_dump(exclude={"latency_s", "fault_rate", "rpm"})
-    newer = ("answers", "dialect", "cuts_at")  # newer than many a run: not written, they mean nothing
-    world = {key: value for key, value in world.items() if key not in newer or value is not None}
+    newer = ("answers", "dialect", "cuts_at", "middle_bias")  # newer than many a run: not written, they mean nothing
+    world = {key: value for key, value in world.items() if key not in newer or value}
     return "scripted:" + digest(world, size=6)
 
 
