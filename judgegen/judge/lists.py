@@ -46,7 +46,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Ordering:
     """What was said of a list: the answers' keys, best first, or why there is no order of them."""
 
     keys: tuple[str, ...] = ()
@@ -106,16 +106,16 @@ def _places(names: Sequence[str]) -> dict[str, Any]:
     return build.closed({str(place): {"type": "string", "enum": sorted(names)} for place, _ in enumerate(names, 1)})
 
 
-def order(asked: Call, outcome: Outcome, listed: Listed, names: Sequence[str]) -> Order:
+def order(asked: Call, outcome: Outcome, listed: Listed, names: Sequence[str]) -> Ordering:
     """The order that one reply gives."""
     if isinstance(outcome, Failure):
-        return Order(reason=outcome.reason, call_ids=(asked.id,))
+        return Ordering(reason=outcome.reason, call_ids=(asked.id,))
     found = spoken(outcome.first, names)
     if found is None:
         why = read.why(outcome.first)
-        return Order(reason="no-ranking" if why == "no-verdict" else why, call_ids=(asked.id,))
+        return Ordering(reason="no-ranking" if why == "no-verdict" else why, call_ids=(asked.id,))
     by_label = dict(zip(names, listed.shown, strict=True))
-    return Order(keys=tuple(by_label[name].key for name in found), call_ids=(asked.id,))
+    return Ordering(keys=tuple(by_label[name].key for name in found), call_ids=(asked.id,))
 
 
 def spoken(choice: Choice, names: Sequence[str]) -> tuple[str, ...] | None:
@@ -152,7 +152,7 @@ def _ranked(said: Said) -> tuple[str, ...] | None:
     return tuple(label.strip() for label in given)
 
 
-def verdict(pair: Comparison, heard: Sequence[tuple[Listed, Order]], asking: Asking) -> Verdict | Unreadable:
+def verdict(pair: Comparison, heard: Sequence[tuple[Listed, Ordering]], asking: Asking) -> Verdict | Unreadable:
     """What the lists that show `pair` in this order say of it, in display order; those that cannot be read are none."""
     mine = [said for listed, said in heard if listed.before(pair.first, pair.second)]
     ids = tuple(dict.fromkeys(i for said in mine for i in said.call_ids))

@@ -20,7 +20,7 @@ from judgegen.errors import SpecError
 from judgegen.judge import lists
 from judgegen.judge.belief import Habits
 from judgegen.judge.build import Asking, Notes
-from judgegen.judge.lists import Listed, Order
+from judgegen.judge.lists import Listed, Ordering
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, Reply, Usage
 from judgegen.plan import run as plan
 from judgegen.records import Candidate, Comparison, Prompt, Result, Unreadable, Verdict
@@ -121,9 +121,9 @@ def test_lists_that_put_one_higher_are_shrunk_votes_and_unreadable_ones_none(m: 
     """V of m lists: (v + 1/2) / (m + 1), which over both orders is (v + 1) / (k + 2); one alone states 0 or 1."""
     v = min(v, m)
     a, b = answers(2)
-    listed = [(Listed(shown=(a, b), turn=i), Order(keys=(a.key, b.key), call_ids=(f"{i}",))) for i in range(v)]
-    listed += [(Listed(shown=(a, b), turn=i), Order(keys=(b.key, a.key), call_ids=(f"{i}",))) for i in range(v, m)]
-    listed += [(Listed(shown=(a, b), turn=9 + i), Order(reason="empty", call_ids=("x",))) for i in range(lost)]
+    listed = [(Listed(shown=(a, b), turn=i), Ordering(keys=(a.key, b.key), call_ids=(f"{i}",))) for i in range(v)]
+    listed += [(Listed(shown=(a, b), turn=i), Ordering(keys=(b.key, a.key), call_ids=(f"{i}",))) for i in range(v, m)]
+    listed += [(Listed(shown=(a, b), turn=9 + i), Ordering(reason="empty", call_ids=("x",))) for i in range(lost)]
     found = lists.verdict(Comparison(first=a, second=b), listed, ASKING)
     assert isinstance(found, Verdict)
     assert found.p_first == (pytest.approx((v + 0.5) / (m + 1)) if m > 1 else v)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from judgegen.judge import decide, lists
-from judgegen.judge.bench import Bench, Judged, cut_by_the_user, final, graded, weighed
+from judgegen.judge.bench import Bench, Rulings, cut_by_the_user, final, graded, weighed
 from judgegen.judge.build import Asking, Notes
-from judgegen.judge.lists import Listed, Order
+from judgegen.judge.lists import Listed, Ordering
 from judgegen.judge.method import Method
 from judgegen.judge.methods.pairwise import absolute
 from judgegen.llm.recording import ask as answered
@@ -22,15 +22,15 @@ from judgegen.records import Candidate, Comparison, Match
 from judgegen.templates import LISTWISE
 
 KEYS = frozenset("template lists criteria checklist rationale panel grade".split())
-Heard = Sequence[tuple[Asking, Sequence[tuple[Listed, Order]]]]
+Heard = Sequence[tuple[Asking, Sequence[tuple[Listed, Ordering]]]]
 """By judge every list with what it said of it."""
 
 
-async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
+async def ask(bench: Bench, competing: Sequence[Candidate]) -> Rulings:
     """Every list before every judge, at once."""
     notes = await bench.notes()
     if isinstance(notes, str):
-        return Judged(unasked=notes)
+        return Rulings(unasked=notes)
     scores, plan = bench.grades(competing), bench.plan
     shown = lists.lists(competing, bench.lot, plan.lists if plan.both_orders else 1)
     every = list(itertools.product(plan.panel, shown))
@@ -38,12 +38,12 @@ async def ask(bench: Bench, competing: Sequence[Candidate]) -> Judged:
     said = list(zip(every, orders, strict=True))
     heard = [(asking, [(listed, one) for (whose, listed), one in said if whose is asking]) for asking in plan.panel]
     matches = (_match(a, b, heard) for a, b in itertools.combinations(competing, 2))
-    return Judged(matches=tuple(weighed(match, plan, graded(scores)) for match in matches), scores=scores)
+    return Rulings(matches=tuple(weighed(match, plan, graded(scores)) for match in matches), scores=scores)
 
 
-async def _ordered(bench: Bench, listed: Listed, asking: Asking, notes: Notes) -> Order:
+async def _ordered(bench: Bench, listed: Listed, asking: Asking, notes: Notes) -> Ordering:
     """One judge's order of one list, asked for until it can be read."""
-    found, seed = Order(), bench.plan.seed
+    found, seed = Ordering(), bench.plan.seed
     for draw in range(bench.plan.max_attempts):
         call = lists.call(bench.prompt, listed, asking, seed=seed, draw=draw, notes=notes)
         outcome = await answered(bench.send, call)
