@@ -26,7 +26,6 @@ from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
-from judgegen.plan.run import texts
 from judgegen.run import by_shard, kept_file, live, rehearsal, result, shards
 from judgegen.run import job as main
 from judgegen.run.rounds import POLL_S
@@ -149,8 +148,7 @@ async def rehearse(
     folder = folder if out is not None else Path("rehearsals") / folder.name
     rehearsal.check_folder(folder, rehearses=True)
     rows = None if prompts is None else list(prompts)
-    kept = texts(resolved, base)
-    job = main.job(resolved, base, folder, rows, kept)
+    job = main.job(resolved, base, folder, rows, main.texts(resolved, base, _unsaid))
     rates, answers = live.rates(resolved, set(job.routes)), rehearsal.right_answers(job.items(_unsaid))
     rehearsal.mark(folder, answers)
     known = (folder / rehearsal.ANSWERS).resolve() if answers else None
@@ -176,10 +174,10 @@ async def _generate(
 ) -> Run:
     shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
-    kept = texts(resolved, base) if again is None else again.texts
+    kept = main.texts(resolved, base, terms.watch.warned) if again is None else again.texts
     kept_file.check_formats(resolved)
     prompts = list(prompts) if isinstance(prompts, Iterator) else prompts  # they are read once more to be counted
-    job = main.job(shared, base, folder, prompts, kept)
+    job = main.job(shared, base, folder, prompts, kept, part)
     if again is not None:
         job = replace(job, items=lambda _: map(main.prompt_of, again.prompts))
     if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
@@ -327,7 +325,8 @@ def estimate(
     kept_file.check_formats(resolved)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     folder = folder if part is None else part.shard.folder(folder)
-    return estimated(main.job(resolved, base, folder, rows, texts(resolved, base)), limit, part, quick=quick)
+    job = main.job(resolved, base, folder, rows, main.texts(resolved, base, _unsaid), part)
+    return estimated(job, limit, part, quick=quick)
 
 
 def rewrite(folder: str | Path, *, watch: Watch | None = None) -> Run:

@@ -13,11 +13,11 @@ import pytest
 import judgegen
 from judgegen import api
 from judgegen.errors import BudgetReached, GateFailed, Incomplete, PriceUnknown, SpecError
+from judgegen.exchange import comparisons
 from judgegen.plan import fitting
 from judgegen.records import Candidate, Pair, Prompt, Result
 from judgegen.simulator.scripted import World
 from judgegen.spec import Scripted, gates
-from judgegen.study import comparisons
 from judgegen.trust import CalibrationMap, Figure, Gate
 from judgegen.writer.calibrated import Calibration, calibrated
 

@@ -15,7 +15,15 @@ from judgegen.records import Habit, Meaning
 from judgegen.spec import Spec
 from judgegen.writer.calibrated import VERSION, Calibration
 
-_NOT_THE_JUDGE = {"calibration", "endpoint", "expected_output_tokens", "max_attempts", "schedule", "template"}
+_NOT_THE_JUDGE = {
+    "anchors",
+    "calibration",
+    "endpoint",
+    "expected_output_tokens",
+    "max_attempts",
+    "schedule",
+    "template",
+}
 """Keys of [judge] that change no verdict's probability, or that the templates' own digest stands for."""
 
 _OF_PAIRS = {"length_correction", "length_scale"}
@@ -38,6 +46,8 @@ def parse(text: str, where: str) -> Calibration:
             map=CalibrationMap.from_dict(row["map"]),
             gate=Gate(**row["gate"]),
             seen=from_dict(row["seen"]) if row.get("seen") else None,
+            seed=row.get("seed"),
+            verdicts=row.get("verdicts"),
             **_of_p(row),
             **{name: row[name] for name in ("n", "prompts", "judge", "template", "fingerprint")},
         )

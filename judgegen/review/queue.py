@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from judgegen.errors import SpecError
+from judgegen.exchange.comparisons import labelled
 from judgegen.llm.calls import digest
 from judgegen.report.entries import Entry, entries
 from judgegen.report.tables import Tables
 from judgegen.show.entries import heard
-from judgegen.study.comparisons import labelled
 from judgegen.textual import normal
 
 By = Literal["uncertain", "random", "disagreement"]

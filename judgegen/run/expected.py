@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,37 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         return card(self.line(), Table(self.table(), head=COLUMNS), notes=self.assumptions)
+
+
+def joined(rows: Iterable[Portion], more: Iterable[Portion], *, high: int = 1) -> tuple[Portion, ...]:
+    """Two jobs' portions, those of one role and model as one; the second's high end times `high`."""
+    found = {(row.role, row.endpoint, row.model): row for row in rows}
+    for row in more:
+        place = (row.role, row.endpoint, row.model)
+        found[place] = _plus(found[place], row, high) if place in found else row
+    return tuple(found.values())
+
+
+def _plus(one: Portion, other: Portion, high: int) -> Portion:
+    times = {bound: high if bound == "high" else 1 for bound in BOUNDS}
+
+    def tokens(a: Mapping[Bound, int], b: Mapping[Bound, int]) -> dict[Bound, int]:
+        return {bound: a[bound] + times[bound] * b[bound] for bound in BOUNDS}
+
+    def usd(a: Mapping[Bound, Decimal], b: Mapping[Bound, Decimal]) -> dict[Bound, Decimal]:
+        return {bound: a[bound] + times[bound] * b[bound] for bound in BOUNDS}
+
+    batch = None if one.usd_batch is None or other.usd_batch is None else usd(one.usd_batch, other.usd_batch)
+    return replace(
+        one,
+        calls=one.calls + other.calls,
+        from_journal=one.from_journal + other.from_journal,
+        input=tokens(one.input, other.input),
+        cached=tokens(one.cached, other.cached),
+        output=tokens(one.output, other.output),
+        usd=usd(one.usd, other.usd),
+        usd_batch=batch,
+    )
 
 
 def _input(row: Portion) -> Mapping[Bound, int]:

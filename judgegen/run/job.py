@@ -12,17 +12,34 @@ from typing import Any
 
 from judgegen import pipeline, sources
 from judgegen.plan.run import plan
+from judgegen.plan.run import texts as named
 from judgegen.records import Prompt, Result
-from judgegen.run import live
+from judgegen.run import anchors, live
 from judgegen.run.session import Inquiry, Rows, Warn
+from judgegen.run.shards import Taking
 from judgegen.spec import Spec
 
 
+def texts(resolved: Spec, base: Path, warn: Warn) -> dict[str, str]:
+    """All that the run file names and a journal keeps: templates, system prompts, calibration, anchors.
+
+    Raises:
+        SpecError: one of them is not there, or not what it is to be.
+    """
+    return anchors.texts(resolved, base, warn, named(resolved, base))
+
+
 def job(
-    resolved: Spec, base: Path, folder: Path, rows: Rows | None, kept: Mapping[str, str]
+    resolved: Spec,
+    base: Path,
+    folder: Path,
+    rows: Rows | None,
+    kept: Mapping[str, str],
+    part: Taking | None = None,
 ) -> Inquiry[Prompt, Result]:
-    """The main job: every prompt through the three stages."""
+    """The main job: every prompt through the three stages, and the anchors, in the first of shards alone."""
     steps = plan(resolved, kept, base)
+    first = part is None or part.shard.number == 1
     return Inquiry(
         spec=resolved,
         plan=steps,
@@ -32,15 +49,16 @@ def job(
         again=prompt_of,
         through=partial(pipeline.through, plan=steps),
         pairs=True,
+        anchors=anchors.anchors(resolved, kept) if first else None,
     )
 
 
 def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
     """The prompts a run is told of: `rows`, or the run file's."""
-    named = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
+    mapping = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
     if rows is not None:
-        return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=named)
-    return sources.prompts(base / resolved.prompts, warn=warn, mapping=named)
+        return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=mapping)
+    return sources.prompts(base / resolved.prompts, warn=warn, mapping=mapping)
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:

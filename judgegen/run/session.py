@@ -24,6 +24,7 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
+from judgegen.run.anchors import Anchors, counted_with
 from judgegen.run.enough import enough
 from judgegen.run.estimate import Countable, count
 from judgegen.run.expected import Estimate
@@ -55,6 +56,7 @@ class Inquiry(Generic[T, R]):
         again: an item as the journal kept it.
         through: one item to what it comes to.
         pairs: whether that is pairs.
+        anchors: labelled comparisons that are judged beside the items; None where there are none.
     """
 
     spec: Spec
@@ -65,6 +67,7 @@ class Inquiry(Generic[T, R]):
     again: Callable[[Mapping[str, Any]], T]
     through: Callable[[T, Send], Coroutine[Any, Any, R]]
     pairs: bool = False
+    anchors: Anchors | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,9 +228,9 @@ def lacking(what: str, reasons: Mapping[str, int]) -> Incomplete:
 
 def incomplete(summary: Mapping[str, Any]) -> Incomplete | None:
     """The error of a run that lacks answers."""
-    count = summary["drops"].get("incomplete", 0)
+    count, anchors = summary["drops"].get("incomplete", 0), summary.get("anchors", {}).get("lacking", 0)
     if not count:
-        return None
+        return Incomplete(f"{anchors} anchors lack answers; the same command asks again") if anchors else None
     reasons = {row["why"]: row["prompts"] for row in summary["lacking"]}
     return lacking(f"{count} of {summary['prompts']} prompts lack answers", reasons)
 
@@ -255,8 +258,10 @@ def counted(job: Inquiry[T, R], limit: int | None, takes: Takes | None = None, *
         items = (item for item in offered if takes(asdict(item)))
     with Journal.if_any(job.folder) as journal:
         if job.pairs and job.spec.pairs.wanted is not None:
-            return enough(job.spec, job.plan, items, journal, job.through)
-        return count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs, quick=quick)
+            found = enough(job.spec, job.plan, items, journal, job.through)
+        else:
+            found = count(job.spec, job.plan, items, journal, job.through, pairs=job.pairs, quick=quick)
+        return found if job.anchors is None else counted_with(found, job.anchors, job.spec, job.plan, journal)
 
 
 def _silent(_: str) -> None:

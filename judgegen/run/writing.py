@@ -7,11 +7,12 @@ nothing of how a run begins or ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from judgegen import pipeline
@@ -22,7 +23,7 @@ from judgegen.llm.calls import Send
 from judgegen.llm.tokens import encoding_name
 from judgegen.pipeline import Plan
 from judgegen.records import Habit, Prompt, Result
-from judgegen.run import wanted
+from judgegen.run import anchors, wanted
 from judgegen.run.alike import Alike
 from judgegen.run.hope import Hope
 from judgegen.run.kind import moved_from
@@ -31,6 +32,7 @@ from judgegen.run.session import Session
 from judgegen.run.spool import Spool
 from judgegen.watch import Watch
 from judgegen.writer.constants import Constants
+from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
 from judgegen.writer.rows import Bill
 
@@ -62,7 +64,7 @@ class _Telling:
 
 async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:
     """Answer what lacks answers, and write; what is answered is written even where a fault of our own ends that."""
-    whole = None if opened.job.spec.pairs.wanted is None else partial(wanted.asked, opened)
+    whole = partial(_asked, opened) if opened.job.anchors or opened.job.spec.pairs.wanted is not None else None
     try:
         async with opened.sender(whole) as send:
             return await written(opened, send, opened.terms.watch)
@@ -71,6 +73,16 @@ async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:
     except Exception:
         await _saved(opened)
         raise
+
+
+async def _asked(opened: Session[Prompt, Result], send: Send) -> AsyncGenerator[object, None]:
+    """All that is to be answered, for a sender that notes what it lacks."""
+    if opened.job.anchors is not None:
+        yield await anchors.heard(opened.job.anchors, opened.job.plan, send, window=opened.window)
+    asked = opened.results(send) if opened.job.spec.pairs.wanted is None else wanted.asked(opened, send)
+    async with aclosing(asked) as every:
+        async for one in every:
+            yield one
 
 
 async def _saved(opened: Session[Prompt, Result]) -> None:
@@ -87,12 +99,14 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
 
     Where a text wins under many prompts, all is settled once more without it, until no new one is found.
     """
-    lacks, told = dict[str, str](), dict[str, Any]()
+    lacks, told, known = dict[str, str](), dict[str, Any](), await _anchors(opened, send, watch)
     if opened.job.spec.pairs.wanted is not None:
         opened, lacks, told = await _wanted(opened, send, watch)
         send, watch = senders.recorded(opened.journal), Watch()
     job = opened.job
     with _outputs(opened) as outputs, Spool[Kept](job.folder) as spool:
+        for one in () if known is None else known.results:
+            outputs.heard(one.calls)
         habits, same = await _heard(opened, send, watch, outputs, spool, lacks)
         plan = replace(job.plan, habits=habits) if job.plan.wants_habits else job.plan
         barred = list[dict[str, Any]]()
@@ -101,7 +115,27 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
             plan = replace(plan, constants=plan.constants | constants.barred())
             same = _seen_again(opened, spool, plan)
             outputs.again()
-        return outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **told, **same})
+        told |= {} if known is None else {"anchors": known.summary()}
+        summary = outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **told, **same})
+    _beside(job.folder / anchors.FILE, None if known is None else known.text())
+    return summary
+
+
+async def _anchors(opened: Session[Prompt, Result], send: Send, watch: Watch) -> anchors.Heard | None:
+    """The anchors judged, before any prompt; what they say is told at once."""
+    if opened.job.anchors is None:
+        return None
+    found = await anchors.heard(opened.job.anchors, opened.job.plan, send, window=opened.window)
+    anchors.told(found, watch)
+    return found
+
+
+def _beside(path: Path, text: str | None) -> None:
+    """Write a file of the run folder, or take away the one that an earlier run file made."""
+    if text is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_text(path, text)
 
 
 def _outputs(opened: Session[Prompt, Result]) -> Outputs:

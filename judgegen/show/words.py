@@ -39,6 +39,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "constant": _constant(summary.get("constants", [])),
         "alike": _alike(summary.get("alike", [])),
         "shift": _shift(summary.get("shift") or []),
+        "anchors": _anchors(summary.get("anchors")),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
         f"{fresh:,} sent now, {calls['from_journal']:,} from the journal",
         "tokens": f"{summary['tokens']['input']:,} in, {summary['tokens']['output']:,} out",
@@ -84,6 +85,24 @@ def _shift(rows: Iterable[Mapping[str, Any]]) -> str:
     """What is not as the calibration saw it."""
     told = ", ".join(f"{row['name']} {row['now']:.3g} (was {row['then']:.3g})" for row in rows)
     return f"not what the calibration saw: {told}" if told else ""
+
+
+def _anchors(found: Mapping[str, Any] | None) -> str:
+    """What became of the anchors, and whether the judge is another than it was."""
+    if found is None:
+        return ""
+    return f"{anchored(found)}{': another judge than then' if found['alarms'] else ''}"
+
+
+def anchored(found: Mapping[str, Any]) -> str:
+    """Anchors as the summary has them, in a line."""
+    said = f"{found['agreed']:,} of {found['decided']:,} judged as people do"
+    lacking = f"; {found['lacking']:,} lack answers" if found["lacking"] else ""
+    if not found["known"]:
+        return said + lacking
+    turned = f"{found['stayed']:,} of them again, {found['returned']:,} back when asked once more"
+    moved = f"{found['moved']:,} of {found['known']:,} verdicts moved" + (f", {turned}" if found["moved"] else "")
+    return f"{said} ({found['lost']:,} lost, {found['gained']:,} gained); {moved}{lacking}"
 
 
 def _alike(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -74,6 +74,12 @@ class Gates(Frozen):
         description="Of the figures that a calibration saw without people, how many may differ beyond chance.",
         examples=[0],
     )
+    max_drifts: Count | None = Field(
+        default=None,
+        ge=0,
+        description="Of the two tests on judge.anchors, how many may raise an alarm.",
+        examples=[0],
+    )
 
 
 UNWRITTEN: Mapping[str, float] = {"min_pairs": 1, "max_unreadable_rate": 0.5, "max_cut_rate": 0.5}
@@ -95,6 +101,8 @@ def _problems(gates: Gates, summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"gates.min_pairs = {least:g}{_usual(unwritten)}: there are {summary['pairs']}"
     if gates.max_shifts is not None:
         yield from _shifts(gates.max_shifts, summary.get("shift"))
+    if gates.max_drifts is not None:
+        yield from _drifts(gates.max_drifts, summary.get("anchors"))
     for name, found in _shares(summary).items():
         limit, unwritten = _limit(gates, f"max_{name}")
         if limit is None:
@@ -112,6 +120,14 @@ def _shifts(most: int, found: list[Mapping[str, Any]] | None) -> Iterator[str]:
     elif len(found) > most:
         names = ", ".join(one["name"] for one in found)
         yield f"gates.max_shifts = {most}: {len(found)} differ from what the calibration saw ({names})"
+
+
+def _drifts(most: int, found: Mapping[str, Any] | None) -> Iterator[str]:
+    alarms: list[str] | None = None if found is None else found["alarms"]
+    if alarms is None:
+        yield f"gates.max_drifts = {most}: not known, without judge.anchors that a reference knows"
+    elif len(alarms) > most:
+        yield f"gates.max_drifts = {most}: the judge moved on its anchors ({', '.join(alarms)})"
 
 
 def _limit(gates: Gates, name: str) -> tuple[float | None, bool]:

@@ -14,7 +14,7 @@ from judgegen.judge.method import Method
 from judgegen.judge.methods import METHODS
 from judgegen.llm import models
 from judgegen.llm.calls import REWARDS, Api
-from judgegen.spec.members import API, SCALE, Escalation, Grade, Member, Panelist, SchemaAs, Third
+from judgegen.spec.members import API, SCALE, AnchorsOrFile, Escalation, Grade, Member, Panelist, SchemaAs, Third
 from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
 from judgegen.templates import DECISION, LISTWISE, PAIRWISE, REWARD, Kind
 
@@ -159,6 +159,12 @@ class Judge(Frozen):
         description="What `judgegen judge calibrate` wrote, relative to the run file: its map of confidence and its "
         "threshold then hold.",
         examples=["calibration.json"],
+    )
+    anchors: AnchorsOrFile = Field(
+        default=None,
+        description="Labelled comparisons that are judged again with every run, to see whether the judge still says "
+        "the same: their file, or a table.",
+        examples=["anchors.jsonl", {"file": "anchors.jsonl", "n": 100}],
     )
     max_attempts: Count = Field(
         default=3,

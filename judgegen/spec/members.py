@@ -5,13 +5,13 @@ Knows nothing of how any of it is done.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from judgegen.judge.build import Scale
 from judgegen.llm.calls import Api
-from judgegen.spec.tables import Chance, Effort, Extra, Frozen, Number, Tokens, Weight
+from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
 
 SchemaAs = Literal["json_schema", "json_object", "off"]
 """How the form of a verdict is asked for: by a schema, as some JSON object, or in words alone."""
@@ -120,3 +120,40 @@ class Grade(Frozen):
         if self.weight is None and not self.veto:
             raise ValueError("neither weighs in nor vetoes; set weight or veto = true")
         return self
+
+
+class Anchors(Frozen):
+    """Labelled comparisons that the judge is asked about with every run, to see whether it still says the same."""
+
+    file: str = Field(
+        min_length=1,
+        description="The labelled comparisons, as `judgegen judge check` takes them, relative to the run file.",
+        examples=["anchors.jsonl"],
+    )
+    n: Count = Field(
+        default=50,
+        gt=0,
+        description="How many are judged, drawn by lots of the seed, one of each prompt.",
+        examples=[100],
+    )
+    reference: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What the verdicts are held against: an earlier run's anchors.json, or a calibration, relative to "
+        "the run file. Unless written: judge.calibration, where there is one.",
+        examples=["runs/first/anchors.json"],
+    )
+    looks: Count = Field(
+        default=1,
+        gt=0,
+        description="How many runs are held against that reference in all: the 5 % of false alarms are of all of them.",
+        examples=[12],
+    )
+
+
+def _file_alone(given: Any) -> Any:
+    return {"file": given} if isinstance(given, str) else given
+
+
+AnchorsOrFile = Annotated[Anchors | None, BeforeValidator(_file_alone, json_schema_input_type=str | Anchors | None)]
+"""Anchors, or their file alone."""

@@ -177,6 +177,8 @@ class Spec(Frozen):
                 f'pairs.constraints: {worded[0]} is a rule in words, and method = "{self.judge.method}" asks no model; '
                 f"write a grader for it, or use a method with a judge"
             )
+        elif self.judge_less and self.judge.anchors is not None:
+            yield "judge.anchors see whether a model that judges still says the same, and none is asked here; remove it"
         elif worded and all(one.api in REWARDS for one in self.judge.everybody()):
             yield (
                 f"pairs.constraints: {worded[0]} is a rule in words, and models that score read none; "
@@ -254,7 +256,7 @@ class Spec(Frozen):
         third = [] if row["judge"]["third"] is None else [row["judge"]["third"]]
         judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
         newer = [(one, name) for one in judges for name in ("schema", "rewards")]
-        newer += [(one, "api") for one in (*judges, *third)]
+        newer += [(one, "api") for one in (*judges, *third)] + [(row["judge"], "anchors")]
         for table, key in (*newer, *((row["pairs"], name) for name in ("p_chosen", "constraints", "wanted"))):
             if table[key] in (None, "stated", "chat", []):  # a newer key means nothing where it says what always was
                 del table[key]

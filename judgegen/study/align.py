@@ -17,12 +17,13 @@ from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from judgegen.exchange import comparisons
 from judgegen.llm.stop import Stop
 from judgegen.run.expected import Estimate
 from judgegen.run.session import Given, Terms, estimated
 from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.study import check as checking
-from judgegen.study import comparisons, lessons
+from judgegen.study import lessons
 from judgegen.study.aligned import Aligned
 from judgegen.study.lessons import Lessons
 from judgegen.study.teaching import NOW, Lesson, School, row_of, rules_job, work_of

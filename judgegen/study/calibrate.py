@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.errors import JudgegenError, SpecError
+from judgegen.exchange.comparisons import Rows
 from judgegen.llm.stop import Stop
 from judgegen.plan.fitting import judge_of
 from judgegen.plan.run import plan, texts
@@ -19,7 +20,6 @@ from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given
 from judgegen.spec import Spec
 from judgegen.study.check import Check, check, resolved_of
-from judgegen.study.comparisons import Rows
 from judgegen.study.worth import check_schedule
 from judgegen.trust import Gate, Judged, Over, by_vote, fit_map, promised
 from judgegen.trust.figures import extra
@@ -99,6 +99,8 @@ def _fitted(done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Ju
         map=fit_map(*by_vote(done.rows)),
         gate=found,
         seen=seen(done.rows, found.threshold),
+        seed=resolved.seed,
+        verdicts=done.verdicts,
         n=len(done.rows),
         prompts=len({row.prompt_id for row in done.rows}),
         judge=table,

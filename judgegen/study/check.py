@@ -15,25 +15,24 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from judgegen import pipeline
-from judgegen.errors import Incomplete, SpecError, Unanswered
+from judgegen.errors import Incomplete, SpecError
+from judgegen.exchange import comparisons
+from judgegen.exchange.comparisons import Rows
 from judgegen.judge.methods import METHODS
 from judgegen.llm.calls import Send
-from judgegen.llm.recording import recording
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Result
 from judgegen.run import live
+from judgegen.run.compared import compared, key
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Session, Terms, Warn, ended, estimated, lacking, resolve, session
 from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
-from judgegen.study import comparisons
-from judgegen.study.comparisons import Rows
 from judgegen.study.worth import Worth, worth
-from judgegen.trust import Judged, Report, judged, report
+from judgegen.trust import Judged, Report, Vote, judged, report
 from judgegen.trust.figures import extra
 from judgegen.watch import Watch
 from judgegen.writer.money import plain
@@ -58,6 +57,7 @@ class Check:
         cost_usd: what those calls cost when they were sent.
         folder: where the journal is.
         scores: by a prompt's id and a response's text the score that it has by itself, of judges that score.
+        verdicts: by what `compared.key` calls a comparison the side that the judge itself names; None: unreadable.
     """
 
     report: Report
@@ -72,6 +72,7 @@ class Check:
     cost_usd: Decimal
     folder: Path
     scores: Mapping[tuple[str, str], float] = field(repr=False, default_factory=dict)
+    verdicts: Mapping[str, Vote | None] = field(repr=False, default_factory=dict)
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -242,23 +243,21 @@ def _named(steps: Plan) -> str:
 def resolved_of(run: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the folder of the check."""
     resolved, base, folder = resolve(run, out)
-    bare = resolved.judge.model_copy(update={"calibration": None})  # what is measured is the judge, not its calibration
+    bare = resolved.judge.model_copy(
+        update={"calibration": None, "anchors": None}
+    )  # what is measured is the judge, not its calibration
     resolved = resolved.model_copy(update={"judge": bare})
     return resolved, base, folder if out is not None else folder.with_name(f"{folder.name}-check")
 
 
 async def _through(row: Labelled, send: Send, steps: Plan) -> Answered:
     """Ask about one comparison."""
-    prompt = comparisons.prompt(row)
-    with recording() as asked:
-        try:
-            said = await pipeline.judge(prompt, comparisons.sides(prompt, row), steps, send)
-        except Unanswered as lack:
-            return row, None, Result(prompt=prompt, drop="incomplete", detail=lack.detail, calls=tuple(asked))
-    costs = [outcome.cost for _, outcome in asked]
+    result = await compared(row, send, steps)
+    if result.drop is not None:
+        return row, None, result
+    costs = [outcome.cost for _, outcome in result.calls]
     usd = None if None in costs else float(sum((c for c in costs if c is not None), Decimal(0)))
-    result = Result(prompt=prompt, matches=said.matches, scores=said.scores, calls=tuple(asked))
-    return row, judged(said.matches[0], votes=row.votes, cost_usd=usd), result
+    return row, judged(result.matches[0], votes=row.votes, cost_usd=usd), result
 
 
 @dataclass(slots=True)
@@ -268,6 +267,7 @@ class _Heard:
     ids: list[str] = field(default_factory=list)
     rows: list[Judged] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    verdicts: dict[str, Vote | None] = field(default_factory=dict)
     calls: list[tuple[str, ...]] = field(default_factory=list)
     costs: dict[str, Decimal] = field(default_factory=dict)
     seconds: dict[str, float | None] = field(default_factory=dict)
@@ -294,6 +294,7 @@ class _Heard:
             return
         self.ids.append(row.id)
         self.rows.append(found)
+        self.verdicts[key(row)] = found.label
         self.results.append(replace(result, calls=()))
         self.calls.append(tuple(call.id for call, _ in result.calls))
 
@@ -317,6 +318,7 @@ class _Heard:
             cost_usd=sum(self.costs.values(), Decimal(0)),
             folder=folder,
             scores=dict(_scored(self.results, steps)),
+            verdicts=self.verdicts,
         )
 
 

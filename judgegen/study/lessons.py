@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from judgegen.errors import SpecError
+from judgegen.exchange import comparisons
 from judgegen.judge.build import content
 from judgegen.llm.calls import digest
 from judgegen.sources.labelled import Labelled
-from judgegen.study import comparisons
 from judgegen.trust import Judged
 
 LEAST = 20

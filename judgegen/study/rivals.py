@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
+from judgegen.exchange import comparisons
 from judgegen.judge.build import content
 from judgegen.llm.stop import Stop
 from judgegen.report import comparing
@@ -23,7 +24,6 @@ from judgegen.report.tables import Tables
 from judgegen.run.session import Given
 from judgegen.sources.labelled import Labelled
 from judgegen.study import check as checking
-from judgegen.study import comparisons
 from judgegen.study.check import Check
 from judgegen.trust import Figure
 from judgegen.trust.between import Between, between, couples, price, ranks

@@ -15,6 +15,7 @@ from typing import Any
 
 from judgegen import templates
 from judgegen.errors import SpecError, Unanswered
+from judgegen.exchange import comparisons
 from judgegen.judge import build, read
 from judgegen.judge.build import Asking, Notes
 from judgegen.llm.calls import Send
@@ -29,7 +30,7 @@ from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.spec.short import ShortFile
 from judgegen.study import check as checking
-from judgegen.study import comparisons, lessons
+from judgegen.study import lessons
 from judgegen.study.aligned import Aligned, Tried
 from judgegen.study.check import Check
 from judgegen.study.grouped import grouped

@@ -23,7 +23,9 @@ from judgegen.judge import graders
 from judgegen.judge.graders import Grader
 from judgegen.llm import weights
 from judgegen.records import Prompt
+from judgegen.run import anchors
 from judgegen.run import job as main
+from judgegen.show.words import anchored
 from judgegen.spec import Spec, parse
 from judgegen.spec.reading import read
 from judgegen.spec.short import ShortFile
@@ -37,8 +39,9 @@ from judgegen.writer.files import write_text
 ROUNDS = "rounds.json"
 ENDPOINT = "rounds"
 """The endpoint's name under which the tuned models stand in the run files of the rounds."""
-_ONCE_ONLY = ("orders", "early_stop", "schedule")
-"""Keys of [judge] that spare comparisons: between rounds every two are compared in both orders."""
+_ONCE_ONLY = ("orders", "early_stop", "schedule", "anchors")
+"""Keys of [judge] that spare comparisons: between rounds every two are compared in both orders. And anchors, which each
+round's own run is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,7 @@ class Round:
         gained: that less round 0's, prompt by prompt.
         cut: the share of its answers that did not come to their end.
         before, first: against the round before it, and against round 0; None for round 0.
+        anchors: what the judge's anchors came to in its run, beside round 1's; None where the run file names none.
     """
 
     number: int
@@ -90,6 +94,7 @@ class Round:
     cut: float | None = None
     before: Wins | None = None
     first: Wins | None = None
+    anchors: Mapping[str, Any] | None = None
 
     def row(self) -> dict[str, Any]:
         """JSON-able."""
@@ -97,7 +102,8 @@ class Round:
             key: None if one is None else one.row() for key, one in (("before", self.before), ("first", self.first))
         }
         figures = {"right": self.right.to_dict(), "gained": self.gained.to_dict()}
-        return {"round": self.number, "pairs": self.pairs, "cut": self.cut, **figures, **wins}
+        drift = {} if self.anchors is None else {"anchors": dict(self.anchors)}
+        return {"round": self.number, "pairs": self.pairs, "cut": self.cut, **figures, **wins, **drift}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +140,15 @@ def rounds(plan: Plan, say: Say) -> Done:
     done: list[Round] = []
     why = f"all of {plan.rounds} rounds are done"
     for number in range(1, plan.rounds + 1):
-        pairs = _run(plan, _sampling(spec, models[-1], plan), known, plan.out / name(number) / "run")
+        run = plan.out / name(number) / "run"
+        pairs = _run(plan, _sampling(spec, models[-1], plan, number), known, run)
         order = replace(plan.order, model=models[-1])
         say(f"round {number}: {pairs} pairs to train on")
-        trained = train(plan.out / name(number) / "run", order, plan.out / name(number) / "train", say)
+        trained = train(run, order, plan.out / name(number) / "train", say)
         models.append(str(trained.model.resolve()))
         looked = _looked(plan, spec, held, models, truth)
-        done += [replace(looked[-1], pairs=pairs)] if done else [looked[0], replace(looked[-1], pairs=pairs)]
+        latest = replace(looked[-1], pairs=pairs, anchors=_summary(run).get("anchors"))
+        done += [latest] if done else [looked[0], latest]
         for one in done[-1:] if number > 1 else done:
             say(words(one))
         if not plan.every and not _improved(done[-1], sure=plan.sure) and number < plan.rounds:
@@ -227,14 +235,28 @@ def _table(spec: Spec, plan: Plan) -> dict[str, Any]:
     return {**table, "endpoints": endpoints, "output": {"formats": []}}
 
 
-def _sampling(spec: Spec, model: str, plan: Plan) -> Spec:
+def _summary(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _watched(judge: Mapping[str, Any], plan: Plan, number: int) -> dict[str, Any]:
+    """The judge's table; from round 2 on its anchors are held against round 1's, unless it says against what."""
+    told = judge.get("anchors")
+    if told is None or number == 1 or told.get("reference") or judge.get("calibration"):
+        return dict(judge)
+    reference = str((plan.out / name(1) / "run" / anchors.FILE).resolve())
+    return {**judge, "anchors": {**told, "reference": reference, "looks": plan.rounds - 1}}
+
+
+def _sampling(spec: Spec, model: str, plan: Plan, number: int) -> Spec:
     """The run file with a round's model in the sampler's place, under the variants' own settings."""
     table = _table(spec, plan)
     variants = [
         {k: v for k, v in one.items() if k not in ("endpoint", "model")} for one in table["sampler"]["variants"]
     ]
     sampler = {**table["sampler"], "endpoint": ENDPOINT, "model": model, "variants": variants}
-    return parse({**table, "sampler": sampler})
+    return parse({**table, "sampler": sampler, "judge": _watched(table.get("judge", {}), plan, number)})
 
 
 def _comparing(spec: Spec, models: Sequence[str], plan: Plan) -> Spec:
@@ -285,6 +307,9 @@ def words(one: Round) -> str:
         if wins is not None:
             said.append(f"wins {_spoken(wins.rate)} against round {other} ({wins.judged} judged, {wins.alike} alike)")
     said += [f"cut {one.cut:.0%}"] if one.cut else []
+    said += (
+        [f"anchors: {anchored(one.anchors)}{', another judge' * bool(one.anchors['alarms'])}"] if one.anchors else []
+    )
     return " ".join([said[0], "; ".join(said[1:])])
 
 

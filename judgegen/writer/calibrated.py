@@ -37,6 +37,9 @@ class Calibration:
         template: digest of the judge's templates.
         fingerprint: of the run file it was made with; for the record alone.
         seen: what showed of the comparisons without people, by figure; None in files that are older than that.
+        seed: of the run file; None in files that are older than that.
+        verdicts: what the judge said of each comparison, by the key that `compared.key` gives it, to hold anchors of
+            later runs against; None as of `seed`.
     """
 
     map: CalibrationMap
@@ -50,6 +53,8 @@ class Calibration:
     schedule: str = "round-robin"
     habits: Mapping[str, Habit] | None = None
     seen: Mapping[str, Seen] | None = None
+    seed: int | None = None
+    verdicts: Mapping[str, str | None] | None = None
 
     @property
     def threshold(self) -> float | None:
@@ -80,6 +85,7 @@ class Calibration:
             "map": self.map.to_dict(),
             "gate": self.gate.to_dict(),
             **({} if self.seen is None else {"seen": {name: one.to_dict() for name, one in self.seen.items()}}),
+            **({} if self.verdicts is None else {"seed": self.seed, "verdicts": dict(self.verdicts)}),
         }
 
     def text(self) -> str:

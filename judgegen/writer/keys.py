@@ -101,6 +101,20 @@ SUMMARY: Mapping[str, str] = {
     "shift.*.then": "its mean over the calibration's prompts",
     "shift.*.now": "its mean over this run's",
     "shift.*.p": "how likely so large a difference is between prompts of one kind",
+    "anchors.judged": "anchors that were judged; only where judge.anchors names some",
+    "anchors.lacking": "judgings of anchors that lack an answer",
+    "anchors.decided": "of the anchors, those on which people have a majority",
+    "anchors.agreed": "of these, those that the judge calls as people do",
+    "anchors.known": "of the anchors, those that the reference knows",
+    "anchors.moved": "of these, those whose verdict is another than then",
+    "anchors.stayed": "of these, those on which the judge says the new verdict once more",
+    "anchors.returned": "of these, those on which it says the old one when asked once more",
+    "anchors.lost": "anchors that were judged as people do, and are no more",
+    "anchors.gained": "anchors that were not, and are",
+    "anchors.p.*": "how likely so much is for a judge that is the same; null where nothing could be tested",
+    "anchors.level": "what a test has to stay above",
+    "anchors.alarms": "the tests that did not, agreement or moved; null where nothing could be tested",
+    "anchors.reference": "what the verdicts were held against; null without one",
 }
 DROPS: Mapping[str, str] = {
     "incomplete": "some calls have no answer yet: the same command asks for them again",
@@ -201,4 +215,6 @@ CALIBRATION: Mapping[str, str] = {
     "seen.*.prompts": "of a figure that showed without people, which later runs are held against: its prompts",
     "seen.*.mean": "its mean over them",
     "seen.*.variance": "its variance",
+    "seed": "of the run file, by which the comparisons were asked about",
+    "verdicts.*": "what the judge said of each comparison, by a digest: A, B, tie, or null; for anchors of later runs",
 }

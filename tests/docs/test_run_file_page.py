@@ -19,7 +19,7 @@ from judgegen import spec
 from judgegen.errors import SpecError
 from judgegen.judge.methods import METHODS
 from judgegen.spec.gates import Gates
-from judgegen.spec.members import Escalation, Grade, Panelist, Third
+from judgegen.spec.members import Anchors, Escalation, Grade, Panelist, Third
 from judgegen.spec.pairs import Constraint
 from judgegen.spec.runfile import Columns
 from judgegen.spec.schema import schema
@@ -40,6 +40,7 @@ TABLES: dict[str, type[spec.Frozen]] = {
     "[[judge.panel]]": Panelist,
     "[[judge.escalate]]": Escalation,
     "[judge.grade]": Grade,
+    "[judge.anchors]": Anchors,
     "[pairs]": spec.Pairs,
     "[[pairs.constraints]]": Constraint,
     "[budget]": spec.Budget,

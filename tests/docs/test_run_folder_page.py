@@ -27,6 +27,7 @@ from judgegen.report.labelled import LABELS as LABELLED
 from judgegen.review.labels import Labels
 from judgegen.review.queue import Queued
 from judgegen.review.sitting import Sitting
+from judgegen.run.anchors import FILE as ANCHORS
 from judgegen.run.events import Events
 from judgegen.run.rounds import FOLDER
 from judgegen.sampler.read import REASONS as TOLD
@@ -58,6 +59,7 @@ FILES = {
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
     "batch-files/": "requests that wait for an engine without a server, and its answers",
     "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",
+    "anchors.json": "what the judge said of its anchors, where `[judge] anchors` names some: for later runs",
     "expected.jsonl": "what was said of the cost before it was paid, a JSON object a time; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
     "answers.json": "beside it: the references that the made-up models were told",
@@ -167,6 +169,15 @@ def summaries() -> list[dict[str, Any]]:
         "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
         "wanted": {"pairs": 3, "taken": 4, "prompts": 9},
         "shift": [{"name": "first", "then": 0.5, "now": 0.7, "p": 0.0001}],
+        "anchors": {
+            **dict.fromkeys(("judged", "lacking", "decided", "agreed", "known", "moved", "stayed", "returned"), 1),
+            "lost": 1,
+            "gained": 0,
+            "p": {"moved": 0.1},
+            "level": 0.025,
+            "alarms": None,
+            "reference": "a.json",
+        },
         "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
         "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
     }
@@ -292,7 +303,7 @@ def test_every_file_of_a_run_folder_is_described_and_no_other(commanded: Command
     folders = {path.parent for path in commanded[0].rglob("journal.sqlite")}
     assert {"one", "sharded", "one-attack", "one-check", "shard-1-of-2"} <= {folder.name for folder in folders}
     found = {_listed(path) for folder in folders for path in folder.iterdir()}
-    rare = {LABELLED, IN_A_RUN, EXPECTED, f"{EARLIER}/", f"{FOLDER}/"}
+    rare = {LABELLED, IN_A_RUN, EXPECTED, ANCHORS, f"{EARLIER}/", f"{FOLDER}/"}
     assert found - rare == FILES.keys() - rare
     assert rare <= FILES.keys()
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from shown import hostile, many, written
 
 from judgegen.errors import SpecError
+from judgegen.exchange.comparisons import labelled
 from judgegen.review.handover import Tool, handed
 from judgegen.review.labels import Labels
 from judgegen.review.queue import Queued, a_on_the_left, items, queue
 from judgegen.review.sitting import Sitting, judged, wanted
 from judgegen.sources import annotated
-from judgegen.study.comparisons import labelled
 from judgegen.trust import Judged
 
 QUEUE = [

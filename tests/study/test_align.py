@@ -18,8 +18,9 @@ from gullible import Judge
 from judgegen import templates
 from judgegen.cli import main
 from judgegen.errors import BudgetReached, SpecError
+from judgegen.exchange import comparisons
 from judgegen.study import align as aligning
-from judgegen.study import comparisons, lessons
+from judgegen.study import lessons
 from judgegen.study.aligned import Aligned
 from judgegen.study.grouped import grouped
 from judgegen.study.lessons import Lessons
