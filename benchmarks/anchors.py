@@ -89,7 +89,7 @@ def _other(row: Judged, lots: random.Random) -> Judged:
     """The row with another label for good, said alike in both orders."""
     label = lots.choice([one for one in ("A", "B", "tie") if one != row.label])
 
-    def display(order: Showing) -> Order:
+    def display(order: Showing) -> Showing:
         first: Label = "tie" if label == "tie" else "first" if label == order.first else "second"
         return replace(order, **_drawn(first))
 
