@@ -94,7 +94,7 @@ def _fit(candidates: int, bouts: tuple[Bout, ...], home: bool, prior: float, cen
     design[len(bouts) :] = np.eye(size)
     share = np.array([bout.share for bout in bouts] + [0.5] * size)
     weight = np.array([bout.weight for bout in bouts] + [2 * prior] * size)
-    at, covariance = _newton(design, share, weight)
+    at, covariance = likeliest(design, share, weight)
     if centred:
         off_mean = np.eye(size) - np.full((size, size), 1.0 / size)
         covariance = off_mean @ covariance @ off_mean
@@ -108,8 +108,13 @@ def _fit(candidates: int, bouts: tuple[Bout, ...], home: bool, prior: float, cen
     )
 
 
-def _newton(design: Floats, share: Floats, weight: Floats) -> tuple[Floats, Floats]:
+def likeliest(design: Floats, share: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """The maximum of a weighted logistic likelihood and the inverse of its information there.
+
+    Args:
+        design: a row for each observation, a column for each coefficient; every coefficient is in some row.
+        share: of each observation the share of wins, 0 to 1.
+        weight: how often each counts.
 
     The likelihood is strictly concave; halving a step that does not rise makes Newton's method reach the maximum.
     """
