@@ -81,12 +81,13 @@ def simulate(
     Candidates end in a line that states their quality; the judge prefers the better one, or scores it, as often as
     --accuracy says, in whatever form it is asked: comparisons, rubrics, references, checklists, a schema or words.
     Any model name and any key will do; files, batches and fine-tuning jobs work as OpenAI's, files and jobs also as
-    Azure's below /openai/v1. Counts of what was served are at /stats. --dialect plays a family's refusals, its words
-    for ends, its places for tokens and thought, live and in batches where it has them (docs/endpoints.md). Typed
-    questions are answered at /v1/decisions and /v1/systemone, answers scored at /v1/rerank and /pooling. --faults
-    plays a plan of faults, in any dialect: which requests are met by which of statuses, silence, broken connections,
-    answers that are cut, odd or billed wrong (docs/simulator.md). With --input and --output it is an engine without a
-    server: it answers a batch file as `vllm run-batch` does, and ends (docs/batch-files.md).
+    Azure's below /openai/v1, messages and their batches as Anthropic's. Counts of what was served are at /stats.
+    --dialect plays a family's refusals, its words for ends, its places for tokens and thought, live and in batches
+    where it has them (docs/endpoints.md). Typed questions are answered at /v1/decisions and /v1/systemone, answers
+    scored at /v1/rerank and /pooling. --faults plays a plan of faults, in any dialect: which requests are met by
+    which of statuses, silence, broken connections, answers that are cut, odd or billed wrong (docs/simulator.md).
+    With --input and --output it is an engine without a server: it answers a batch file as `vllm run-batch` does,
+    and ends (docs/batch-files.md).
     Ctrl-C ends it.
     """
     given = dict(locals())

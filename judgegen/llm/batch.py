@@ -84,7 +84,7 @@ class Clerk(ABC):
     learned: Learned = field(default_factory=Learned)
 
     @abstractmethod
-    async def find(self, batch: Batch) -> str | None:
+    async def find(self, batch: Batch, outbox: Outbox) -> str | None:
         """The name under which a batch that was written down is known there, None where it is not."""
 
     @abstractmethod
@@ -117,8 +117,9 @@ class Desk(Clerk):
 
     client: Any = field(kw_only=True)
 
-    async def find(self, batch: Batch) -> str | None:
+    async def find(self, batch: Batch, outbox: Outbox) -> str | None:
         """The provider's id of a batch that carries our id, None where it has none."""
+        del outbox
 
         async def search() -> str | None:
             async for found in self.client.batches.list(limit=100):
@@ -135,7 +136,7 @@ class Desk(Clerk):
                 for call in outbox.calls(batch):
                     lines.write(self.line(call).encode("utf-8"))
                 file_id = await persist(lambda: self._upload(batch, lines), API)
-            return await self._create(batch, file_id)
+            return await self._create(batch, file_id, outbox)
         except ProviderRefused as error:
             outbox.withdrawn(batch)
             raise ProviderRefused(
@@ -148,13 +149,13 @@ class Desk(Clerk):
         made = await self.client.files.create(file=(f"{batch.id}.jsonl", lines), purpose="batch")
         return str(made.id)
 
-    async def _create(self, batch: Batch, file_id: str) -> str:
+    async def _create(self, batch: Batch, file_id: str, outbox: Outbox) -> str:
         """Submit, and when the answer is lost look for the batch before submitting again."""
         tried = False
 
         async def create() -> str:
             nonlocal tried
-            if tried and (found := await self.find(batch)):
+            if tried and (found := await self.find(batch, outbox)):
                 return found
             tried = True
             made = await self.client.batches.create(
@@ -196,7 +197,7 @@ class Postman:
         """Batches whose submission is unknown: found at the provider, or taken back."""
         for batch in self.outbox.under_way():
             if batch.provider_id is None:
-                found = await self.desks[batch.route].find(batch)
+                found = await self.desks[batch.route].find(batch, self.outbox)
                 if found is None:
                     self.outbox.withdrawn(batch)
                 else:
@@ -288,7 +289,7 @@ class Postman:
         errors: list[tuple[str, str]] = []
         before = {(call.endpoint, call.model): deepcopy(desk.learned.of(call)) for call, _ in refused}
         for call, refusal in refused:
-            found = _meaning(desk, call, refusal, before[call.endpoint, call.model])
+            found = meaning(desk, call, refusal, before[call.endpoint, call.model])
             if isinstance(found, str):
                 errors.append((call.id, found))
                 continue
@@ -306,7 +307,7 @@ def _reply(call: Call, row: batchrows.Returned) -> Outcome | Refusal:
         return Refusal(status=500, message=trouble.why)
 
 
-def _meaning(desk: Clerk, call: Call, refusal: Refusal, known: Known) -> Failure | str:
+def meaning(desk: Clerk, call: Call, refusal: Refusal, known: Known) -> Failure | str:
     """What a refused row means: a final no, or words; `known` is what was known when it was sent.
 
     What may be a wish is left out from now on, since a batch cannot be asked at once again.

@@ -150,6 +150,13 @@ class Outbox:
         row = self._db.execute("SELECT batch FROM outbox WHERE call_id = ?", (call_id,)).fetchone()
         return None if row is None else row[0]
 
+    def standing(self, batch: Batch) -> tuple[int, str, frozenset[str]]:
+        """Its calls, when it was written down (ISO 8601), and the providers' ids of all other batches there were."""
+        (size,) = self._db.execute("SELECT COUNT(*) FROM outbox WHERE batch = ?", (batch.id,)).fetchone()
+        (when,) = self._db.execute('SELECT "when" FROM batches WHERE id = ?', (batch.id,)).fetchone()
+        query = "SELECT provider_id FROM batches WHERE id != ? AND provider_id IS NOT NULL"
+        return int(size), str(when), frozenset(found for (found,) in self._db.execute(query, (batch.id,)))
+
     def submitted(self, batch: Batch, provider_id: str) -> None:
         """The provider has it, under this id."""
         self._db.execute(

@@ -92,7 +92,7 @@ class Files:
     async def begin(self) -> None:
         """Write again what should lie there and does not."""
         for tray, batch in self._under_way():
-            if await tray.find(batch) is None:
+            if await tray.find(batch, self.postman.outbox) is None:
                 await tray.submit(batch, self.postman.outbox)
 
     async def take(self) -> None:

@@ -53,8 +53,9 @@ class Tray(Clerk):
         """Where its answers are looked for first."""
         return self.beside(batch, "answers.jsonl")
 
-    async def find(self, batch: Batch) -> str | None:
+    async def find(self, batch: Batch, outbox: Outbox) -> str | None:
         """The file's name, where it is there and whole."""
+        del outbox
         return f"{KIND}{self.name(batch)}" if self.input(batch).is_file() else None
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:

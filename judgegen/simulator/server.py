@@ -4,6 +4,7 @@
     POST /v1/decisions, /v1/systemone
                                 typed questions about one input, in OpenAI's words and in TypeSafe's
     POST /v1/messages           the same world in the words of Anthropic's API
+    /v1/messages/batches        its Message Batches
     POST /v1/rerank, /pooling   answers scored by themselves, as rerankers and reward models do
     GET  /v1/models             a few names; any name is served
     /v1/files, /v1/batches, /v1/fine_tuning/jobs
@@ -42,6 +43,7 @@ from judgegen.simulator.dialect import listed_context
 from judgegen.simulator.faults import Fault, FaultPlan, Strikes, Where
 from judgegen.simulator.files import KeptFiles
 from judgegen.simulator.finetune import FinetuneSettings, Tunings
+from judgegen.simulator.message_batches import MessageBatches
 from judgegen.simulator.scripted import Response, ScriptedProvider
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import Handler, body_of, dropped, in_json, nowhere, patient
@@ -67,6 +69,7 @@ class Simulator:
         self.tally, self._draws = ServerTally(), itertools.count()
         self.files = KeptFiles(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
         self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
+        self.message_batches = MessageBatches(self.provider.speaker, self.tally, batches)
         self.batches = Workshop(self.provider.speaker, self.files, self.tally, batches, self.strikes)
 
     def app(self) -> web.Application:
@@ -85,7 +88,8 @@ class Simulator:
             web.post("/stats/reset", self.reset),
         ]
         dialect = self.provider.speaker.dialect
-        desks: tuple[Any, ...] = (self.files, self.batches, self.tunings) if dialect is None or dialect.batch else ()
+        hosted = (self.files, self.batches, self.message_batches, self.tunings)
+        desks: tuple[Any, ...] = hosted if dialect is None or dialect.batch else ()
         met = [
             web.route(route.method, route.path, self._met(route.handler, self._where(desk)))
             for desk in desks
@@ -97,11 +101,12 @@ class Simulator:
 
     def _where(self, desk: object) -> Where | None:
         """How a plan of faults calls the routes of a desk."""
-        return "files" if desk is self.files else "batches" if desk is self.batches else None
+        return "files" if desk is self.files else "batches" if desk in (self.batches, self.message_batches) else None
 
     async def aclose(self) -> None:
         """Stop the work on batches and remove the files."""
         await self.batches.aclose()
+        await self.message_batches.aclose()
         self.files.close()
 
     async def chat(self, request: web.Request) -> web.StreamResponse:

@@ -5,20 +5,22 @@ beside the others, a schema as `output_config.format`, effort beside it, stop re
 cache gave counted in. There are no logprobs and no seed there: both are refused here, as a server would, so that a run
 learns it once. P comes of several verdicts then (`samples`), or of a decision model. The SDK's own retries are off.
 
-Source: anthropic-sdk-python 2.14, resources/messages. Message Batches are not spoken.
+With `--batch` they are Message Batches (`message_batches`). Source: anthropic-sdk-python 2.14, resources/messages.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from judgegen.errors import ProviderRefused, SpecError
+from judgegen.llm.batch import Desk
 from judgegen.llm.calls import Message
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.providers.listing import Listing
+from judgegen.llm.providers.message_batches import MessageDesk
 from judgegen.llm.providers.openai import ChatProvider, address
 from judgegen.llm.secrets import bare, masked_bytes
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
@@ -156,26 +158,53 @@ def refused(row: Mapping[str, Any]) -> bytes | None:
     return json.dumps({"error": {"type": "invalid_request_error", "message": why, "param": name}}).encode()
 
 
-def _connect(endpoint: Endpoint, name: str) -> ChatProvider:
+def _client(endpoint: Endpoint, name: str, http: Callable[[], Any]) -> Any:
+    """The SDK's client over what `http` makes, its retries off."""
     try:
         import anthropic
-        import httpx2
     except ImportError:
         needs = f"endpoints.{name}: provider = 'anthropic' needs its SDK, which is not installed"
         raise SpecError(f"{needs}; run: pip install 'judgegen[anthropic]'") from None
-    from judgegen.llm.wire.transport import Bounded, lost
-
     url, headers, query = address(endpoint, name, endpoint.base_url or URL)
-    places = endpoint.max_concurrency + 8
-    limits = httpx2.Limits(max_connections=places, max_keepalive_connections=places)
-    client = anthropic.AsyncAnthropic(
+    return anthropic.AsyncAnthropic(
         base_url=url.rstrip("/").removesuffix("/v1"),
         api_key=api_key(endpoint, name, usual=KEY),
         default_headers=headers,
         default_query=query,
         max_retries=0,
-        http_client=Bounded(within_s=endpoint.timeout_s, limits=limits),
+        http_client=http(),
     )
+
+
+@asynccontextmanager
+async def _desk(endpoint: Endpoint, name: str) -> AsyncIterator[Desk]:
+    """The endpoint's Message Batches; their results may be large, and are sent on to nobody."""
+
+    def http() -> Any:
+        import httpx2
+
+        return httpx2.AsyncClient(follow_redirects=False)
+
+    async with _client(endpoint, name, http) as client:
+        yield MessageDesk("max_tokens", endpoint.system_role, client=client, params=asked, refuses=refused)
+
+
+def _connect(endpoint: Endpoint, name: str) -> ChatProvider:
+    places, url = endpoint.max_concurrency + 8, endpoint.base_url or URL
+
+    def http() -> Any:
+        import httpx2
+
+        from judgegen.llm.wire.transport import Bounded
+
+        limits = httpx2.Limits(max_connections=places, max_keepalive_connections=places)
+        return Bounded(within_s=endpoint.timeout_s, limits=limits)
+
+    client = _client(endpoint, name, http)
+    import anthropic
+    import httpx2
+
+    from judgegen.llm.wire.transport import lost
 
     async def post(row: Mapping[str, Any]) -> Answer:
         if (no := refused(row)) is not None:
@@ -197,4 +226,4 @@ def _connect(endpoint: Endpoint, name: str) -> ChatProvider:
     return ChatProvider(post, tokens_key="max_tokens", close=client.close, system_role=endpoint.system_role)
 
 
-PROVIDER = Listing(name="anthropic", connect=_connect, url=URL)
+PROVIDER = Listing(name="anthropic", connect=_connect, url=URL, desk=_desk)
