@@ -26,7 +26,7 @@ from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
-from judgegen.run import by_shard, kept_file, live, rehearsal, result, shards
+from judgegen.run import afar, by_shard, kept_file, live, rehearsal, result, shards
 from judgegen.run import job as main
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
@@ -40,6 +40,7 @@ from judgegen.run.session import (
     ended,
     estimated,
     incomplete,
+    place,
     resolve,
     said,
     session,
@@ -49,6 +50,7 @@ from judgegen.run.writing import sent, written
 from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.spec import Spec, gates, parse, reading
 from judgegen.spec.short import changed
+from judgegen.stores.urls import url_of
 from judgegen.watch import Watch
 from judgegen.writer import expected as foretold
 from judgegen.writer.files import write_text
@@ -79,13 +81,14 @@ async def generate(
     watch: Watch | None = None,
     stop: Stop | None = None,
     shard: str | None = None,
+    take_over: bool = False,
     expected: Estimate | None = None,
 ) -> Run:
     """Run the main job. Run again it continues: what the journal answers is not sent.
 
     Args:
         spec: a run file's path, its table, or a Spec; without one, `prompts`, `sampler` and `judge` say it.
-        out: the run folder; runs/<name> unless given.
+        out: the run folder; runs/<name> unless given. At a URL ("s3://…") it is kept in runs/s3/… and copied there.
         limit: so many prompts, spread over them all (a pilot must look like the whole); a larger one takes more.
         prompts: rows (mappings or texts) or a pandas frame instead of the run file's `prompts`; a file's path too.
         sampler: the model that answers, where there is no `spec`.
@@ -100,6 +103,7 @@ async def generate(
         watch: sees the run as it goes.
         stop: ends it from outside; what is in flight lands.
         shard: "K/N": of N parts the K-th alone, in its own folder in `out`, with an N-th of every limit; see `merge`.
+        take_over: go on at a URL although the mark of another machine's run is there; see docs/scale.md.
         expected: what `estimate` said of it, kept in the run folder for the report.
 
     Raises:
@@ -108,19 +112,23 @@ async def generate(
     """
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
     by: dict[str, Any] = {"batch": batch, "wait": wait, "poll_s": poll_s, "files": batch_file and Path(batch_file)}
-    terms = Terms(
-        limit=limit,
-        max_usd=max_usd if part is None else part.shard.usd(max_usd),
-        **by,
-        watch=watch or usual_watch(),
-        stop=Stop() if stop is None else stop,
-        takes=part,
-    )
+    by |= {"watch": watch or usual_watch(), "stop": Stop() if stop is None else stop}
+    terms = Terms(limit=limit, max_usd=max_usd if part is None else part.shard.usd(max_usd), takes=part, **by)
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
     source = kept_file.owner(folder / RUN_FILE, source_of(asked), replace=replace_folder)
     job = _generate(resolved, base, folder, rows, terms, part=part, source=source, expected=expected)
+    if (there := _afar(out, folder, part)) is not None:
+        job = there.kept(job, terms.watch, terms.stop, take_over=take_over)
     return await stoppable(job, terms.stop, terms.watch)
+
+
+def _afar(out: str | Path | None, folder: Path, part: shards.Taking | None) -> afar.Afar | None:
+    """The store that a run's folder, or that of its shard, is at; None where it is on this machine alone."""
+    if out is None or (url := url_of(out)) is None:
+        return None
+    own = folder if part is None else part.shard.folder(folder)
+    return afar.Afar(url if part is None else f"{url}/{own.name}", own)
 
 
 async def rehearse(
@@ -266,12 +274,14 @@ class Run(result.Run):
 
 
 def load(folder: str | Path) -> Run:
-    """A finished run's folder.
+    """A finished run's folder; one at a URL is brought here, into runs/.
 
     Raises:
         SpecError: there is no summary in it.
     """
-    found = result.load(folder)
+    if (there := _afar(folder, place(folder), None)) is not None:
+        there.bring()
+    found = result.load(place(folder))
     return Run(found.folder, found.summary)
 
 
@@ -324,6 +334,8 @@ def estimate(
     resolved, base, folder = resolve(asked, out)
     kept_file.check_formats(resolved)
     part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
+    if (there := _afar(out, folder, part)) is not None:
+        there.look()
     folder = folder if part is None else part.shard.folder(folder)
     job = main.job(resolved, base, folder, rows, main.texts(resolved, base, _unsaid), part)
     return estimated(job, limit, part, quick=quick)
@@ -352,9 +364,15 @@ def merge(folder: str | Path, *, dataset: bool = False, watch: Watch | None = No
         Incomplete: a shard lacks answers; the outputs are written without them.
         GateFailed: as `generate`.
     """
-    found = shards.gathered(Path(folder))
-    by = found if dataset or (Path(folder) / by_shard.FOLDER).exists() else ()
-    merged = aside(lambda: asyncio.run(_rewrite(Path(folder), watch or Watch(), by)))
+    at = place(folder)
+    work = partial(_merged, at, watch or Watch(), dataset=dataset)
+    return work() if (there := _afar(folder, at, None)) is None else there.merged(work)
+
+
+def _merged(folder: Path, watch: Watch, *, dataset: bool) -> Run:
+    found = shards.gathered(folder)
+    by = found if dataset or (folder / by_shard.FOLDER).exists() else ()
+    merged = aside(lambda: asyncio.run(_rewrite(folder, watch, by)))
     return ended(merged, incomplete(merged.summary))
 
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)")
-USED = ("graders", "local", "pii", "report", "review", "trust")
+USED = ("graders", "local", "pii", "report", "review", "stores", "trust")
 """Extras that a user's environment has in CI; `train` is gigabytes, `notebook` and the others are a developer's."""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from judgegen.cli import completing
+from judgegen.stores.urls import shown
 
 if TYPE_CHECKING:
     from judgegen.exchange.export import Exported
@@ -107,7 +108,7 @@ def export(
 def _object(to: str, done: Exported, *, calibrated: bool) -> dict[str, Any]:
     return {
         "format": to,
-        "paths": [str(path) for path in done.paths],
+        "paths": list(map(shown, done.paths)),
         "counts": dict(done.counts),
         "left_out": {"total": len(done.left_out), "reasons": done.reasons(), "rows": [list(r) for r in done.left_out]},
         "refused_for": list(done.refused_for),
@@ -122,7 +123,7 @@ def _text(to: str, done: Exported, rules: tuple[str, ...], aged: Iterator[str], 
 
     shares = f" ({', '.join(f'{n:,} {part}' for part, n in done.counts.items())})" if len(done.counts) > 1 else ""
     yield f"{sum(done.counts.values()):,} rows for {to}{shares}"
-    yield from (f"  {path}" for path in done.paths)
+    yield from (f"  {shown(path)}" for path in done.paths)
     if done.left_out:
         yield f"left out: {len(done.left_out):,}"
         yield from (f"  {line}" for line in _left_out(done))

@@ -91,6 +91,7 @@ def given(path: Path, words: Words) -> object:
 def _made_up(path: Path, words: Words) -> dict[str, object]:
     from judgegen.errors import SpecError
     from judgegen.spec import short
+    from judgegen.stores.urls import url_of
 
     if words.sampler is None or words.judge is None:
         raise SpecError(
@@ -98,7 +99,7 @@ def _made_up(path: Path, words: Words) -> dict[str, object]:
             f"judgegen run {path} --sampler MODEL --judge MODEL"
         )
     names = [name.strip() for name in (words.variants or "").split(",") if name.strip()]
-    return short.written(prompts=path.name, sampler=words.sampler, judge=words.judge, variants=names)
+    return short.written(prompts=url_of(path) or path.name, sampler=words.sampler, judge=words.judge, variants=names)
 
 
 def _show(table: dict[str, object]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from judgegen.cli import completing
+from judgegen.stores.urls import shown
 
 if TYPE_CHECKING:
     from judgegen.exchange.import_ import Imported
@@ -80,7 +81,7 @@ def import_(
     if as_json:
         rejects = {"total": sum(done.rejects.values()), "reasons": dict(done.rejects)}
         counts = {"rows": done.rows, "pairs": done.pairs, "repeats": done.repeats}
-        print(json.dumps({**counts, "rejects": rejects, "paths": [str(path) for path in done.paths]}))
+        print(json.dumps({**counts, "rejects": rejects, "paths": [shown(path) for path in done.paths]}))
     else:
         print("\n".join(_text(done)))
 
@@ -88,9 +89,9 @@ def import_(
 def _text(done: Imported) -> Iterator[str]:
     halves = done.rows - done.pairs
     shares = f" ({done.pairs:,} pairs, {halves:,} answers alone)" if halves else ""
-    yield f"{done.rows:,} preferences in {done.paths[0]}{shares}"
+    yield f"{done.rows:,} preferences in {shown(done.paths[0])}{shares}"
     if done.repeats:
         yield f"repeats: {done.repeats:,} rows say what an earlier one says"
     if done.rejects:
-        yield f"rejected: {sum(done.rejects.values()):,}, listed in {done.paths[1]}"
+        yield f"rejected: {sum(done.rejects.values()):,}, listed in {shown(done.paths[1])}"
         yield from (f"  {count:>6,}  {reason}" for reason, count in done.rejects.items())

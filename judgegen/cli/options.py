@@ -13,7 +13,7 @@ Out = Annotated[
         "-o",
         "--out",
         metavar="DIR",
-        help="The run folder. Default: runs/NAME, with the run file's name, or its folder's for run.toml.",
+        help="The run folder, here or at a URL like s3://. Default: runs/NAME, after the run file, or its folder.",
     ),
 ]
 MaxUsd = Annotated[
@@ -32,6 +32,9 @@ Verbose = Annotated[
 ]
 Prompts = Annotated[
     int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Take N prompts only, spread over them all.")
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="With --out at a URL: go on though another machine's run left its mark.")
 ]
 ShardWord = Annotated[
     str | None,

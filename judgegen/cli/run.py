@@ -17,6 +17,7 @@ from judgegen.cli.options import (
     Prompts,
     Quiet,
     ShardWord,
+    TakeOver,
     Verbose,
     Wait,
     Yes,
@@ -43,6 +44,7 @@ def run(
     batch_file: BatchFile = None,
     wait: Wait = False,
     shard: ShardWord = None,
+    take_over: TakeOver = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
@@ -78,6 +80,7 @@ def run(
         "wait": wait,
         "replace_folder": replace,
         "batch_file": batch_file,
+        "take_over": take_over,
     }
     _run(spec, words, which, how, {"quiet": quiet, "verbose": verbose}, as_json=as_json, yes=yes)
 

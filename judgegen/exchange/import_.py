@@ -35,6 +35,7 @@ from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
 from judgegen.sources.rows import Row as Found
 from judgegen.sources.shapes import PROBE, looked_at
+from judgegen.stores.sending import outgoing
 from judgegen.writer.files import compact_line, json_line
 
 if TYPE_CHECKING:
@@ -151,10 +152,16 @@ def import_file(
     Raises:
         SpecError: as `imported`; or nothing in it is a preference.
     """
+    with outgoing(out) as going:
+        done = _import_file(source, name, going.path, system=system, encoding=encoding, wishes=wishes)
+        return replace(done, paths=going.places(done.paths))
+
+
+def _import_file(source: Any, name: str | None, out: Path, **how: Any) -> Imported:
     refused = out.with_name(f"{out.name.removesuffix('.jsonl')}.rejects.jsonl")
     rejects, sides = Counter[str](), Counter[str]()
     with Parts({"rows": out, "rejects": refused}, as_they_come=True) as parts, Repeats(partial(spool, out)) as repeats:
-        for row in imported(source, name, system=system, encoding=encoding, wishes=wishes):
+        for row in imported(source, name, **how):
             if isinstance(row, Reject):
                 rejects[row.reason] += 1
                 parts["rejects"].add(_told(row))

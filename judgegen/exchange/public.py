@@ -6,6 +6,7 @@ Knows run folders and files; nothing of terminals.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ from judgegen.exchange.export import Exported
 from judgegen.exchange.import_ import Imported, Reject, Wishes, import_file, imported
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Format, Unfit
+from judgegen.stores.sending import outgoing
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,7 +40,7 @@ def export(
     """Write the preferences of a run folder, or of a file, in the shape of one consumer.
 
     Args:
-        source: a run folder, or preferences in a file of the shape `shape`.
+        source: a run folder, or preferences in a file of the shape `shape`, here or at a URL.
         to: the consumer: "trl-dpo", "openai-dpo" and so on; an unknown one lists them.
         out: the file, or the folder where the consumer takes one; beside the source unless given.
         shape: of the source, where it is no run folder.
@@ -55,16 +57,19 @@ def export(
     form, run = consumer(to, standard=standard), handover.is_run(path)
     if (unpaired or ties is not None) and not (run and unpaired):
         raise SpecError("--unpaired takes a run folder, and --ties goes with it")
-    return exporting.export(
-        rows(source, shape, form, run=run),
-        to,
-        beside(source, to, form.suffix, folder=form.folder) if out is None else Path(out),
-        split=split,
-        seed=seed,
-        standard=standard,
-        facts=_facts(path, form) if run and form.companions is not None else None,
-        unpaired=handover.unpaired(path, ties=ties) if unpaired else None,
-    )
+    place = beside(source, to, form.suffix, folder=form.folder) if out is None else Path(out)
+    with outgoing(place) as going:
+        done = exporting.export(
+            rows(source, shape, form, run=run),
+            to,
+            going.path,
+            split=split,
+            seed=seed,
+            standard=standard,
+            facts=_facts(path, form) if run and form.companions is not None else None,
+            unpaired=handover.unpaired(path, ties=ties) if unpaired else None,
+        )
+        return replace(done, paths=going.places(done.paths))
 
 
 def import_(
@@ -81,7 +86,7 @@ def import_(
     """Write the preferences that `source` holds to `out`, as preferences.jsonl has them; rejects go beside it.
 
     Args:
-        source: a file, a folder of them, a data set of the hub, a DataFrame, or rows in memory.
+        source: a file, also at a URL, a folder of them, a data set of the hub, a DataFrame, or rows in memory.
         out: a JSONL file.
         shape: what the rows are, where their columns do not say it.
         mapping: columns that no list knows: "chosen=resp_good".

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-_SECRET_NAME = re.compile(r"key|token|secret|passw|auth|credential|cookie|^sig", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"key|token|secret|passw|auth|credential|cookie|signature|^sig", re.IGNORECASE)
 MASK = "[secret]"
 _SHORTEST = 8
 """Characters below which a text is no secret that could be told from chance."""

@@ -18,6 +18,7 @@ from judgegen.run import anchors, live
 from judgegen.run.session import Inquiry, Rows, Warn
 from judgegen.run.shards import Taking
 from judgegen.spec import Spec
+from judgegen.stores.urls import url_of
 
 
 def texts(resolved: Spec, base: Path, warn: Warn) -> dict[str, str]:
@@ -53,12 +54,17 @@ def job(
     )
 
 
+def prompts_at(resolved: Spec, base: Path) -> Path:
+    """Where the prompts lie that a run file names, `base` being its folder: there, or at a URL."""
+    return Path(resolved.prompts) if url_of(resolved.prompts) else base / resolved.prompts
+
+
 def found_prompts(resolved: Spec, base: Path, rows: Rows | None, warn: Warn) -> Iterator[Prompt]:
     """The prompts a run is told of: `rows`, or the run file's."""
     mapping = {} if resolved.columns is None else resolved.columns.model_dump(exclude_none=True)
     if rows is not None:
         return sources.prompts_from_rows(rows, where="prompts", warn=warn, mapping=mapping)
-    return sources.prompts(base / resolved.prompts, warn=warn, mapping=mapping)
+    return sources.prompts(prompts_at(resolved, base), warn=warn, mapping=mapping)
 
 
 def prompt_of(row: Mapping[str, Any]) -> Prompt:

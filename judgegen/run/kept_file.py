@@ -12,6 +12,7 @@ from typing import Any
 from judgegen.errors import SpecError
 from judgegen.llm.secrets import bare
 from judgegen.spec import Spec
+from judgegen.stores.urls import shown, url_of
 
 SOURCE = "# made from "
 LOCAL = ("slots", "context")
@@ -27,7 +28,7 @@ def text(spec: Spec, base: Path, source: Path | None) -> str:
     row = spec.model_dump(mode="json", exclude_none=True)
     used = spec.used_endpoints()
     row["endpoints"] = {name: _said(row["endpoints"][name]) for name in used}
-    table = _without_empty({**row, "prompts": str(base / spec.prompts)})
+    table = _without_empty({**row, "prompts": shown(url_of(spec.prompts) or base / spec.prompts)})
     head = "" if source is None else f"{SOURCE}{source}\n"
     return head + tomli_w.dumps(table)
 

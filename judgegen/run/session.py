@@ -33,6 +33,7 @@ from judgegen.run.mends import mend
 from judgegen.run.rounds import POLL_S
 from judgegen.spec import Spec, parse, read
 from judgegen.spec.short import ShortFile, written
+from judgegen.stores.urls import here, shown, url_of
 from judgegen.watch import Watch
 
 T = TypeVar("T", bound=Countable)
@@ -282,14 +283,21 @@ def default_out(path: Path) -> Path:
 
 def resolve(given: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the run folder."""
+    told = None if out is None else place(out)
     if isinstance(given, str | Path):
         path = Path(given)
-        return read(path), path.resolve().parent, Path(out) if out is not None else default_out(path)
+        return read(path), path.resolve().parent, told or default_out(path)
     if isinstance(given, ShortFile):
         path = given.path
-        return given.spec, path.resolve().parent, Path(out) if out is not None else default_out(path)
+        return given.spec, path.resolve().parent, told or default_out(path)
     resolved = given if isinstance(given, Spec) else parse(given)
-    return resolved, Path.cwd(), Path(out) if out is not None else Path("runs") / digest(resolved.meaning(), size=4)
+    return resolved, Path.cwd(), told or Path("runs") / digest(resolved.meaning(), size=4)
+
+
+def place(out: str | Path) -> Path:
+    """The folder on this machine of a run that goes to `out`, a folder or a URL."""
+    url = url_of(out)
+    return Path(out) if url is None else here(url)
 
 
 def said(
@@ -314,14 +322,17 @@ def said(
         return spec, rows
     if prompts is None or sampler is None or judge is None:
         raise SpecError("prompts, sampler and judge go together; or give a run file")
-    table = written(prompts=str(file.name if file else "rows"), sampler=sampler, judge=judge, variants=tuple(variants))
+    named = (url_of(file) or file.name) if file else "rows"
+    table = written(prompts=named, sampler=sampler, judge=judge, variants=tuple(variants))
     return (ShortFile(parse(table), file) if file else table), rows
 
 
 def source_of(given: Given) -> Path | None:
     """The file that a run was told by, whole; None where Python told it."""
     path = given.path if isinstance(given, ShortFile) else given
-    return Path(path).resolve() if isinstance(path, str | Path) else None
+    if not isinstance(path, str | Path):
+        return None
+    return Path(shown(path)) if url_of(path) else Path(path).resolve()
 
 
 def spread(count: int, most: int) -> list[int]:

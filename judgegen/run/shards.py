@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -125,6 +126,7 @@ def gathered(out: Path) -> list[Shard]:
     folders = [folder for _, folder in found]
     said = {folder: _said(folder) for folder in folders}
     first = folders[0]
+    run_file = (first / RUN_FILE).read_text(encoding="utf-8")
     for folder in folders[1:]:
         for what, ours, theirs in zip(("its prompts or limit", "its run file"), said[first], said[folder], strict=True):
             if ours != theirs:
@@ -132,7 +134,7 @@ def gathered(out: Path) -> list[Shard]:
                     f"{folder}: {what} are not those of {first.name}; run it again with what the others had"
                 )
     gather(out, folders)
-    write_text(out / RUN_FILE, said[first][1])
+    write_text(out / RUN_FILE, run_file)
     return [shard for shard, _ in found]
 
 
@@ -159,11 +161,11 @@ def _matched(out: Path) -> list[tuple[Path, re.Match[str]]]:
     return [(path, match) for path in paths if path.is_dir() and (match := _FOLDER.match(path.name))]
 
 
-def _said(folder: Path) -> tuple[dict[str, Any], str]:
-    """What a shard's record says of all prompts, and its run file."""
+def _said(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a shard's record says of all prompts, and its run file but for where they lay on its machine."""
     try:
         row = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        run_file = (folder / RUN_FILE).read_text(encoding="utf-8")
-        return {name: row[name] for name in ("of", "limit", "prompts", "digest")}, run_file
+        run_file = tomllib.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return {name: row[name] for name in ("of", "limit", "prompts", "digest")}, {**run_file, "prompts": ""}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(f"{folder}: not a shard that began ({error}); run it with --shard, then merge again") from None

@@ -22,6 +22,7 @@ from judgegen.sources.plain import columns
 from judgegen.sources.readings import Names, Reading
 from judgegen.sources.rows import NoPreference, RowError, Rows, quoted
 from judgegen.sources.verdicts import Vote
+from judgegen.stores.urls import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def labelled(path: Path, *, warn: Callable[[str], None], names: NamesOf = _commo
     Raises:
         SpecError: no such file, not readable as what it is named, no comparisons, or rows that are wrong.
     """
-    intake = Intake(where=str(path), unit=files.unit(path), noun="comparison", warn=warn)
+    intake = Intake(where=shown(path), unit=files.unit(path), noun="comparison", warn=warn)
     return _items(files.rows(path, check=_check(names)), names, intake)
 
 

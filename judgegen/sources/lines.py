@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from judgegen.sources.rows import ReadError, RowError
+from judgegen.stores.urls import url_of
 
 # What is often handed over in place of text, by its first bytes.
 _FOREIGN = {
@@ -60,9 +61,18 @@ def zipped(path: Path) -> bool:
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file for reading, unpacked where its name says so."""
-    unpack = _OPENERS.get(path.suffix.lower())
-    return path.open("rb", buffering=_BUFFER) if unpack is None else cast(BinaryIO, unpack(path))
+    """The file for reading, one at a URL fetched whole, unpacked where its name says so."""
+    unpack, url = _OPENERS.get(path.suffix.lower(), _plain), url_of(path)
+    if url is None:
+        return cast(BinaryIO, unpack(path))
+    from judgegen.stores.store import at_hand
+
+    with at_hand(url) as whole:
+        return cast(BinaryIO, unpack(whole))
+
+
+def _plain(path: Path) -> BinaryIO:
+    return path.open("rb", buffering=_BUFFER)
 
 
 def _zstd(path: Path) -> io.BufferedReader:
@@ -73,7 +83,7 @@ def _zstd(path: Path) -> io.BufferedReader:
     return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
 
 
-_OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstd}
+_OPENERS: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstd}
 
 
 def lines(path: Path) -> Iterator[Line]:

@@ -14,6 +14,7 @@ from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.intake import Intake, items
 from judgegen.sources.readings import Names
+from judgegen.stores.urls import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +33,8 @@ def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, st
     row none comes, so that the first N are the file's first N or an error.
 
     Args:
-        path: the file; its ending says the format, and an unknown one is plain text, a prompt a line. Or a folder of
-            such files as the hub lays a data set out, FOLDER:SPLIT where it holds several splits.
+        path: the file, or its URL; its ending says the format, and an unknown one is plain text, a prompt a line. Or a
+            folder of such files as the hub lays a data set out, FOLDER:SPLIT where it holds several splits.
         warn: told in a sentence of what was merged and of columns that look misnamed, at most 20 merges one by one.
         mapping: which column says what, where its name does not: {"prompt": "q", "system": "sys", …}.
 
@@ -43,7 +44,7 @@ def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, st
     """
     folder, split = split_and_folder(str(path))
     inside = folder.is_dir()
-    intake = Intake(where=str(path), unit="row" if inside else files.unit(path), noun="prompt", warn=warn)
+    intake = Intake(where=shown(path), unit="row" if inside else files.unit(path), noun="prompt", warn=warn)
     names = Names(mapped=parsed_mapping(mapping))
     read = partial(files.rows, check=partial(fields.check_columns, mapped=names.mapped))
     rows = rows_through(folder, split, read) if inside else read(path)

@@ -76,7 +76,7 @@ class Spec(Frozen):
         min_length=1,
         description="The file of prompts, relative to the run file: JSONL, JSON, CSV, TSV, Parquet or a prompt a "
         "line, also gzipped. Or a folder of such files as the Hugging Face hub lays it out, FOLDER:SPLIT where it "
-        "holds several splits.",
+        "holds several splits. Or the URL of a file: https://, s3://, gs://, hf:// and others (extra `stores`).",
         examples=["prompts.jsonl", "data:train"],
     )
     columns: Columns | None = Field(

@@ -27,6 +27,7 @@ from judgegen.report.labelled import LABELS as LABELLED
 from judgegen.review.labels import Labels
 from judgegen.review.queue import Queued
 from judgegen.review.sitting import Sitting
+from judgegen.run.afar import HERE, POINT
 from judgegen.run.anchors import FILE as ANCHORS
 from judgegen.run.events import Events
 from judgegen.run.rounds import FOLDER
@@ -57,6 +58,8 @@ FILES = {
     "shard-K-of-N/": "in a run in parts: the run folder of a part, until `judgegen merge` and after it",
     "dataset/": "where `judgegen merge --dataset` wrote it: the audit once more, TABLE/shard=K/TABLE.parquet",
     "shard.json": "in the folder of a shard alone: which of how many it is, and of what",
+    "store.json": "of a run at a store, in its folder here: which copy of the journal this folder last made or took",
+    "checkpoint.json": "of a run at a store, there: which copy of the journal this is; writer.json says who writes",
     "batch-files/": "requests that wait for an engine without a server, and its answers",
     "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",
     "anchors.json": "what the judge said of its anchors, where `[judge] anchors` names some: for later runs",
@@ -303,7 +306,7 @@ def test_every_file_of_a_run_folder_is_described_and_no_other(commanded: Command
     folders = {path.parent for path in commanded[0].rglob("journal.sqlite")}
     assert {"one", "sharded", "one-attack", "one-check", "shard-1-of-2"} <= {folder.name for folder in folders}
     found = {_listed(path) for folder in folders for path in folder.iterdir()}
-    rare = {LABELLED, IN_A_RUN, EXPECTED, ANCHORS, f"{EARLIER}/", f"{FOLDER}/"}
+    rare = {LABELLED, IN_A_RUN, EXPECTED, ANCHORS, f"{EARLIER}/", f"{FOLDER}/", HERE, POINT}
     assert found - rare == FILES.keys() - rare
     assert rare <= FILES.keys()
 
