@@ -14,7 +14,8 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.exchange import handover, public
-from judgegen.train.order import Order
+from judgegen.exchange.export import Exported
+from judgegen.train.order import METHODS, Order
 
 LEAST = 1e-6
 """Of a flip rate: TRL's robust loss takes no label smoothing of 0."""
@@ -48,7 +49,7 @@ def rows(source: Path, order: Order, folder: Path) -> Rows:
     """
     split = 1 - order.validation if order.validation else None
     folder.mkdir(parents=True, exist_ok=True)
-    done = public.export(source, order.way.export, folder / "rows.jsonl", split=split, seed=order.seed)
+    done = _exported(source, order, folder / "rows.jsonl", split)
     parts = dict(zip(done.counts, done.paths, strict=False))
     texts = {name: path.read_text(encoding="utf-8") for name, path in parts.items()}
     read = {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
@@ -67,6 +68,16 @@ def rows(source: Path, order: Order, folder: Path) -> Rows:
         evidence=_evidence(source) if handover.is_run(source) else {},
         left_out=done.reasons(),
     )
+
+
+def _exported(source: Path, order: Order, out: Path, split: float | None) -> Exported:
+    """The export for the method; for a reward without margins where no row has one, since its loss needs none."""
+    try:
+        return public.export(source, order.way.export, out, split=split, seed=order.seed)
+    except SpecError:
+        if order.method != "reward":
+            raise
+    return public.export(source, METHODS["dpo"].export, out, split=split, seed=order.seed)
 
 
 def shuffled(rows: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:

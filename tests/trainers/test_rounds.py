@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +124,75 @@ def test_rounds_compare_every_model_with_those_before(plan: Plan) -> None:
     assert kept == json.loads(json.dumps(done.row()))
     again, _ = played(plan)
     assert again == done
+
+
+SHOWN = re.compile(r"Answer (\w+):\n\n<(quote-\w+)>\n(.*?)\n</\2>", re.DOTALL)
+
+
+class Judge(BaseHTTPRequestHandler):
+    """Prefers by the length's rest by five, and what stands first where both lengths together are even."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        """In silence."""
+
+    def do_POST(self) -> None:
+        """Answer."""
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        first, second = [(name, len(text)) for name, _, text in SHOWN.findall(asked["messages"][-1]["content"])]
+        leans = (first[1] + second[1]) % 2 == 0
+        ranked = sorted([first, second], key=lambda one: -(one[1] % 5))
+        verdict = first[0] if leans else ranked[0][0] if first[1] % 5 != second[1] % 5 else "tie"
+        message = {"role": "assistant", "content": json.dumps({"verdict": verdict})}
+        usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        body = json.dumps({"choices": [choice], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def judge() -> Iterator[str]:
+    """Where it stands."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_judge_that_compares_is_asked_in_both_orders(plan: Plan, judge: str) -> None:
+    """Of every two rounds' answers, both ways round; what it prefers for its place alone wins nothing, and is told."""
+    text = plan.file.read_text(encoding="utf-8").replace('method = "python"', 'method = "pairwise"')
+    text = text.replace('grader = "taste:taste"', 'endpoint = "judge"\nmodel = "one"')
+    table = f'\n[endpoints.judge]\nbase_url = "{judge}"\nprice = {{ input = 1, output = 1 }}\n'
+    plan.file.write_text(text + table, encoding="utf-8")
+    done, _ = played(Plan(**{**vars_of(plan), "every": True}))
+    assert [one.number for one in done.rounds] == [0, 1, 2]
+    for one in done.rounds[1:]:
+        assert one.pairs > 0
+        for wins in (one.first, one.before):
+            assert wins is not None
+            assert wins.judged > 0
+    shown = verdicts(plan)
+    assert shown
+    assert all((prompt, second, first) in shown for prompt, first, second in shown)
+    assert 0 < done.judge["flip_rate"] < 1
+    assert done.judge["p_first"] > 0.5
+    assert done.usd > 0
+
+
+def verdicts(plan: Plan) -> set[tuple[str, str, str]]:
+    """(prompt, shown first, shown second) of everything that the judge compared on held-out prompts."""
+    path = plan.out / "held" / "audit" / "verdicts.parquet"
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    return {(row["prompt_id"], row["first"], row["second"]) for row in parquet.read_table(path).to_pylist()}
 
 
 def test_all_rounds_are_done_where_it_is_wished(plan: Plan) -> None:

@@ -73,6 +73,17 @@ def test_every_method_trains_and_leaves_what_it_promises(
     assert (again.fresh, silence, again.facts) == (False, [], json.loads(json.dumps(done.facts, default=float)))
 
 
+def test_a_reward_is_trained_on_labels_alone(source: Path, model: Model, tmp_path: Path) -> None:
+    """Where no row says by how much: the loss needs no margin. Where some do, the others are told as left out."""
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    for kept in (0, len(rows) - 2):
+        given = [row if n < kept else {k: v for k, v in row.items() if k != "margin"} for n, row in enumerate(rows)]
+        source.write_text("".join(json.dumps(row) + "\n" for row in given), encoding="utf-8")
+        done, _ = trained(source, order(model, "reward"), tmp_path / f"out-{kept}")
+        assert done.facts["rows"]["train"] + done.facts["rows"]["held"] == (kept or len(rows))
+        assert sum(done.facts["left_out"].values()) == (2 if kept else 0)
+
+
 def test_all_weights_are_trained_without_an_adapter(source: Path, model: Model, tmp_path: Path) -> None:
     """lora_r = 0 leaves no adapter, and other weights than the base's."""
     wanted = order(model, lora_r=0)
