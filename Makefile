@@ -89,8 +89,9 @@ wheel: $(VENV)/dev
 clean:
 	rm -rf $(VENV) dist build runs
 
+# The pip of a Python of its day takes a minute longer to find out what goes with what.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
 
 $(VENV)/quickstart: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --editable '.[local]'

@@ -110,6 +110,7 @@ def test_only_the_command_line_knows_the_command_line() -> None:
             assert not any(room(module) == "cli" for module in imports(path)), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_and_functions_stay_small_and_documented(path: Path) -> None:
     """At most 400 lines a module and 60 a function; what is public says what it is; names say what they hold."""

@@ -79,6 +79,7 @@ def test_a_batch_run_makes_the_labels_of_a_live_one_at_half_the_price(tmp_path: 
     assert Decimal(cheap.summary["cost_usd"]["total"]) * 2 == Decimal(live.summary["cost_usd"]["total"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_every_fault_at_once(tmp_path: Path, seed: str) -> None:
     """Missing, failed and expired rows are asked again, lost submissions adopted; nothing is paid twice."""

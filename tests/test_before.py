@@ -55,6 +55,7 @@ def resumed(method: str, tmp_path: Path, *, stated: bool) -> tuple[Path, Path]:
     return was, folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_made_before_is_resumed_without_a_call_and_to_the_same_bytes(method: str, tmp_path: Path) -> None:
     """The journal answers every call (the endpoints' server is gone), and outputs removed come back as they were.
@@ -71,6 +72,7 @@ def test_a_run_made_before_is_resumed_without_a_call_and_to_the_same_bytes(metho
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", COMPARING)
 def test_a_run_file_made_before_is_resumed_without_a_call_and_to_the_same_pairs(method: str, tmp_path: Path) -> None:
     """As it was written: the same verdicts, the same sides; P and margins alone are what the verdicts are worth."""

@@ -87,6 +87,7 @@ def holds(figure: Figure, truth: float) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("accuracy", "bias"), [(0.9, 0.0), (0.75, 0.6), (0.6, -0.8)])
 def test_a_judge_of_known_accuracy_and_bias_is_recovered(tmp_path: Path, accuracy: float, bias: float) -> None:
     """Accuracy, P(first), position consistency: what the world was told lies in their intervals."""
@@ -108,6 +109,7 @@ def test_ties_and_what_cannot_be_read_are_recovered(tmp_path: Path) -> None:
     assert holds(found.unreadable_rate, 0.1)
 
 
+@pytest.mark.slow
 def test_odds_from_logprobs_are_worth_their_name(tmp_path: Path) -> None:
     """Where the humans follow the judge's own odds it is calibrated; where they call coins it is not."""
     honest = checked(labelled(400, wrong=0.2), table(accuracy=0.8), tmp_path / "a").report
@@ -271,6 +273,7 @@ def fitted(rows: list[Row], run: Row, out: Path, **more: Any) -> Calibration:
     return asyncio.run(judgegen.calibrate(rows, run=run, out=out, **more))
 
 
+@pytest.mark.slow
 def test_a_good_judge_gets_a_threshold_and_a_confidently_wrong_one_none(tmp_path: Path) -> None:
     """Both are answers; the file comes back as it was written."""
     good = fitted(labelled(200, wrong=0.02), table(accuracy=0.97), tmp_path / "good")
@@ -283,6 +286,7 @@ def test_a_good_judge_gets_a_threshold_and_a_confidently_wrong_one_none(tmp_path
         assert fitting.parse(found.text(), "c.json") == found
 
 
+@pytest.mark.slow
 def test_a_map_is_worth_more_than_the_judges_own_word(tmp_path: Path) -> None:
     """Of a judge that says .97 and is right at .75, the mapped probability is near .75 on prompts unseen."""
     found = fitted(labelled(400, wrong=0.25), table(accuracy=0.97), tmp_path, target=0.6)
@@ -379,6 +383,7 @@ def test_a_run_drops_what_falls_below_the_threshold(tmp_path: Path, monkeypatch:
     assert done.summary["drops"].get("below-threshold", 0) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("judge", "said"),
     [

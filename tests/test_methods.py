@@ -158,6 +158,7 @@ def run(send: Any, steps: Plan, window: int = 2, asked: list[Prompt] | None = No
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.sampled_from(METHODS), st.integers(), st.sampled_from([0.0, 0.2, 0.9]), st.booleans())
 def test_labels_hold_for_every_method(judge: dict[str, Any], seed: int, trouble: float, soft: bool) -> None:
@@ -201,6 +202,7 @@ def told(result: Result) -> tuple[str | None, list[tuple[object, ...]]]:
     return result.drop, sorted(rows, key=repr)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(), st.permutations([0, 1, 2]), st.booleans())
 def test_the_order_of_a_panel_changes_nothing(seed: int, order: list[int], rubric: bool) -> None:
@@ -420,6 +422,7 @@ def test_a_floor_under_the_chosens_score_is_kept() -> None:
     assert any(r.drop == "low-score" for r in results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judge", METHODS)
 def test_every_kind_of_call_is_estimated(judge: dict[str, Any]) -> None:
     """The estimate runs through, and counts at least the calls of a run without trouble and without escalation."""

@@ -137,6 +137,7 @@ def test_a_second_run_sends_nothing_and_writing_makes_the_same_bytes(
     assert stats(replay) == asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 7])
 def test_concurrency_changes_no_byte(
     done: judgegen.Run, replay: str, shared: Path, tmp_path: Path, at_once: int

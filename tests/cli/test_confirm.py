@@ -71,6 +71,7 @@ def test_a_terminal_is_asked_before_money_goes_out(popen: Popen, tmp_path: Path)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "arguments"), [("y\n", []), ("", ["--yes"])])
 def test_a_yes_goes_on(popen: Popen, tmp_path: Path, answer: str, arguments: list[str]) -> None:
     """A yes or --yes sends the calls; nobody listens here, so they keep failing."""

@@ -90,6 +90,7 @@ def test_what_the_judge_alone_would_have_said_is_counted(tmp_path: Path) -> None
     assert alone.sentence(alone.alone(tmp_path / "nowhere")) == ""
 
 
+@pytest.mark.slow
 @given(st.text() | st.sampled_from(["\x1b]0;owned\x07", "\x1b[2J", "a\rb", "\ud800", "\u202egnp.exe", "\x9b31m"]))
 def test_a_candidate_cannot_drive_the_terminal(tmp_path_factory: Any, answer: str) -> None:
     """Whatever a model says, what is printed of it is printable, on its line, and can be written as UTF-8."""

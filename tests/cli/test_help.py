@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ def paths(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path, *(found for group in below for found in group)]
 
 
+@functools.cache
 def help_text(path: tuple[str, ...]) -> str:
     """What the command prints when it is asked for help on a terminal of 80 columns."""
     done = subprocess.run(
@@ -47,12 +49,14 @@ def page() -> str:
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not part of an installed package")
 def test_the_documentation_is_what_help_says() -> None:
     """docs/cli.md has the help of every command, word for word."""
     assert PAGE.read_text(encoding="utf-8") == page(), f"write it again: {WRITE_IT}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_the_list_says_what_the_command_says(name: str) -> None:
     """A command's line in the list is the first line of its own help, uncut at 80 columns."""

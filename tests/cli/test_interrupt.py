@@ -49,6 +49,7 @@ def preferences(folder: Path) -> bytes:
     return (folder / "preferences.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_lets_what_is_in_flight_land(
     judgegen: Command, started: Start, run_file: WriteRunFile, tmp_path: Path, number: signal.Signals

@@ -54,6 +54,7 @@ def test_a_check_in_words(judgegen: Command, run_file: WriteRunFile, tmp_path: P
     assert "60 from the journal" in again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["check", "calibrate"])
 def test_columns_of_ones_own_are_mapped(
     command: str, judgegen: Command, run_file: WriteRunFile, tmp_path: Path
@@ -258,6 +259,7 @@ def prepared(folder: Path, url: str, judge: str) -> list[dict[str, Any]]:
     return kept
 
 
+@pytest.mark.slow
 def test_recorded_verdicts_come_back_through_http(
     judgegen: Command, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WriteRunFile = Callable[..., Path]
 
@@ -116,6 +118,7 @@ price = { input = 1, output = 2 }
 """
 
 
+@pytest.mark.slow
 def test_what_kept_failing_exits_5_and_the_printed_command_mends_it(
     process: Command, run_file: WriteRunFile, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def drawn(written: str) -> list[list[str]]:
     return [CONTROL.sub("", part).splitlines() for part in re.split(r"(?:\x1b\[\d*A|\x1b\[2K|\r(?!\n))+", written)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_run_shows_a_bar_per_role_and_two_lines(run_file: WriteRunFile, tmp_path: Path, width: int) -> None:
     """While it goes: calls by role with their seconds, pairs, time left, pace, spend, cap and projection; all fits."""
@@ -83,6 +84,7 @@ def test_without_a_terminal_there_are_lines(run_file: WriteRunFile, tmp_path: Pa
     assert re.search(r"4/4 prompts, 4 pairs, \d+% flipped; .*\$0\.\d{4} of \$5.*; sampler p50 .*; judge p50 ", last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 200])
 def test_tables_hold_at_any_width(run_file: WriteRunFile, tmp_path: Path, width: int) -> None:
     """What the commands about a run print fits the terminal."""

@@ -43,6 +43,7 @@ def folder(tmp_path: Path, openai: str) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_commands_make_a_file_that_its_consumer_takes(folder: Path) -> None:
     """Prompts and two models in, rows in OpenAI's shape out, and the same in another's, nothing edited."""
     made = shell(folder, "run", "prompts.txt", *MODELS, "--max-usd", "5")
@@ -55,6 +56,7 @@ def test_two_commands_make_a_file_that_its_consumer_takes(folder: Path) -> None:
     assert len((folder / "out.jsonl").read_text().splitlines()) == len(rows)
 
 
+@pytest.mark.slow
 def test_init_run_export_is_three_commands(folder: Path) -> None:
     """The starter needs no editing either."""
     commands = (
@@ -68,6 +70,7 @@ def test_init_run_export_is_three_commands(folder: Path) -> None:
     assert not validate(folder / "out.jsonl", "trl-dpo").refused
 
 
+@pytest.mark.slow
 def test_the_run_file_it_means_is_shown_and_kept(folder: Path) -> None:
     """What stands on the terminal is a run file, and the folder's says the same; run by itself, it pays for nothing."""
     made = shell(folder, "run", "prompts.txt", *MODELS, "--variants", "focused, loose", "--max-usd", "5")
@@ -82,6 +85,7 @@ def test_the_run_file_it_means_is_shown_and_kept(folder: Path) -> None:
     assert summary["calls"]["from_journal"] == summary["calls"]["sampler"] + summary["calls"]["judge"]
 
 
+@pytest.mark.slow
 def test_set_goes_before_what_the_run_file_says(folder: Path) -> None:
     """A number, a text and a variant's key by its name; what does not fit is refused like the file's own."""
     shell(folder, "init", "mine")
@@ -100,6 +104,7 @@ def test_set_goes_before_what_the_run_file_says(folder: Path) -> None:
         assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -134,6 +139,7 @@ def test_python_says_what_goes_together() -> None:
             judgegen.estimate(**given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["formats", "origins", "methods", "variants", "templates", "models"])
 def test_lists_are_printed(tmp_path: Path, what: str) -> None:
     """Every list has a header and rows; an unknown one names them all."""

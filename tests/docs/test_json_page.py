@@ -169,6 +169,7 @@ def _odd(keys: Mapping[str, str], printed: list[Any]) -> tuple[list[str], list[s
     return unknown, [key for key in keys if key not in bare and not any(_meant(key, path) for path in found)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRINTED)
 def test_every_key_that_is_printed_is_described_and_no_other(name: str, printed: dict[str, list[Any]]) -> None:
     """What the command prints and what the page lists are the same keys."""

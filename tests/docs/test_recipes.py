@@ -328,6 +328,7 @@ def test_a_recipe_does_what_its_page_says(name: str, played: Callable[[str], Pla
     CHECKS[name](played(name))
 
 
+@pytest.mark.slow
 def test_every_recipe_has_its_check() -> None:
     """No recipe is played without a look at what it comes to."""
     assert CHECKS.keys() == recipes().keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import sys
 from collections.abc import Iterator
@@ -92,8 +93,13 @@ def _methods() -> Iterator[str]:
         yield f"| `{name}` | {', '.join(f'`{key}`' for key in sorted(method.keys))} |"
 
 
+@functools.cache
+def _whole() -> dict[str, Any]:
+    return schema()
+
+
 def _definition(table: type[spec.Frozen]) -> dict[str, Any]:
-    whole = schema()
+    whole = _whole()
     return whole if table is spec.Spec else dict(whole["$defs"][table.__name__])
 
 

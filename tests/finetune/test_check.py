@@ -166,6 +166,7 @@ def test_a_validation_file_may_be_short(write: Write) -> None:
     assert check(write([PAIR]), "openai", "dpo", validation=True) == 1
 
 
+@pytest.mark.slow
 def test_items_have_a_most(write: Write) -> None:
     """50,000 to train on and 1,000 to validate on."""
     path = write([ITEM] * 1001)

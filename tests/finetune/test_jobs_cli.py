@@ -105,6 +105,7 @@ def test_no_cap_holds_what_has_no_price(provider: Start, write: Write) -> None:
     assert "no price is known for this job, so no cap can hold it" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code", "jobs"), [("y\n", 0, 1), ("\n", 8, 0)])
 def test_on_a_terminal_it_asks(provider: Start, write: Write, popen: Popen, answer: str, code: int, jobs: int) -> None:
     """Only a yes spends: no answer is none."""
@@ -170,6 +171,7 @@ def test_a_file_the_provider_refuses_fails_its_job_there(provider: Start, write:
     assert "error: The job failed" in err
 
 
+@pytest.mark.slow
 def test_a_killed_process_makes_no_second_job(provider: Start, write: Write, popen: Popen) -> None:
     """SIGKILL while the provider answers the creation: the next one finds the job in the provider's list."""
     server, file = provider(seconds=60.0), write()

@@ -82,6 +82,7 @@ def test_the_same_as_json(command: Command, preferences_file: Path) -> None:
     assert [Path(path).name for path in told["paths"]] == ["pairs.train.jsonl", "pairs.test.jsonl"]
 
 
+@pytest.mark.slow
 def test_a_run_goes_out_with_what_is_known_of_it(command: Command, run: Path) -> None:
     """A run's pairs become a data set whose card names models, drops, cost and doubt, and a grader from its judge."""
     done = command("export", run, "--to", "huggingface", "-o", "hub")

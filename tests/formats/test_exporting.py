@@ -84,6 +84,7 @@ def _fits(pair: dict[str, Any], form: Format) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "standard"), BOTH_WAYS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(found=st.lists(pairs(), min_size=1, max_size=4, unique_by=lambda pair: digest([pair["prompt"], pair["chosen"]])))
@@ -124,6 +125,7 @@ def test_half_a_character_is_left_out_where_it_would_spoil_the_file(name: str, m
     assert "lone surrogate" in done.left_out[0][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, form in CONSUMERS.items() if form.turns != "one"])
 def test_a_chat_of_ten_thousand_turns_survives(name: str, make: Any, tmp_path: Path) -> None:
     """Length alone is no reason to lose a row, nor to fail."""

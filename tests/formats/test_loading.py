@@ -59,6 +59,7 @@ def plain(make: Any, number: int, kind: str) -> dict[str, Any]:
     return dict(make.plain(number, p_chosen=0.75, margin=0.5) if kind in ("scores", "none") else make.plain(number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tools", "name", "scores", "none"])
 @pytest.mark.parametrize("name", LINES)
 def test_both_sides_of_a_split_load_as_one(

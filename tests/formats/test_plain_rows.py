@@ -86,6 +86,7 @@ def long_way(row: dict[str, Any]) -> list[dict[str, Any]]:
     return preferences(read(row, shape), shape)
 
 
+@pytest.mark.slow
 @given(rows())
 @settings(max_examples=600, deadline=None)
 def test_the_short_way_says_what_the_long_way_says(row: dict[str, Any]) -> None:
@@ -162,6 +163,7 @@ LINE = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), LINE))
 def test_a_line_is_what_json_writes(row: dict[str, Any]) -> None:
     """The standard library's bytes, but for what readers take for line ends; half of a character comes back."""
@@ -173,6 +175,7 @@ def test_a_line_is_what_json_writes(row: dict[str, Any]) -> None:
     assert len(line.decode().splitlines()) == 1
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), LINE))
 def test_a_compact_line_says_what_a_line_says(row: dict[str, Any]) -> None:
     """The same value on one line, without blanks between."""

@@ -48,6 +48,7 @@ anything = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in FORMS.values() if form], ids=[n for n, f in FORMS.items() if f])
 @given(found=anything)
 def test_what_passes_quickly_passes_the_rules(form: Format, found: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ def sides(row: Row) -> tuple[Any, ...]:
     return asked, *(row[side][-1]["content"] if side in row else None for side in ("chosen", "rejected"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(SHAPES))
 @given(data=st.data())
 @settings(deadline=None, max_examples=15)

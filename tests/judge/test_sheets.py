@@ -48,6 +48,7 @@ def names(displays: Any) -> Counter[tuple[str, str]]:
     return Counter((one.first.key, one.second.key) for one in displays)
 
 
+@pytest.mark.slow
 @given(st.integers(2, 20), st.integers(2, 9), st.sampled_from([20, 9_000, 70_000]), st.randoms())
 def test_every_display_is_asked_once_and_as_it_is_shown(
     number: int, most: int, characters: int, random_: random.Random

@@ -161,6 +161,7 @@ def test_usage_is_as_openai_writes_it() -> None:
     assert usage["completion_tokens_details"] == {"reasoning_tokens": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accuracy", [0.0, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("gap", [0.001, 0.5])
 def test_the_better_candidate_wins_as_often_as_accuracy_says(accuracy: float, gap: float) -> None:

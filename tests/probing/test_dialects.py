@@ -78,6 +78,7 @@ def states(done: Probe, model: str) -> dict[str, str]:
     return {one.what: one.state for one in found.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_a_family_does_is_found(name: str, tmp_path: Path) -> None:
     """Its refusals, silences and places, whatever its words; the cost is the bill; a run has nothing left to learn."""

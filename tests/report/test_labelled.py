@@ -40,6 +40,7 @@ def test_a_run_that_nobody_labelled_says_so(folder: Path) -> None:
     assert "Nobody has compared this judge with people here" in page.page(tables, most_bytes=0)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "agrees", "level"),
     [(40, lambda _: True, "good"), (40, lambda n: n % 4 != 0, "beware"), (40, lambda n: n % 2 == 0, "bad")],

@@ -67,6 +67,7 @@ def test_only_the_page_itself_is_answered(server: Callable[[], tuple[Any, str]],
     assert (tmp_path / "mine" / "labels.jsonl").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_a_killed_server_has_lost_no_label(server: Callable[[], tuple[Any, str]], tmp_path: Path) -> None:
     """After kill -9 the labels that were answered are there, and the next server goes on with the next pair."""
     process, address = server()

@@ -298,6 +298,7 @@ ENGINE = shlex.join([sys.executable, *"-m judgegen simulate -i {input} -o {outpu
 ENGINE += " --accuracy 0.9 --unreadable-rate 0.15 --seed 3"
 
 
+@pytest.mark.slow
 def test_a_command_answers_round_after_round(tmp_path: Path, known: Known) -> None:
     """One invocation to the end, its files in the run folder, what it prints in run.log: the bytes of the live run."""
     told = Told()
@@ -436,6 +437,7 @@ def paid(folder: Path, least: int) -> list[str]:
     raise AssertionError("the engine does not work")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_or_stopped_nothing_is_answered_twice(
     number: signal.Signals, tmp_path: Path, known: Known, started: Callable[[], Any]

@@ -45,6 +45,7 @@ def done(folder: Path, command: list[str], **names: str) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
 def test_the_array_of_slurm_and_its_merge(mine: Path) -> None:
     """Tasks are counted from 1, and their number is the number of shards."""
     for task in ("1", "2"):
@@ -54,6 +55,7 @@ def test_the_array_of_slurm_and_its_merge(mine: Path) -> None:
     assert (mine / "runs" / "mine" / "preferences.jsonl").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_the_indexed_job_of_kubernetes(mine: Path) -> None:
     """Indices are counted from 0."""
     text = (RECIPE / "kubernetes" / "run.yaml").read_text(encoding="utf-8")

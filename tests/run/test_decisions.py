@@ -55,6 +55,7 @@ def judged(out: Path) -> tuple[int, int]:
     return len(found), sum(row["input"] for row in found)
 
 
+@pytest.mark.slow
 def test_labels_are_the_chats_where_truth_is_equal_and_tokens_a_third(tmp_path: Path) -> None:
     """A judge without flaw says the same by any API; n = 4 is two inputs, not twelve chats."""
     with world("--accuracy", "1") as url:
@@ -76,6 +77,7 @@ def test_a_decision_models_bias_for_a_place_flips_and_labels_nothing(tmp_path: P
     assert rows(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_refusals_and_faults_cost_no_label(tmp_path: Path) -> None:
     """Some questions refused, some requests failing: every label is the one of the world in which all goes well."""
     with world("--accuracy", "1") as url:
@@ -168,6 +170,7 @@ def test_the_price_is_the_one_listed_for_decisions() -> None:
         prices.rate(openai, "openai", "gpt-nobody", decides=True)
 
 
+@pytest.mark.slow
 def test_a_rubric_is_scored_by_questions_of_their_own(tmp_path: Path) -> None:
     """Each aspect's distribution over its levels; the best answer has the highest score, as in chats."""
     with world("--accuracy", "1") as url:

@@ -52,6 +52,7 @@ JUDGES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_tokens", [256, 1024, 8192])
 @pytest.mark.parametrize("judge", JUDGES, ids=str)
 def test_without_a_pilot_the_interval_is_of_use(judge: dict[str, Any], max_tokens: int) -> None:
@@ -87,6 +88,7 @@ def test_a_share_of_verdicts_is_asked_again_and_not_a_lot_drawn(bound: Bound, un
     assert sum(ask(number) == "not a verdict" for number in range(12)) == unread
 
 
+@pytest.mark.slow
 def test_pairs_to_come_are_those_that_a_pilot_made(tmp_path: Path) -> None:
     """After a pilot the interval holds what the whole makes, and what a pair costs is of those to come."""
     given = table(endpoints={"server": {"provider": "scripted", "price": {"input": 0.5, "output": 2}}})
@@ -162,6 +164,7 @@ def test_prompts_are_only_read() -> None:
     assert first.prompts == len(items)
 
 
+@pytest.mark.slow
 def test_before_a_run_a_sample_is_counted_and_holds_what_all_would_come_to() -> None:
     """Its ends lie outside of those of every prompt counted, for the error of a sample; no run waits for the rest."""
     prompts = [f"What is {number}? {'Say why. ' * (number % 9)}" for number in range(150)]

@@ -98,6 +98,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "whom"), CASES)
 def test_a_run_comes_through_every_kind_of_fault(name: str, whom: dict[str, int], tmp_path: Path) -> None:
     """Each prompt is pairs or a row that says why; what is spent and in doubt holds the bill; again, it goes on."""

@@ -75,6 +75,7 @@ def run(folder: Path, calibration: Path, out: str, **more: Any) -> tuple[judgege
         return ended, watch.said
 
 
+@pytest.mark.slow
 def test_prompts_of_one_kind_raise_no_alarm_and_another_kind_does(tmp_path: Path, calibrated: Path) -> None:
     """The same world is silent; a judge that has come to favour the first place is told, or ends the run."""
     asked(tmp_path, 0, 120)
@@ -92,6 +93,7 @@ def test_prompts_of_one_kind_raise_no_alarm_and_another_kind_does(tmp_path: Path
     assert "gates.max_shifts = 0" in ended.summary["failed"]
 
 
+@pytest.mark.slow
 def test_what_is_not_known_cannot_hold_a_gate(tmp_path: Path, calibrated: Path) -> None:
     """Too few prompts tell of nothing; a calibration of an older file saw nothing."""
     asked(tmp_path, 0, 5)

@@ -96,6 +96,7 @@ def check_whole(run: judgegen.Run, served: Served) -> None:
     assert served.tally.row()["repeats"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dialect", "need"), matrix(DIALECTS, 0))
 def test_live_interrupted_and_resumed(dialect: Dialect, need: str, tmp_path: Path) -> None:
     """What was paid before and after comes to the bill; what is refused is found out once; then all is silent."""

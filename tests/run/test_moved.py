@@ -41,6 +41,7 @@ def run(folder: Path, heard: Heard, *, max_usd: float | None = None, **endpoint:
     asyncio.run(judgegen.generate(file, prompts=["Name a river."], out=folder, watch=heard, max_usd=max_usd))
 
 
+@pytest.mark.slow
 def test_the_old_address_as_identity_keeps_what_was_paid_for(tmp_path: Path) -> None:
     """From there a run says so before it pays; with the line it names nothing is asked and no byte changes."""
     heard = Heard()
@@ -57,6 +58,7 @@ def test_the_old_address_as_identity_keeps_what_was_paid_for(tmp_path: Path) -> 
         assert (derived(tmp_path), stats(new), heard.words) == (before, asked, [])
 
 
+@pytest.mark.slow
 def test_a_second_server_of_one_model_is_told_of_once(tmp_path: Path) -> None:
     """When the journal holds both, neither has moved."""
     heard = Heard()

@@ -245,6 +245,7 @@ def test_a_rule_in_words_is_put_to_a_judge_that_reads(tmp_path: Path) -> None:
             generated(table(url, tmp_path, REWARD["pooling"], pairs=rule), out=tmp_path / "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("judge", "said"),
     [

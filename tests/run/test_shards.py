@@ -82,6 +82,7 @@ def test_all_shards_at_once_keep_every_limit_of_the_whole(of: int, at_once: int,
     assert all(part.meaning() == spec.meaning() for part in parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [1, 2, 4, 16])
 def test_merged_it_has_the_bytes_of_one_piece(tmp_path: Path, of: int) -> None:
     """Some shards may be empty; the order they ran in is nowhere seen, and merging again changes nothing."""
@@ -131,6 +132,7 @@ def test_a_merged_run_goes_on_as_any_run(tmp_path: Path) -> None:
     assert outputs(tmp_path) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

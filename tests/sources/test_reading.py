@@ -120,6 +120,7 @@ def test_rows_in_memory_are_taken_one_at_a_time() -> None:
     assert next(prompts_from_rows(rows(), where="rows", warn=silent)).messages[0]["content"] == "0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.txt", "a.jsonl.gz", "a.parquet"])
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, name: str) -> None:
     """Of 24 MB of prompts, less than a tenth is ever held (Parquet: what Python holds, beside its own buffers)."""

@@ -116,6 +116,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rows")
 
 
+@pytest.mark.slow
 @given(rows=row_lists(), zipped=st.booleans())
 @settings(deadline=None, max_examples=80)
 def test_every_format_gives_the_same_prompts(folder: Path, rows: Rows, zipped: bool) -> None:

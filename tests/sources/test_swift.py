@@ -102,6 +102,7 @@ def test_an_item_that_is_no_object_is_bad_alone(tmp_path: Path) -> None:
     assert [isinstance(row, Bad) for row in found] == [False, True, True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["list", "under a key"])
 def test_memory_does_not_grow_with_a_list(name: str, tmp_path: Path) -> None:
     """A file of 40 MB on one line takes a few of them."""

@@ -102,6 +102,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[dict[str,
         yield table, out, found
 
 
+@pytest.mark.slow
 def test_a_rule_that_people_go_by_is_learned_kept_and_paid_for_once(taught: Any) -> None:
     """Better on both halves, the interval above 0; the template is a file that judges alike; again it costs nothing."""
     table, out, found = taught

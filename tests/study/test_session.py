@@ -69,6 +69,7 @@ def test_what_an_attack_will_take_is_counted_without_a_call(tmp_path: Path) -> N
     assert attack.expected(run, out=tmp_path / "run").cost_usd["high"] == 0
 
 
+@pytest.mark.slow
 def test_a_check_and_an_attack_go_through_the_batch_api(tmp_path: Path) -> None:
     """The same figures as live, at half the price, and no chat request is made."""
     with world() as url:
