@@ -344,13 +344,23 @@ class Afar:
             began = time.monotonic()
             try:
                 if (self.folder / JOURNAL).exists():
-                    await asyncio.shield(asyncio.to_thread(self.checkpoint))
+                    await _to_its_end(asyncio.create_task(asyncio.to_thread(self.checkpoint)))
             except JournalError as error:
                 stop.request(error)
                 return
             except (OutputError, OSError) as error:
                 watch.warned(f"{error}; the run goes on, its journal is copied later")
             pause = max(EVERY_S, SHARE * (time.monotonic() - began))
+
+
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Await a thread's work, also where the awaiting is cancelled: what comes next uses the same files."""
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with suppress(JudgegenError, OSError):
+            await task
+        raise
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
@@ -201,6 +202,27 @@ def test_the_journal_is_copied_as_the_run_goes(
             assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
             held.append({name for (name,) in db.execute("SELECT id FROM calls")})
     assert all(earlier <= later for earlier, later in itertools.pairwise(held))
+
+
+def test_a_copy_that_is_under_way_is_let_end(
+    machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The run ends while the journal is being put, slowly: one copy after the other, and both are whole."""
+    monkeypatch.setattr(afar, "EVERY_S", 0.02)
+    under_way, most = [0], [0]
+
+    def slow(self: Afar) -> None:
+        under_way[0] += 1
+        most[0] = max(most[0], under_way[0])
+        threading.Event().wait(0.3)
+        checkpoint(self)
+        under_way[0] -= 1
+
+    checkpoint = Afar.checkpoint
+    monkeypatch.setattr(Afar, "checkpoint", slow)
+    run(URL)
+    assert most[0] == 1
+    assert Weather.puts["journal.sqlite"]
 
 
 def failing(times: int, *what: str, name: str = "") -> Callable[[str, str], None]:
