@@ -24,6 +24,7 @@ from judgegen.errors import SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import digest
 from judgegen.llm.journal import Journal
+from judgegen.llm.lessee import Lease
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
 from judgegen.run import afar, by_shard, kept_file, live, rehearsal, result, shards
@@ -82,6 +83,7 @@ async def generate(
     stop: Stop | None = None,
     shard: str | None = None,
     take_over: bool = False,
+    lease: Lease | None = None,
     expected: Estimate | None = None,
 ) -> Run:
     """Run the main job. Run again it continues: what the journal answers is not sent.
@@ -104,16 +106,17 @@ async def generate(
         stop: ends it from outside; what is in flight lands.
         shard: "K/N": of N parts the K-th alone, in its own folder in `out`, with an N-th of every limit; see `merge`.
         take_over: go on at a URL although the mark of another machine's run is there; see docs/scale.md.
+        lease: lends the shard of every limit, instead of that N-th.
         expected: what `estimate` said of it, kept in the run folder for the report.
 
     Raises:
         SpecError, PriceUnknown, JournalError: before anything is sent.
         ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs; `run` has the Run.
     """
-    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
+    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit, leased=lease is not None)
     by: dict[str, Any] = {"batch": batch, "wait": wait, "poll_s": poll_s, "files": batch_file and Path(batch_file)}
-    by |= {"watch": watch or usual_watch(), "stop": Stop() if stop is None else stop}
-    terms = Terms(limit=limit, max_usd=max_usd if part is None else part.shard.usd(max_usd), takes=part, **by)
+    by |= {"watch": watch or usual_watch(), "stop": Stop() if stop is None else stop, "lease": lease}
+    terms = Terms(limit=limit, max_usd=max_usd if part is None else part.usd(max_usd), takes=part, **by)
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
     source = kept_file.owner(folder / RUN_FILE, source_of(asked), replace=replace_folder)
@@ -180,7 +183,7 @@ async def _generate(
     again: Again | None = None,
     expected: Estimate | None = None,
 ) -> Run:
-    shared, folder = (resolved, folder) if part is None else (part.shard.share(resolved), part.shard.folder(folder))
+    shared, folder = (resolved, folder) if part is None else (part.spec(resolved), part.shard.folder(folder))
     rehearsal.check_folder(folder, rehearses=bool(resolved.rehearsal))
     kept = main.texts(resolved, base, terms.watch.warned) if again is None else again.texts
     kept_file.check_formats(resolved)

@@ -10,7 +10,7 @@ Without a cap nothing is reserved, and what may have been billed is remembered a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 
@@ -63,11 +63,16 @@ class Excess:
         return (self.usd, self.share) != before
 
 
-class Ledger:
-    """USD spent and reserved under one cap; first come, first served."""
+More = Callable[[Decimal], Awaitable[bool]]
+"""Asks for a cap that leaves so many USD free; whether it is worth looking again."""
 
-    def __init__(self, cap: Decimal, spent: Decimal) -> None:
+
+class Ledger:
+    """USD spent and reserved under one cap; first come, first served. `more` is asked where nothing else frees any."""
+
+    def __init__(self, cap: Decimal, spent: Decimal, more: More | None = None) -> None:
         self.cap, self.spent, self.reserved = cap, spent, Decimal(0)
+        self._more = more
         self._out = 0  # reservations that are not settled: what is reserved for them says how much, never whether
         self._excess: dict[Who, Excess] = {}
         self._turn = asyncio.Lock()
@@ -83,7 +88,9 @@ class Ledger:
             known = self._excess.setdefault(who, Excess())
             while not self._fits(known, worst):
                 if not self._out:
-                    return None
+                    if self._more is None or not await self._more(known.room(worst)):
+                        return None
+                    continue
                 self._settled.clear()
                 await self._settled.wait()
             reservation = Reservation(who, worst, known.room(worst))
@@ -91,6 +98,11 @@ class Ledger:
             self._out += 1
             known.out += 1
             return reservation
+
+    def limit(self, cap: Decimal) -> None:
+        """Another cap; never below what is spent and reserved."""
+        self.cap = max(cap, self.spent + self.reserved)
+        self._settled.set()
 
     def _fits(self, known: Excess, worst: Decimal) -> bool:
         """Whether there is room, and, beside other calls, for a bill as much larger as answers are still few."""

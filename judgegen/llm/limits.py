@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from asyncio_throttle.throttler import Throttler
 
 from judgegen.errors import Incomplete, Unanswered
+from judgegen.llm.lent import Lent
 from judgegen.llm.outage import Outage
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
@@ -103,18 +104,27 @@ _Waiting = tuple[asyncio.Future[None], float]
 class Turnstile:
     """The way to one endpoint. `pause` holds everybody; a stopping run lets everybody through to see that it stops.
 
-    As wide as the endpoint bears, `concurrency` at most; `timeout_s` is when an answer of it is late.
+    As wide as the endpoint bears, `concurrency` at most; `timeout_s` is when an answer of it is late. What is `lent`
+    goes in the place of a pace of its own: `rpm` and `tpm` are then those of the whole.
     """
 
     def __init__(
-        self, *, concurrency: int, rpm: float | None, tpm: float | None, stop: Stop, timeout_s: float = math.inf
+        self,
+        *,
+        concurrency: int,
+        rpm: float | None,
+        tpm: float | None,
+        stop: Stop,
+        timeout_s: float = math.inf,
+        lent: Lent | None = None,
     ) -> None:
-        self.bucket = None if tpm is None else Bucket(tpm)
+        self._lent = lent
+        self.bucket = None if tpm is None else Bucket(tpm) if lent is None else lent
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
         self._held = Held()
         self._throttle = None
-        if rpm is not None:
+        if rpm is not None and lent is None:
             requests, period = window(rpm)
             self._throttle = Throttler(rate_limit=requests, period=period)
         self._stop = stop
@@ -155,6 +165,14 @@ class Turnstile:
         """Seconds that the next call had to wait, by what: rpm, tpm, concurrency, server (which bears no more)."""
         return self._held.seconds()
 
+    def waiting(self) -> list[float]:
+        """What those reserve who wait for a turn, in the order in which they get one."""
+        return [tokens for turn, tokens in (*self._first, *self._waiting) if not turn.done()]
+
+    def wake(self) -> None:
+        """Look again whether there is a place: what was lent has changed, or the run is stopping."""
+        self._left.set()
+
     def pause(self, seconds: float) -> float:
         """Send nothing for `seconds`, as the server asked; how many seconds longer that is than before."""
         before = max(self._until, time.monotonic())
@@ -184,7 +202,7 @@ class Turnstile:
         while not self._line():
             self._arrived.clear()
             await self._arrived.wait()
-        while self.flying >= self.width.places:
+        while self._full():
             self._left.clear()
             with self._held.by("server" if self.width.narrowed else "concurrency"):
                 await self._left.wait()
@@ -197,6 +215,11 @@ class Turnstile:
             self.flying += 1
             turn.set_result(None)
 
+    def _full(self) -> bool:
+        if self._lent is None:
+            return self.flying >= self.width.places
+        return self.flying >= min(self.width.places, self._lent.places) and not self._stop.requested
+
     def _line(self) -> deque[_Waiting]:
         """Whose turn is next; empty where nobody waits."""
         return self._first or self._waiting
@@ -205,11 +228,23 @@ class Turnstile:
         while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:
             with self._held.by("server"):
                 await self._stop.sleep(wait)
+        if self._lent is not None:
+            await self._lease(self._lent, tokens)
+            return
         if self._throttle is not None and not self._stop.requested:
             with self._held.by("rpm"):
                 await self._stop.unless(self._throttle.acquire())  # type: ignore[no-untyped-call]
-        if self.bucket is not None:
+        if isinstance(self.bucket, Bucket):
             while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop.requested:
                 with self._held.by("tpm"):
                     await self._stop.sleep(wait)
             self.bucket.add(-tokens)
+
+    async def _lease(self, lent: Lent, tokens: float) -> None:
+        """Wait until enough was lent for a call of so many tokens, and use it."""
+        lent.head = tokens
+        while (what := lent.lacks(tokens)) and not self._stop.requested:
+            with self._held.by(what):
+                await self._stop.unless(lent.more())
+        lent.head = 0.0
+        lent.take(tokens)

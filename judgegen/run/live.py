@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -23,6 +23,8 @@ from judgegen.llm.descriptors import fitting
 from judgegen.llm.facts import Facts
 from judgegen.llm.journal import Journal
 from judgegen.llm.learned import Learned, Learning
+from judgegen.llm.lent import Lent
+from judgegen.llm.lessee import Lease
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.scouting import Scouts
 from judgegen.llm.stop import Stop
@@ -118,20 +120,33 @@ def opened(folder: Path) -> Iterator[Journal]:
 
 @asynccontextmanager
 async def live(
-    resolved: Spec, journal: Journal, known: Rates, cap: Decimal | None, watch: Watch, stop: Stop
+    resolved: Spec,
+    journal: Journal,
+    known: Rates,
+    cap: Decimal | None,
+    watch: Watch,
+    stop: Stop,
+    lease: Lease | None = None,
 ) -> AsyncIterator[senders.Once]:
-    """The sender to every endpoint in `known`; when it closes, everything in flight has landed."""
+    """The sender to every endpoint in `known`; when it closes, everything in flight has landed.
+
+    With a `lease` it keeps to what it is lent of the limits, of which those of the run file and `cap` are the whole.
+    """
     for sentence in moved.warnings(resolved, set(known), journal.path):
         watch.warned(sentence)
     used = {name: resolved.endpoints[name] for name in sorted({route for route, _ in known})}
     providers = {name: endpoint.listing.connect(endpoint, name) for name, endpoint in used.items()}
     wanted = {name: endpoint.places for name, endpoint in used.items()}
-    gates = {name: _gate(used[name], count, stop) for name, count in fitting(wanted, watch.warned).items()}
+    lent = {} if lease is None else {name: lease.lent(name) for name in used}
+    at_once = fitting(wanted, watch.warned)
+    gates = {name: _gate(used[name], at_once[name], stop, lent.get(name)) for name in used}
     asked = plausible(senders.live(providers, watch), watch)
     landings = senders.Landings(senders.priced(asked, partial(cost, known)), journal)
     within = doubted(landings, partial(worst, known), journal)
     if cap is not None:
-        within = capped(landings, Ledger(cap, journal.spent()), partial(worst, known), journal, stop, watch)
+        spent = journal.spent()
+        ledger = Ledger(cap, spent) if lease is None else lease.ledger(spent)
+        within = capped(landings, ledger, partial(worst, known), journal, stop, watch)
     watch.gated(gates)
     limited = senders.limited(within, gates, stop)
     before = journal.unheard()
@@ -144,9 +159,12 @@ async def live(
     scouts = Scouts(limited, learned, partial(_settled, learning), stop)
     retried = senders.Retried(scouts, retries, gates, stop, watch)
     try:
-        yield senders.Once(retried, journal, watch)
+        async with nullcontext() if lease is None else lease.kept(gates, stop):
+            try:
+                yield senders.Once(retried, journal, watch)
+            finally:
+                await landings.drain()
     finally:
-        await landings.drain()
         for lost in retried.patience.told():
             watch.warned(lost)
         if (now := journal.unheard()) != before:
@@ -164,5 +182,12 @@ def _settled(learning: Mapping[str, Learning], call: Call) -> bool:
     return provider is None or provider.settled(call)
 
 
-def _gate(endpoint: Endpoint, at_once: int, stop: Stop) -> Turnstile:
-    return Turnstile(concurrency=at_once, rpm=endpoint.rpm, tpm=endpoint.tpm, stop=stop, timeout_s=endpoint.timeout_s)
+def _gate(endpoint: Endpoint, at_once: int, stop: Stop, lent: Lent | None) -> Turnstile:
+    return Turnstile(
+        concurrency=at_once,
+        rpm=endpoint.rpm,
+        tpm=endpoint.tpm,
+        stop=stop,
+        timeout_s=endpoint.timeout_s,
+        lent=lent,
+    )

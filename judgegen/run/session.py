@@ -21,6 +21,7 @@ from judgegen.errors import Incomplete, JudgegenError, SpecError
 from judgegen.llm import senders
 from judgegen.llm.calls import Send, digest
 from judgegen.llm.journal import Journal
+from judgegen.llm.lessee import Lease
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
@@ -77,7 +78,7 @@ class Terms:
 
     `batch` goes through the providers' Batch API; with `wait` until all is answered, looking every `poll_s` seconds.
     `files` has every call written into batch files there, and answers taken in from there.
-    `takes` says of an item, as the journal keeps it, whether it is this job's.
+    `takes` says of an item, as the journal keeps it, whether it is this job's; `lease` lends it of the whole's limits.
     """
 
     limit: int | None = None
@@ -89,6 +90,7 @@ class Terms:
     watch: Watch = field(default_factory=Watch)
     stop: Stop = field(default_factory=Stop)
     takes: Takes | None = None
+    lease: Lease | None = None
 
     def ways(self, spec: Spec) -> dict[str, live.Way]:
         """By endpoint which way its calls go."""
@@ -139,7 +141,8 @@ class Session(Generic[T, R]):
         """
         terms, spec = self.terms, self.job.spec
         if terms.direct(spec):
-            async with live.live(spec, self.journal, self.rates, self.cap, terms.watch, terms.stop) as once:
+            by = (terms.watch, terms.stop, terms.lease)
+            async with live.live(spec, self.journal, self.rates, self.cap, *by) as once:
                 self._once = once
                 yield once
             return

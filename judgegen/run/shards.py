@@ -68,9 +68,12 @@ class Shard:
         """
         endpoints = {name: self._part(name, endpoint) for name, endpoint in whole.endpoints.items()}
         budget = whole.budget.model_copy(update={"max_usd": self.usd(whole.budget.max_usd)})
+        return self.part(whole).model_copy(update={"endpoints": endpoints, "budget": budget})
+
+    def part(self, whole: Spec) -> Spec:
+        """The run file with this shard's share of the pairs that are wanted, and every limit of the whole."""
         wanted = None if whole.pairs.wanted is None else -(-whole.pairs.wanted // self.of)
-        pairs = whole.pairs.model_copy(update={"wanted": wanted})
-        return whole.model_copy(update={"endpoints": endpoints, "budget": budget, "pairs": pairs})
+        return whole.model_copy(update={"pairs": whole.pairs.model_copy(update={"wanted": wanted})})
 
     def _part(self, name: str, endpoint: Endpoint) -> Endpoint:
         if endpoint.max_concurrency < self.of:
@@ -94,8 +97,17 @@ class Taking:
 
     shard: Shard
     limit: int | None
+    leased: bool = False
     seen: int = 0
     _sum: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
+
+    def spec(self, whole: Spec) -> Spec:
+        """The run file as this shard takes it: with its share of every limit, unless those are leased."""
+        return self.shard.part(whole) if self.leased else self.shard.share(whole)
+
+    def usd(self, most: Decimal | float | None) -> Decimal | float | None:
+        """Its share of a cap, unless that is leased."""
+        return most if self.leased else self.shard.usd(most)
 
     def __call__(self, row: Mapping[str, Any]) -> bool:
         """Whether the next prompt is the shard's."""
