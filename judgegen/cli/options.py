@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,6 +41,36 @@ ShardWord = Annotated[
     str | None,
     typer.Option("--shard", metavar="K/N", help="Of N parts the K-th alone, with an N-th of every limit; see merge."),
 ]
+EngineName = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="NAME", help="Shards on many machines at once: ray (extra `ray`)."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="With --engine: its cluster; else one on this machine."),
+]
+Shards = Annotated[
+    int | None,
+    typer.Option("--shards", metavar="N", min=1, help="With --engine: so many; else those there, or one per core."),
+]
+
+
+def check_engine(which: Mapping[str, Any], how: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+    """--address and --shards say something to --engine alone, which makes the shards itself and asks live.
+
+    Raises:
+        typer.BadParameter: one stands by itself, or no such engine is there, or another way is asked for, too.
+    """
+    if engine["engine"] is None:
+        for name in ("address", "shards"):
+            if engine[name] is not None:
+                raise typer.BadParameter("goes with --engine", param_hint=f"--{name}")
+        return
+    if engine["engine"] != "ray":
+        raise typer.BadParameter(f"{engine['engine']!r} is not one of: ray", param_hint="--engine")
+    for name in ("shard", "batch", "batch_file"):
+        if {**which, **how}[name]:
+            raise typer.BadParameter("does not go with --engine", param_hint=f"--{name.replace('_', '-')}")
 
 
 def check_wait(*, batch: bool, wait: bool, batch_file: Path | None = None) -> None:

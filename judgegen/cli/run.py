@@ -10,17 +10,21 @@ import typer
 
 from judgegen.cli.given import Judge, Pairs, Sampler, Seed, Settings, Variants, Words, given
 from judgegen.cli.options import (
+    Address,
     Batch,
     BatchFile,
+    EngineName,
     MaxUsd,
     Out,
     Prompts,
     Quiet,
+    Shards,
     ShardWord,
     TakeOver,
     Verbose,
     Wait,
     Yes,
+    check_engine,
     check_wait,
 )
 
@@ -45,6 +49,9 @@ def run(
     wait: Wait = False,
     shard: ShardWord = None,
     take_over: TakeOver = False,
+    engine: EngineName = None,
+    address: Address = None,
+    shards: Shards = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object, nothing else.")
     ] = False,
@@ -82,7 +89,14 @@ def run(
         "batch_file": batch_file,
         "take_over": take_over,
     }
-    _run(spec, words, which, how, {"quiet": quiet, "verbose": verbose}, as_json=as_json, yes=yes)
+    check_wait(batch=batch, wait=wait, batch_file=batch_file)
+    by = {"engine": engine, "address": address, "shards": shards}
+    check_engine(which, how, by)
+    told = {"quiet": quiet, "verbose": verbose}
+    if engine is None:
+        _run(spec, words, which, how, told, as_json=as_json, yes=yes)
+    else:
+        _run_on_engine(spec, words, which, how, told, by, as_json=as_json, yes=yes)
 
 
 def _run(
@@ -105,7 +119,6 @@ def _run(
     from judgegen.run.shards import Shard
     from judgegen.show.progress import watch_for
 
-    check_wait(batch=how["batch"], wait=how["wait"], batch_file=how["batch_file"])
     with ending.told(as_json=as_json):
         asked: Any = given(spec, words)
         expected = partial(api.estimate, asked, **which, quick=True)
@@ -113,4 +126,39 @@ def _run(
         foreseen = confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
         with watch_for(sys.stderr, **told) as watch:
             done = stoppable(partial(api.generate, asked, **which, **how, expected=foreseen), watch)
+    ending.end(done, as_json=as_json)
+
+
+def _run_on_engine(
+    spec: Path,
+    words: Words,
+    which: dict[str, Any],
+    how: dict[str, Any],
+    told: dict[str, Any],
+    by: dict[str, Any],
+    *,
+    as_json: bool,
+    yes: bool,
+) -> None:
+    """As `_run`, in shards on an engine, `by` which it is reached."""
+    from functools import partial
+
+    from judgegen import api
+    from judgegen.cli import ending
+    from judgegen.cli.confirm import confirm
+    from judgegen.cli.interrupt import stoppable
+    from judgegen.fleet import drive, on_ray
+    from judgegen.fleet.shard import whole_of
+    from judgegen.show.progress import watch_for
+
+    with ending.told(as_json=as_json):
+        asked: Any = given(spec, words)
+        whole = whole_of(asked, which, how, verbose=told["verbose"])
+        on_ray.check()
+        expected = partial(api.estimate, asked, out=which["out"], limit=which["limit"], quick=True)
+        confirm(asked, expected, max_usd=how["max_usd"], batch=False, yes=yes, tell=not told["quiet"])
+        with on_ray.connected(by["address"]) as engine:
+            whole = drive.divided(whole, by["shards"], engine.cores)
+            with watch_for(sys.stderr, **told) as watch:
+                done = stoppable(partial(drive.run, whole, engine), watch)
     ending.end(done, as_json=as_json)

@@ -127,6 +127,11 @@ class Taking:
         write_text(folder / RECORD, json.dumps(row, indent=2) + "\n")
 
 
+def numbers_in(out: Path) -> list[int]:
+    """Into how many parts the folder's shards divide a run; several numbers where those of several are there."""
+    return sorted({int(match[2]) for _, match in _matched(out)})
+
+
 def gathered(out: Path) -> list[Shard]:
     """Make one journal and run file of the shards in `out`; returns them, in order.
 

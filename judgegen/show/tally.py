@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, TypeVar
 
 from judgegen.llm.calls import Call, Outcome
 from judgegen.records import Result
@@ -23,6 +24,7 @@ SECONDS_KEPT = 1000
 """Answers whose seconds the quantiles are of: the last ones."""
 BINDS = 0.3
 """Share of the time from which a limit is said to hold a run up."""
+N = TypeVar("N", int, float)
 Lane = tuple[str, str]
 """A role and an endpoint."""
 
@@ -46,6 +48,42 @@ class Role:
         """Seconds within which this share of the last answers came; None before the first."""
         found = sorted(list(self.seconds))  # noqa: C414 - a copy at once, since another thread adds to it
         return found[min(len(found) - 1, int(share * len(found)))] if found else None
+
+
+_SUMS = (
+    *("done", "pairs", "fresh", "from_journal", "tokens", "spent", "spent_before", "unpriced", "retries", "failed"),
+    *("decided", "flips", "whole"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a tally has come to, to be sent to another process: `sums` by name, calls by lane, seconds held by lane."""
+
+    sums: Mapping[str, Any]
+    roles: Mapping[str, Role]
+    whole: Mapping[Lane, int]
+    fresh: Mapping[Lane, int]
+    known: Mapping[Lane, int]
+    held: Mapping[Lane, float]
+    in_flight: int
+    last_reason: str
+
+    @property
+    def answered(self) -> int:
+        """Calls that have an answer."""
+        return int(self.sums["fresh"] + self.sums["from_journal"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The way to one endpoint, of which others said how long they had to wait."""
+
+    seconds: Mapping[str, float]
+
+    def held(self) -> Mapping[str, float]:
+        """As they said."""
+        return self.seconds
 
 
 class Tally(Watch):
@@ -73,6 +111,7 @@ class Tally(Watch):
         self._fresh: Counter[Lane] = Counter()
         self._known: Counter[Lane] = Counter()
         self._flying: dict[str, tuple[str, float]] = {}
+        self._flying_elsewhere = 0
         self._rate: deque[tuple[float, int]] = deque([(self.began, 0)])
         self._gates: Mapping[str, EndpointView] = {}
         self._held: deque[tuple[float, Mapping[Lane, float]]] = deque()
@@ -148,6 +187,35 @@ class Tally(Watch):
             self.whole += 1
             self._whole.update((call.tag.role, call.tag.route) for call, _ in result.calls)
 
+    def counts(self) -> Counts:
+        """What was counted by now."""
+        return Counts(
+            sums={name: getattr(self, name) for name in _SUMS},
+            roles=dict(self.roles),
+            whole=dict(self._whole),
+            fresh=dict(self._fresh),
+            known=dict(self._known),
+            held=self._seconds_held(),
+            in_flight=self.in_flight,
+            last_reason=self.last_reason,
+        )
+
+    def sum(self, parts: Sequence[Counts]) -> None:
+        """Show what these have counted together, in the place of what was counted here."""
+        for name in _SUMS:
+            none = type(getattr(self, name))(0)
+            setattr(self, name, sum((one.sums[name] for one in parts), none))
+        self.roles = _joined([one.roles for one in parts])
+        self._whole = Counter(_added(one.whole for one in parts))
+        self._fresh = Counter(_added(one.fresh for one in parts))
+        self._known = Counter(_added(one.known for one in parts))
+        self._flying_elsewhere = sum(one.in_flight for one in parts)
+        self.last_reason = next((one.last_reason for one in parts if one.last_reason), "")
+        by_route: dict[str, dict[str, float]] = {}
+        for (route, what), seconds in _added(one.held for one in parts).items():
+            by_route.setdefault(route, {})[what] = seconds / len(parts)
+        self._gates = {route: _Held(seconds) for route, seconds in by_route.items()}
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
@@ -156,7 +224,7 @@ class Tally(Watch):
     @property
     def in_flight(self) -> int:
         """Requests that are out now."""
-        return len(self._flying)
+        return len(self._flying) + self._flying_elsewhere
 
     def calls_per_s(self) -> float:
         """Fresh answers per second over the last `RATE_OVER_S`, from the moments at which this was asked."""
@@ -165,7 +233,7 @@ class Tally(Watch):
             self._rate.popleft()
         at, fresh = self._rate[0]
         self._rate.append((now, self.fresh))
-        return (self.fresh - fresh) / (now - at) if now > at else 0.0
+        return max(0.0, (self.fresh - fresh) / (now - at)) if now > at else 0.0  # fewer where a shard was lost
 
     def flip_rate(self) -> float | None:
         """Of the comparisons decided in both orders, those whose winner went with the order; as the summary has it."""
@@ -238,3 +306,24 @@ class Tally(Watch):
         """Calls that are to come."""
         done = {lane: self._fresh[lane] + self._known[lane] for lane in list(self._whole)}
         return {lane: max(0.0, count - done[lane]) for lane, count in self._expected().items() if lane in done}
+
+
+def _added(parts: Iterable[Mapping[Lane, N]]) -> dict[Lane, N]:
+    found: dict[Lane, N] = {}
+    for part in parts:
+        for lane, number in part.items():
+            found[lane] = found[lane] + number if lane in found else number
+    return found
+
+
+def _joined(parts: Sequence[Mapping[str, Role]]) -> dict[str, Role]:
+    found: dict[str, Role] = {}
+    for part in parts:
+        for name, role in part.items():
+            whole = found.setdefault(name, Role())
+            whole.fresh += role.fresh
+            whole.known += role.known
+            whole.usd += role.usd
+            whole.unpriced += role.unpriced
+            whole.seconds.extend(role.seconds)
+    return found
