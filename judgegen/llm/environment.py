@@ -14,6 +14,7 @@ VARIABLES: Mapping[str, str] = {
     "OPENAI_ORG_ID": "The organization that calls are booked on, sent as OpenAI-Organization.",
     "OPENAI_PROJECT_ID": "The project that calls are booked on, sent as OpenAI-Project.",
     "AZURE_OPENAI_API_KEY": "The key of `judgegen finetune` on Azure.",
+    "RAY_ADDRESS": "The cluster of `judgegen run --engine ray`, where --address names none; Ray reads it, too.",
     "XDG_CACHE_HOME": "Where `judgegen report` keeps what draws its charts; ~/.cache where it is not set.",
     "JUDGEGEN_TRACEBACK": "Set to anything: a fault of judgegen's own prints its traceback.",
 }
