@@ -221,7 +221,7 @@ def test_every_exit_code_is_described_and_no_other() -> None:
 def test_every_environment_variable_is_described_and_no_other() -> None:
     """Every name that the package looks up in the environment is listed, and every name that is listed is looked up."""
     names = re.compile(
-        r"(?:OPENAI|AZURE_OPENAI|ANTHROPIC|JUDGEGEN)_(?:API_KEY|BASE_URL|ORG_ID|PROJECT_ID|TRACEBACK)|XDG_\w+_HOME"
+        r"(?:OPENAI|AZURE_OPENAI|ANTHROPIC|JUDGEGEN)_(?:API_KEY|BASE_URL|ORG_ID|PROJECT_ID|TRACEBACK)|XDG_\w+_HOME|RAY_ADDRESS"
     )
     ours = [ROOT / "judgegen" / "llm" / name for name in ("environment.py", "dialects.py")]
     texts = (path.read_text(encoding="utf-8") for path in (ROOT / "judgegen").rglob("*.py") if path not in ours)

@@ -1,4 +1,4 @@
-"""On Ray, killed with -9 at random, a run comes to the bytes of one piece, within its limits, and pays nothing twice."""
+"""On Ray, killed with -9 at random, a run has the bytes of one piece, keeps its limits, and pays nothing twice."""
 
 from __future__ import annotations
 
