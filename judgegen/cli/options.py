@@ -55,22 +55,24 @@ Shards = Annotated[
 ]
 
 
-def check_engine(which: Mapping[str, Any], how: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
-    """--address and --shards say something to --engine alone, which makes the shards itself and asks live.
+def check_ways(which: Mapping[str, Any], how: Mapping[str, Any], engine: Mapping[str, Any]) -> bool:
+    """Whether the run goes in shards on an engine, which makes them itself and asks live; --address is of that alone.
 
     Raises:
         typer.BadParameter: one stands by itself, or no such engine is there, or another way is asked for, too.
     """
+    check_wait(batch=how["batch"], wait=how["wait"], batch_file=how["batch_file"])
     if engine["engine"] is None:
         for name in ("address", "shards"):
             if engine[name] is not None:
                 raise typer.BadParameter("goes with --engine", param_hint=f"--{name}")
-        return
+        return False
     if engine["engine"] != "ray":
         raise typer.BadParameter(f"{engine['engine']!r} is not one of: ray", param_hint="--engine")
-    for name in ("shard", "batch", "batch_file"):
+    for name in ("shard", "batch", "batch_file", "take_over"):
         if {**which, **how}[name]:
             raise typer.BadParameter("does not go with --engine", param_hint=f"--{name.replace('_', '-')}")
+    return True
 
 
 def check_wait(*, batch: bool, wait: bool, batch_file: Path | None = None) -> None:

@@ -24,8 +24,7 @@ from judgegen.cli.options import (
     Verbose,
     Wait,
     Yes,
-    check_engine,
-    check_wait,
+    check_ways,
 )
 
 
@@ -81,22 +80,13 @@ def run(
     """  # noqa: D301 - a backspace is click's mark for lines that stay as they are
     words = Words(sampler=sampler, judge=judge, variants=variants, settings=settings, seed=seed, pairs=pairs)
     which: dict[str, Any] = {"out": out, "limit": limit, "shard": shard}
-    how: dict[str, Any] = {
-        "max_usd": max_usd,
-        "batch": batch,
-        "wait": wait,
-        "replace_folder": replace,
-        "batch_file": batch_file,
-        "take_over": take_over,
-    }
-    check_wait(batch=batch, wait=wait, batch_file=batch_file)
-    by = {"engine": engine, "address": address, "shards": shards}
-    check_engine(which, how, by)
+    how: dict[str, Any] = {"max_usd": max_usd, "replace_folder": replace, "batch": batch, "wait": wait}
+    how |= {"batch_file": batch_file, "take_over": take_over}
     told = {"quiet": quiet, "verbose": verbose}
-    if engine is None:
-        _run(spec, words, which, how, told, as_json=as_json, yes=yes)
-    else:
+    if check_ways(which, how, by := {"engine": engine, "address": address, "shards": shards}):
         _run_on_engine(spec, words, which, how, told, by, as_json=as_json, yes=yes)
+    else:
+        _run(spec, words, which, how, told, as_json=as_json, yes=yes)
 
 
 def _run(

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 from worlds import derived
 
 import judgegen
+from judgegen import cli
 from judgegen.errors import Interrupted
 from judgegen.fleet import drive
 from judgegen.fleet.drive import HandLostError
@@ -28,7 +30,7 @@ from judgegen.show.tally import Counts
 from judgegen.simulator.server import Served, serving
 from judgegen.spec import Scripted
 
-PROMPTS = [f"Explain fact number {number} about rivers." for number in range(10)]
+PROMPTS = [f"Explain fact number {number} about rivers." for number in range(6)]
 RUN_FILE = """\
 prompts = "prompts.txt"
 [endpoints.sim]
@@ -251,3 +253,30 @@ def test_a_folder_keeps_its_number_of_shards(tmp_path: Path) -> None:
     assert drive.divided(whole, None, 3).of == 5
     with pytest.raises(judgegen.SpecError, match="go on with 5"):
         drive.divided(whole, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shards", "4"], "goes with --engine"),
+        (["--address", "127.0.0.1:6379"], "goes with --engine"),
+        (["--engine", "dask"], "is not one of: ray"),
+        (["--engine", "ray", "--shard", "1/2"], "does not go with --engine"),
+        (["--engine", "ray", "--batch"], "does not go with --engine"),
+    ],
+)
+def test_words_that_do_not_go_together_are_refused(tmp_path: Path, words: list[str], said: str) -> None:
+    """None is taken and left without effect."""
+    path = written(tmp_path, "http://127.0.0.1:1/v1")
+    done = CliRunner().invoke(cli.app, ["run", str(path), *words])
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.split())
+
+
+def test_without_ray_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read or asked."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    path = written(tmp_path, "http://127.0.0.1:1/v1")
+    done = CliRunner().invoke(cli.app, ["run", str(path), "--engine", "ray", "--yes"])
+    assert done.exit_code == 2
+    assert "pip install 'judgegen[ray]'" in done.output
