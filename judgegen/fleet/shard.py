@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen import api
-from judgegen.errors import JudgegenError
+from judgegen.errors import JudgegenError, SpecError
 from judgegen.fleet.hub import HubLostError, Link, Said
 from judgegen.llm.leases import Grant, Report
 from judgegen.llm.lessee import Lease
@@ -22,6 +22,7 @@ from judgegen.llm.stop import Stop
 from judgegen.run.session import Given, resolve
 from judgegen.show.progress import Shown
 from judgegen.spec.short import ShortFile
+from judgegen.stores.urls import url_of
 
 TELL_S = 1.0
 """Seconds between words to the display."""
@@ -41,7 +42,13 @@ class Whole:
 
 
 def whole_of(given: Given, which: Mapping[str, Any], how: Mapping[str, Any], *, verbose: bool) -> Whole:
-    """The run that is asked for, not divided yet: `which` prompts into which folder, `how` as `generate` has it."""
+    """The run that is asked for, not divided yet: `which` prompts into which folder, `how` as `generate` has it.
+
+    Raises:
+        SpecError: its folder is at a URL, where no shard that is lost can be taken up at once.
+    """
+    if which["out"] is not None and url_of(which["out"]) is not None:
+        raise SpecError(f"--engine: {which['out']} is no folder; give --out one that all machines of the engine see")
     folder = resolve(given, which["out"])[2]
     if isinstance(given, ShortFile):
         given = replace(given, path=given.path.resolve())

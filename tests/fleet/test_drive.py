@@ -263,6 +263,7 @@ def test_a_folder_keeps_its_number_of_shards(tmp_path: Path) -> None:
         (["--engine", "dask"], "is not one of: ray"),
         (["--engine", "ray", "--shard", "1/2"], "does not go with --engine"),
         (["--engine", "ray", "--batch"], "does not go with --engine"),
+        (["--engine", "ray", "--out", "s3://bucket/mine"], "give --out one that all machines"),
     ],
 )
 def test_words_that_do_not_go_together_are_refused(tmp_path: Path, words: list[str], said: str) -> None:
