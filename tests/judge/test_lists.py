@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import judgegen
 from judgegen import pipeline, spec
 from judgegen.errors import SpecError
 from judgegen.judge import lists
@@ -239,3 +240,22 @@ def test_what_does_not_go_with_lists_is_refused_before_the_run(judge: dict[str, 
     """Half a mirror, keys of other methods, typed questions, a calibration of something else."""
     with pytest.raises(SpecError, match=said):
         spec.parse({**TABLE, "judge": {**TABLE["judge"], **judge}})
+
+
+def test_a_run_by_lists_is_estimated_gone_on_with_and_checked_as_any(tmp_path: Path) -> None:
+    """As many calls as were said, none again, the same bytes from the journal; labelled pairs are lists of two."""
+    given_ = [f"What is the use of subject {i}?" for i in range(3)]
+    out = tmp_path / "run"
+    expected = judgegen.estimate(TABLE, out=out, prompts=given_)
+    done = asyncio.run(judgegen.generate(TABLE, out=out, prompts=given_))
+    said = {row.role: row.calls for row in expected.rows}
+    assert said == {role: done.summary["calls"][role] for role in ("sampler", "judge")} == {"sampler": 12, "judge": 12}
+    before = (out / "preferences.jsonl").read_bytes()
+    again = asyncio.run(judgegen.generate(TABLE, out=out, prompts=given_))
+    assert again.summary["calls"]["from_journal"] == 24
+    judgegen.rewrite(out)
+    assert (out / "preferences.jsonl").read_bytes() == before
+    sides = {"response_a": "good\n[quality 0.900]", "response_b": "bad\n[quality 0.200]", "winner": "a"}
+    rows = [{"prompt": prompt, **sides} for prompt in given_]
+    checked = asyncio.run(judgegen.check(rows, run=TABLE, out=tmp_path / "check", resamples=10))
+    assert (checked.calls, checked.report.n, checked.worth.kind) == (6, 3, "direct")
