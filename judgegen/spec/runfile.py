@@ -256,7 +256,7 @@ class Spec(Frozen):
         third = [] if row["judge"]["third"] is None else [row["judge"]["third"]]
         judges = [row["judge"], *row["judge"]["panel"], *row["judge"]["escalate"]]
         newer = [(one, name) for one in judges for name in ("schema", "rewards")]
-        newer += [(one, "api") for one in (*judges, *third)] + [(row["judge"], "anchors")]
+        newer += [(one, "api") for one in (*judges, *third)] + [(row["judge"], name) for name in ("anchors", "lists")]
         for table, key in (*newer, *((row["pairs"], name) for name in ("p_chosen", "constraints", "wanted"))):
             if table[key] in (None, "stated", "chat", []):  # a newer key means nothing where it says what always was
                 del table[key]
