@@ -23,7 +23,7 @@ import numpy as np
 import recorded
 
 import judgegen
-from judgegen import pipeline
+from judgegen import pipeline, spec
 from judgegen.llm.journal import Journal
 from judgegen.llm.tokens import count
 from judgegen.plan import run as plan
@@ -34,10 +34,13 @@ WORLDS: Mapping[str, Mapping[str, Any]] = {
     "one that flips": {"accuracy": 0.75, "tie_rate": 0.1, "position_bias": 1.0},
     "one that ties": {"accuracy": 0.8, "tie_rate": 0.4, "position_bias": 0.3},
 }
-ANSWERS = (2, 3, 4)
+ANSWERS: tuple[int | Mapping[str, int], ...] = (2, 3, 4, {"least": 2, "most": 4}, {"least": 2, "most": 8})
+"""To a prompt: so many, or more only where nothing came of the least."""
 
 
-def table(world: Mapping[str, Any], seed: int, *, answers: int = 2, wanted: int | None = None) -> dict[str, Any]:
+def table(
+    world: Mapping[str, Any], seed: int, *, answers: int | Mapping[str, int] = 2, wanted: int | None = None
+) -> dict[str, Any]:
     """The run file of a job: one variant with so many answers, a strong judge."""
     price = {"input": 1.0, "output": 4.0}
     return {
@@ -102,7 +105,21 @@ def by_answers(world: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             done = asyncio.run(judgegen.generate(given, prompts=prompts(0), out=Path(folder) / "run"))
             usd = _usd(Path(folder) / "run")
         taken = int(done.summary["wanted"]["taken"])
-        yield {"answers": answers, "prompts": taken, "usd_per_pair": usd / int(done.summary["pairs"])}
+        yield {"answers": _said(answers), "prompts": taken, "usd_per_pair": usd / int(done.summary["pairs"])}
+
+
+def _said(answers: int | Mapping[str, int]) -> str:
+    return str(answers) if isinstance(answers, int) else f"{answers['least']} to {answers['most']}"
+
+
+def going_on(models: Sequence[str]) -> spec.Spec:
+    """Two models answer every prompt; the others, one after the other, where nothing came of those that did."""
+    others = [model for model in recorded.MODELS if model not in models]
+    found = cost_per_pair.table({"judge": {"model": "gpt35", "schedule": "min-max"}}, 0, [*models, *others])
+    later = [{"name": name, "model": name, "n": {"least": 0, "most": 1}} for name in others]
+    row = found.model_dump(mode="json", exclude_unset=True)
+    row["sampler"]["variants"] = [*row["sampler"]["variants"][:2], *later]
+    return spec.parse(row)
 
 
 async def replayed(data: Path, resamples: int) -> list[dict[str, Any]]:
@@ -110,11 +127,12 @@ async def replayed(data: Path, resamples: int) -> list[dict[str, Any]]:
     recordings = cost_per_pair.Recordings(data)
     rate = [one / 1_000_000 for one in cost_per_pair.RATES["gpt35"]]
     lines = []
-    for answers in (2, 3, 4, 5):
+    for answers in ("2", "3", "4", "5", "2 to 5"):
         tallies = np.zeros((len(recordings.questions), 4))
-        for models in itertools.combinations(recorded.MODELS, answers):
-            spec = cost_per_pair.table({"judge": {"model": "gpt35", "schedule": "min-max"}}, 0, models)
-            steps = plan.plan(spec, plan.texts(spec, Path()))
+        for models in itertools.combinations(recorded.MODELS, int(answers[0])):
+            fixed = cost_per_pair.table({"judge": {"model": "gpt35", "schedule": "min-max"}}, 0, models)
+            given = going_on(models) if "to" in answers else fixed
+            steps = plan.plan(given, plan.texts(given, Path()))
             results = pipeline.results(recordings.prompts(), steps, recordings, window=1)
             tallies += [_tally(recordings, result, rate) async for result in results]
         lines.append({"answers": answers, **_figures(tallies, resamples)})
@@ -162,7 +180,7 @@ def main() -> None:
     )
     recorded.show(header, [_line(one) for one in jobs])
     print(f"\nUSD per pair by answers to a prompt, {WANTED} pairs, simulated\n")
-    columns = ("judge", *(f"{answers} answers" for answers in ANSWERS))
+    columns = ("judge", *(f"{_said(answers)} answers" for answers in ANSWERS))
     recorded.show(columns, [(name, *(f"{one['usd_per_pair']:.5f}" for one in lines)) for name, lines in more.items()])
     print("\nRecorded: PRD, gpt35 as judge\n")
     shown = "{:.3f} [{:.3f}, {:.3f}]"

@@ -21,8 +21,8 @@ from judgegen.judge.build import Asking, suspicions
 from judgegen.judge.graders import LACKING
 from judgegen.judge.judging import Judging
 from judgegen.judge.methods import METHODS
-from judgegen.llm.calls import Call, Send, digest
-from judgegen.llm.recording import ask, recording, together
+from judgegen.llm.calls import Call, Outcome, Send, digest
+from judgegen.llm.recording import ask, once_each, recording, remembering, together
 from judgegen.records import Candidate, Habit, Match, Meaning, Prompt, Result, Unreadable
 from judgegen.sampler import build as sampler
 from judgegen.sampler.build import Setting
@@ -54,6 +54,11 @@ class Plan:
     constants: frozenset[str] = frozenset()
     meaning: Meaning = "stated"
     habits: Mapping[str, Habit] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more is drawn where nothing comes of what was drawn at first."""
+        return any(setting.most > setting.n for setting in self.settings)
 
     @property
     def opinions(self) -> tuple[Asking, ...]:
@@ -130,13 +135,18 @@ def results(prompts: Iterable[Prompt], plan: Plan, send: Send, *, window: int) -
 async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = None) -> Result:
     """Sample, screen, judge, decide, select: one prompt, judged when `lead` says so."""
     drawn: tuple[Candidate, ...] = ()
+    send = remembering(send) if plan.goes_on else send
     with recording() as asked:
         try:
             drawn = await sample(prompt, plan, send)
             judging = partial(_ruled, prompt, competing(drawn), plan, send)
             judged = await (judging() if lead is None else lead.judged(judging))
+            if plan.goes_on:
+                drawn, judged = await _further(prompt, drawn, judged, plan, send)
         except Unanswered as lack:
-            return Result(prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=tuple(asked))
+            return Result(
+                prompt=prompt, candidates=drawn, drop="incomplete", detail=lack.detail, calls=_calls(asked, plan)
+            )
     unasked = "unreadable" if judged.unasked else None
     answered = Result(
         prompt=prompt,
@@ -144,11 +154,43 @@ async def through(prompt: Prompt, send: Send, plan: Plan, lead: Lead | None = No
         matches=judged.matches,
         scores=judged.scores,
         breaches=judged.breaches,
-        calls=tuple(asked),
+        calls=_calls(asked, plan),
         drop=unasked,
         detail=judged.unasked,
     )
     return settled(answered, plan)
+
+
+def _calls(asked: list[tuple[Call, Outcome]], plan: Plan) -> tuple[tuple[Call, Outcome], ...]:
+    """What was asked; where a prompt is gone on with, what was said before is asked for once more, and counts once."""
+    return once_each(asked) if plan.goes_on else tuple(asked)
+
+
+IN_DOUBT = ("too-few", "tie", "flip", "identical")
+"""Why a prompt has no pair where another answer may help."""
+
+
+async def _further(
+    prompt: Prompt, drawn: tuple[Candidate, ...], judged: Rulings, plan: Plan, send: Send
+) -> tuple[tuple[Candidate, ...], Rulings]:
+    """One candidate more at a time, and what is said of it, while nothing comes of those that there are.
+
+    Seen without the judges' habits and without a calibration, which are of a whole run: what is asked depends on the
+    prompt's own answers and on the seed alone.
+    """
+    seen = replace(plan, habits=None, calibration=None, constants=frozenset())
+    for call in sampler.further(prompt, plan.settings, plan.seed):
+        result = Result(
+            prompt=prompt, candidates=drawn, matches=judged.matches, scores=judged.scores, breaches=judged.breaches
+        )
+        if judged.unasked or settle(result, competing(drawn), seen).drop not in IN_DOUBT:
+            break
+        found = candidates(call, await ask(send, call))
+        newer = _looked_at(screen(found, near_identical=plan.near_identical, before=drawn))
+        drawn = (*drawn, *newer)
+        if competing(newer):
+            judged = await _ruled(prompt, competing(drawn), plan, send, judged.matches)
+    return drawn, judged
 
 
 def bare(result: Result) -> Result:
@@ -209,7 +251,11 @@ async def sample(prompt: Prompt, plan: Plan, send: Send) -> tuple[Candidate, ...
     drawn += await all_of(sampler.missing(prompt, plan.settings, plan.seed, got))
     order = {setting.name: place for place, setting in enumerate(plan.settings)}
     drawn.sort(key=lambda one: (order[one.variant], one.index))
-    screened = screen(drawn, near_identical=plan.near_identical)
+    return _looked_at(screen(drawn, near_identical=plan.near_identical))
+
+
+def _looked_at(screened: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """With what in them imitates the judge's frame."""
     return tuple(replace(one, suspicions=found) if (found := suspicions(one)) else one for one in screened)
 
 
@@ -219,16 +265,25 @@ async def compare(prompt: Prompt, two: list[Candidate], plan: Plan, send: Send) 
     return match
 
 
-async def judge(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Rulings:
-    """All that judges and graders say of the candidates; nothing where nobody judges, or of one alone."""
+async def judge(
+    prompt: Prompt, among: list[Candidate], plan: Plan, send: Send, before: tuple[Match, ...] = ()
+) -> Rulings:
+    """All that judges and graders say of the candidates; nothing where nobody judges, or of one alone.
+
+    `before`: what came of those that were there before the last one.
+    """
     if plan.judging is None or len(among) < 2:
         return Rulings()
-    return await METHODS[plan.judging.method].ask(Bench(prompt, plan.judging, send, partial(lot, prompt, plan)), among)
+    method = METHODS[plan.judging.method]
+    known = before if method.pools and plan.judging.schedule != "swiss" else ()
+    return await method.ask(Bench(prompt, plan.judging, send, partial(_turn, prompt, plan), known), among)
 
 
-async def _ruled(prompt: Prompt, among: list[Candidate], plan: Plan, send: Send) -> Rulings:
+async def _ruled(
+    prompt: Prompt, among: list[Candidate], plan: Plan, send: Send, before: tuple[Match, ...] = ()
+) -> Rulings:
     """What judges and graders say of the candidates, and which of them break a rule."""
-    judged = await judge(prompt, among, plan, send)
+    judged = await judge(prompt, among, plan, send, before)
     if plan.judging is None or not plan.judging.constraints or len(among) < 2 or judged.unasked:
         return judged
     bench = Bench(prompt, plan.judging, send, partial(lot, prompt, plan))
@@ -268,6 +323,14 @@ def settle(result: Result, among: list[Candidate], plan: Plan) -> Result:
     counts = method.saved(among, result.matches, plan.judging)
     found = replace(result, ranking=ranking, pairs=pairs, drop=drop, detail=detail, judging=counts)
     return found if plan.calibration is None else calibrated(found, plan.calibration, plan.rules.min_p_chosen)
+
+
+def _turn(prompt: Prompt, plan: Plan, c: Candidate) -> str:
+    """Its lot among those that were drawn at first; who came later comes after them, in the order of coming."""
+    for place, setting in enumerate(plan.settings):
+        if setting.name == c.variant and setting.n <= c.index < setting.most:
+            return f"~{place:06}{c.index:06}"
+    return lot(prompt, plan, c)
 
 
 def lot(prompt: Prompt, plan: Plan, c: Candidate) -> str:

@@ -47,12 +47,16 @@ class Rulings:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """One prompt before its judges: what a method may ask of them. `lot` stands in for chance."""
+    """One prompt before its judges: what a method may ask of them. `lot` stands in for chance.
+
+    `before` are the matches of a round robin or a min-max that goes on with candidates that came later.
+    """
 
     prompt: Prompt
     plan: Judging
     send: Send
     lot: schedule.Lot
+    before: tuple[Match, ...] = ()
 
     async def rounds(
         self,
@@ -64,7 +68,7 @@ class Bench:
         """The matches of every round that is wanted, with the grader's opinion weighed in and length taken off."""
         plan, grades = self.plan, graded(scores)
         scored = await self.scored(competing, notes)
-        found: list[Match] = []
+        found = list(self.before)
         while pairs := wanted(competing, found):
             heard = {**scored, **await self._round(pairs, notes)}
             settled = await together(self.compare(pair, notes, heard) for pair in pairs)

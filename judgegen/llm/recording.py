@@ -39,6 +39,26 @@ async def ask(send: Send, call: Call) -> Outcome:
     return outcome
 
 
+def remembering(send: Send) -> Send:
+    """A sender that asks for each call once, and has its answer from then on."""
+    known: dict[str, Outcome] = {}
+
+    async def once(call: Call) -> Outcome:
+        if call.id not in known:
+            known[call.id] = await send(call)
+        return known[call.id]
+
+    return once
+
+
+def once_each(asked: Asked) -> tuple[tuple[Call, Outcome], ...]:
+    """What was asked without what was asked before."""
+    found: dict[str, tuple[Call, Outcome]] = {}
+    for call, outcome in asked:
+        found.setdefault(call.id, (call, outcome))
+    return tuple(found.values())
+
+
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run all to their end, note what was answered in the order of asking, then raise what went wrong first.
 

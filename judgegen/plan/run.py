@@ -99,8 +99,9 @@ def _setting(spec: Spec, variant: Variant, kept: Mapping[str, str]) -> Setting:
         system = _kept(kept, f"system/{variant.system_file}").strip()
     return Setting(
         name=variant.name,
-        n=variant.n,
-        in_one_call=variant.n_in_one_call and variant.n > 1,
+        n=variant.least,
+        most=variant.most,
+        in_one_call=variant.n_in_one_call and variant.least > 1,
         route=route,
         endpoint=spec.endpoints[route].address,
         model=variant.model or sampler.model,

@@ -159,11 +159,11 @@ def _drawings(plan: Plan) -> Iterator[Drawing]:
     """One for every way of asking; where there is one alone it is asked twice, for two answers to compare."""
     ways: dict[str, list[Setting]] = {}
     for setting in plan.settings:
-        ways.setdefault(repr(replace(setting, name="", n=1)), []).append(setting)
+        ways.setdefault(repr(replace(setting, name="", n=1, most=0)), []).append(setting)
     times = 2 if len(ways) == 1 else 1
     for alike in ways.values():
         one = alike[0]
-        asked = replace(one, n=one.n if one.in_one_call else times, drawn=_highest(one))
+        asked = replace(one, most=0, n=one.n if one.in_one_call else times, drawn=_highest(one))
         yield Drawing(plan=plan, setting=asked, names=tuple(setting.name for setting in alike))
 
 

@@ -68,7 +68,7 @@ def _opinion(spec: Spec, asking: Asking) -> Length:
     if writes:
         return _answer(asking.model, effort, whole)
     aspects, aloud = len(asking.template.aspects), asking.rationale != "none"
-    places = sum(variant.n for variant in spec.sampler.variants) if asking.template.kind.returns == "ranking" else 0
+    places = sum(variant.most for variant in spec.sampler.variants) if asking.template.kind.returns == "ranking" else 0
     said = _verdict(places or aspects, aloud=aloud)
     what = f"a ranking of {places}" if places else f"{aspects} scores" if aspects else "a verdict"
     return _cut(said, _thought(asking.model, effort), whole, what + (" with its rationale" if aloud else ""))

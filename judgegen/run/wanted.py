@@ -26,7 +26,7 @@ from judgegen.spec import Spec
 
 def most_pairs(spec: Spec) -> int:
     """How many pairs one prompt may give."""
-    n = sum(variant.n for variant in spec.sampler.variants)
+    n = sum(variant.most for variant in spec.sampler.variants)
     return max(1, n * (n - 1) // 2) if spec.pairs.select == "all-above-margin" else 1
 
 

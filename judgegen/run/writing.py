@@ -25,6 +25,7 @@ from judgegen.pipeline import Plan
 from judgegen.records import Habit, Prompt, Result
 from judgegen.run import anchors, wanted
 from judgegen.run.alike import Alike
+from judgegen.run.further import Further
 from judgegen.run.hope import Hope
 from judgegen.run.kind import moved_from
 from judgegen.run.notices import Notices
@@ -46,20 +47,21 @@ class _Telling:
     def __init__(self, opened: Session[Prompt, Result], watch: Watch) -> None:
         spec = opened.job.spec
         self._opened, self._notices, self._hope, self._alike = opened, Notices(spec, watch), Hope(spec), Alike(spec)
-        self._moved = moved_from(opened.job.plan.calibration, watch)
+        self._moved, self._further = moved_from(opened.job.plan.calibration, watch), Further(spec)
 
     def add(self, result: Result) -> None:
         """One more result."""
         self._alike.add(result)
         self._notices.add(result)
         self._moved.add(result)
+        self._further.add(result)
         if (lost := self._hope.add(result, fresh=self._opened.fresh)) is not None:
             self._opened.terms.stop.request(lost)
 
     def close(self) -> dict[str, Any]:
         """Say what shows at the end; what the summary says of it."""
         self._notices.close(rows := self._alike.rows())
-        return {**({"alike": rows} if rows else {}), **self._moved.close()}
+        return {**({"alike": rows} if rows else {}), **self._moved.close(), **self._further.close()}
 
 
 async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:

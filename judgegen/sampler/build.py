@@ -19,7 +19,12 @@ Drawn = float | tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """A variant, resolved: where to ask, and how. What is None is not sent."""
+    """A variant, resolved: where to ask, and how. What is None is not sent.
+
+    Attributes:
+        n: candidates that are drawn of every prompt.
+        most: that may be drawn of one; those beyond `n` one at a time. 0: no more than `n`.
+    """
 
     name: str
     n: int
@@ -27,6 +32,7 @@ class Setting:
     endpoint: str
     model: str
     max_tokens: int
+    most: int = 0
     in_one_call: bool = False
     drawn: Mapping[str, Drawn] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -51,6 +57,12 @@ def missing(prompt: Prompt, settings: tuple[Setting, ...], seed: int, got: Mappi
     return tuple(
         _call(prompt, setting, index, seed) for setting in single for index in range(got[setting.name], setting.n)
     )
+
+
+def further(prompt: Prompt, settings: tuple[Setting, ...], seed: int) -> tuple[Call, ...]:
+    """The calls for candidates beyond those drawn at first, in the order of drawing: variant by variant."""
+    single = [replace(setting, in_one_call=False) for setting in settings]
+    return tuple(_call(prompt, setting, index, seed) for setting in single for index in range(setting.n, setting.most))
 
 
 def _call(prompt: Prompt, setting: Setting, index: int, seed: int) -> Call:

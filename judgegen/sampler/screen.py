@@ -26,7 +26,9 @@ _CONTROL = re.compile(
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
-def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[Candidate, ...]:
+def screen(
+    candidates: Sequence[Candidate], *, near_identical: float, before: Sequence[Candidate] = ()
+) -> tuple[Candidate, ...]:
     """All candidates, those that may not compete with their reason.
 
     Reasons: empty, truncated, content-filtered, refusal, control-tokens, looping, identical, near-identical, the word
@@ -34,12 +36,13 @@ def screen(candidates: Sequence[Candidate], *, near_identical: float) -> tuple[C
 
     Args:
         candidates: in the order of variants.
+        before: those that were screened before them, and stay as they are.
         near_identical: normalised edit similarity in 0..1 from which two answers count as one.
     """
     screened: list[Candidate] = []
     for candidate in candidates:
         reason = candidate.refused or unfit(candidate)
-        standing = [other for other in screened if other.refused is None]
+        standing = [other for other in (*before, *screened) if other.refused is None]
         reason = reason or _alike(candidate, standing, near_identical)
         screened.append(candidate if reason == candidate.refused else replace(candidate, refused=reason))
     return tuple(screened)

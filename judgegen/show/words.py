@@ -38,6 +38,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "suspected": _counted(summary.get("suspicions", {})),
         "constant": _constant(summary.get("constants", [])),
         "alike": _alike(summary.get("alike", [])),
+        "drawn on": _further(summary.get("further")),
         "shift": _shift(summary.get("shift") or []),
         "anchors": _anchors(summary.get("anchors")),
         "calls": f"{calls['sampler']:,} sampler, {calls['judge']:,} judge; "
@@ -79,6 +80,14 @@ def _constant(rows: Iterable[Mapping[str, Any]]) -> str:
         f"{shortened(row['text'], 40)!r} won under {row['prompts']:,} prompts{', barred' if row['barred'] else ''}"
         for row in islice(rows, 3)
     )
+
+
+def _further(found: Mapping[str, int] | None) -> str:
+    """What was drawn where nothing came of the least."""
+    if not found or not found["prompts"]:
+        return ""
+    more = f"{number(found['candidates'], 'answer')} more for {number(found['prompts'], 'prompt')}"
+    return f"{more}, of which came {number(found['pairs'], 'pair')}"
 
 
 def _shift(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -16,10 +16,10 @@ from judgegen.spec import values
 from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Judge
-from judgegen.spec.members import Escalation, Grade, Panelist, Third
+from judgegen.spec.members import Anchors, Escalation, Grade, Panelist, Third
 from judgegen.spec.pairs import Pairs
 from judgegen.spec.runfile import Budget, Columns, Output, Spec
-from judgegen.spec.sampler import Range, Sampler, Variant
+from judgegen.spec.sampler import Few, Range, Sampler, Variant
 
 _MOST_TOLD = 20
 
@@ -82,7 +82,7 @@ def _relevant(error: Any) -> bool:
     if not arms:
         return True
     wrote_table = isinstance(error["input"], dict) or len(error["loc"]) > error["loc"].index(arms[0]) + 1
-    return wrote_table == ("Range" in arms[0])
+    return wrote_table == any(table in arms[0] for table in _TABLE_ARMS)
 
 
 def _sentence(error: Any) -> str:
@@ -155,8 +155,12 @@ _BOUNDS: Mapping[str, str] = {
 }
 
 
+_TABLE_ARMS = ("Range", "Few")
+_NUMBER_ARMS = ("float", "constrained-float", "int", "constrained-int")
+
+
 def _is_union_arm(part: object) -> bool:
-    return isinstance(part, str) and (part in ("float", "constrained-float") or "Range" in part)
+    return isinstance(part, str) and (part in _NUMBER_ARMS or part.startswith(_TABLE_ARMS))
 
 
 def _nearest(key: str, place: tuple[Any, ...]) -> str:
@@ -184,6 +188,7 @@ _TABLES: dict[Any, Any] = {
     "scripted": Scripted,
     "sampler": Sampler,
     "variants": Variant,
+    "n": Few,
     "temperature": Range,
     "top_p": Range,
     "judge": Judge,
@@ -191,6 +196,7 @@ _TABLES: dict[Any, Any] = {
     "panel": Panelist,
     "escalate": Escalation,
     "grade": Grade,
+    "anchors": Anchors,
     "pairs": Pairs,
     "budget": Budget,
     "output": Output,

@@ -138,6 +138,7 @@ class Spec(Frozen):
             *self._meaningless(),
             *self._unasked(),
             *self._longer_lists(),
+            *self._further(),
             *self._rehearsed(),
         ):
             raise ValueError(problem)
@@ -185,9 +186,19 @@ class Spec(Frozen):
                 f"write a grader for it, or add a judge in [[judge.escalate]]"
             )
 
+    def _further(self) -> Iterator[str]:
+        """Candidates that come later, where all are judged at once."""
+        later = [variant.name for variant in self.sampler.variants if variant.most > variant.least]
+        at_once = self.judge.lists_all or any(one.api == "rerank" for one in self.judge.everybody())
+        if later and at_once and not self.judge_less:
+            yield (
+                f"sampler.variants.{later[0]}.n: a candidate that comes later is judged by itself, and this judge is "
+                f"shown all of a prompt at once; write one number, or let answers be compared two at a time"
+            )
+
     def _longer_lists(self) -> Iterator[str]:
         """A calibration of lists of two, where lists are longer."""
-        answers = sum(variant.n for variant in self.sampler.variants)
+        answers = sum(variant.most for variant in self.sampler.variants)
         if self.judge.calibration is not None and self.judge.lists_all and answers > 2:
             yield (
                 f'judge.calibration was fitted on two answers at a time, and method = "{self.judge.method}" shows all '

@@ -25,13 +25,38 @@ class Range(Frozen):
         return self
 
 
+class Few(Frozen):
+    """So many candidates of a prompt, and more of them, one at a time, while nothing comes of those that there are."""
+
+    least: Count = Field(
+        ge=0,
+        description="How many are drawn at first; 0 of a variant that is asked only where others fail.",
+        examples=[2],
+    )
+    most: Count = Field(
+        gt=0,
+        description="The most that are drawn while all that may compete tie, flip, or are too few.",
+        examples=[8],
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Few:
+        if self.least >= self.most:
+            raise ValueError(f"least = {self.least} is not below most = {self.most}; write n = {self.most}")
+        return self
+
+
 class Variant(Frozen):
     """One way of asking the sampler. What is not written is not sent, or is as in [sampler]."""
 
     name: str = Field(
         min_length=1, description="What outputs and audit call it; no two variants share one.", examples=["focused"]
     )
-    n: Count = Field(default=1, gt=0, description="Candidates per prompt of this variant.", examples=[2])
+    n: Annotated[Count, Field(gt=0)] | Few = Field(
+        default=1,
+        description="Candidates per prompt of this variant: so many, or more while nothing comes of the `least`.",
+        examples=[2, {"least": 2, "most": 8}],
+    )
     n_in_one_call: bool = Field(
         default=False,
         description="Ask for all n in one request, so that the prompt is billed once, where the server can.",
@@ -83,6 +108,16 @@ class Variant(Frozen):
         examples=[{"min_p": 0.05}],
     )
 
+    @property
+    def least(self) -> int:
+        """Candidates that are drawn of every prompt."""
+        return self.n.least if isinstance(self.n, Few) else self.n
+
+    @property
+    def most(self) -> int:
+        """The most that are drawn of one."""
+        return self.n.most if isinstance(self.n, Few) else self.n
+
     @model_validator(mode="after")
     def _one_system(self) -> Variant:
         if self.system is not None and self.system_file is not None:
@@ -128,6 +163,6 @@ class Sampler(Frozen):
         names = [v.name for v in self.variants]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"variants: the name {twice[0]!r} stands twice; names must differ")
-        if sum(v.n for v in self.variants) < 2:
+        if sum(v.most for v in self.variants) < 2:
             raise ValueError("one variant with n = 1 leaves nothing to compare; add a variant or set n = 2")
         return self

@@ -23,6 +23,7 @@ from judgegen.spec.gates import Gates
 from judgegen.spec.members import Anchors, Escalation, Grade, Panelist, Third
 from judgegen.spec.pairs import Constraint
 from judgegen.spec.runfile import Columns
+from judgegen.spec.sampler import Few
 from judgegen.spec.schema import schema
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,7 @@ TABLES: dict[str, type[spec.Frozen]] = {
     "[sampler]": spec.Sampler,
     "[[sampler.variants]]": spec.Variant,
     "{ low, high }": spec.Range,
+    "{ least, most }": Few,
     "[judge]": spec.Judge,
     "[judge.third]": Third,
     "[[judge.panel]]": Panelist,

@@ -172,6 +172,7 @@ def summaries() -> list[dict[str, Any]]:
         "alike": [{"variants": ["cold", "hot"], "prompts": 9}],
         "wanted": {"pairs": 3, "taken": 4, "prompts": 9},
         "shift": [{"name": "first", "then": 0.5, "now": 0.7, "p": 0.0001}],
+        "further": {"prompts": 2, "candidates": 3, "pairs": 1},
         "anchors": {
             **dict.fromkeys(("judged", "lacking", "decided", "agreed", "known", "moved", "stayed", "returned"), 1),
             "lost": 1,
