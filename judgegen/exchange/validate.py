@@ -35,6 +35,7 @@ from judgegen.llm import tokens
 from judgegen.llm.tokens import encoding_name
 from judgegen.llm.training_prices import table
 from judgegen.sources.lines import opened
+from judgegen.sources.lines import size as size_of
 
 LINES_KEPT = 20
 """Line numbers kept per fault."""
@@ -284,7 +285,7 @@ class _Check:
             self._tell(Fault(f"{self._rows} rows; {name} needs at least {limits.rows}"))
         if limits.most_rows is not None and self._rows > limits.most_rows:
             self._tell(Fault(f"{self._rows:,} rows; {name} takes at most {limits.most_rows:,}"))
-        size = path.stat().st_size
+        size = size_of(path)
         if limits.size is not None and size > limits.size:
             self._tell(Fault(f"{size:,} bytes; {name} takes at most {limits.size:,}"))
         if name.startswith("openai-") and path.suffix != ".jsonl":
@@ -352,7 +353,7 @@ class _Check:
             file=str(path),
             consumer=self._form.name,
             rows=self._rows,
-            size=path.stat().st_size,
+            size=size_of(path),
             findings=tuple(findings),
             lengths={part: _percentiles(kept) for part, kept in self._lengths.items()},
             margins=_percentiles(self._margins),

@@ -71,6 +71,17 @@ def opened(path: Path) -> BinaryIO:
         return cast(BinaryIO, unpack(whole))
 
 
+def size(path: Path) -> int:
+    """Bytes of the file as it lies there, packed or not."""
+    url = url_of(path)
+    if url is None:
+        return path.stat().st_size
+    from judgegen.stores.store import at_hand
+
+    with at_hand(url) as whole:
+        return whole.stat().st_size
+
+
 def _plain(path: Path) -> BinaryIO:
     return path.open("rb", buffering=_BUFFER)
 

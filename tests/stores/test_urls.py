@@ -116,6 +116,16 @@ def test_an_import_and_an_export_go_to_a_store(tmp_path: Path, weather: type[Wea
     assert len(files(own)) > 5
 
 
+def test_a_file_at_a_store_is_validated_and_looked_at(tmp_path: Path, weather: type[Weather]) -> None:
+    """What is found is what is found of the same file here."""
+    (tmp_path / "x.jsonl").write_text('{"prompt": "Q?", "chosen": "Yes.", "rejected": "No."}\n{"prompt": 3}\n')
+    Store("weather://b").put(tmp_path / "x.jsonl", "x.jsonl")
+    there = judgegen.validate("weather://b/x.jsonl", "trl-dpo")
+    here_ = judgegen.validate(tmp_path / "x.jsonl", "trl-dpo")
+    assert (there.rows, there.findings) == (here_.rows, here_.findings)
+    assert there.findings
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
