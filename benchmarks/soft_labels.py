@@ -74,9 +74,9 @@ def _row(prompt: str, messages: Sequence[Any], right: str, wrong: str, seed: int
     return {"prompt_id": prompt, "prompt": messages, **said, "p_chosen": round(p, 4)}
 
 
-def parts(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, list[dict[str, Any]]]:
-    """Half of the rows for each way; in the order in which they stood."""
-    count = len(rows) // 2
+def parts(rows: Sequence[dict[str, Any]], most: int, seed: int) -> dict[str, list[dict[str, Any]]]:
+    """Half of the rows for each way, or the most that are wanted; in the order in which they stood."""
+    count = min(most, len(rows) // 2)
     drawn = sorted(range(len(rows)), key=lambda i: lot(seed, "half", rows[i]["prompt_id"], rows[i]["chosen"]))[:count]
     sure = sorted(range(len(rows)), key=lambda i: (-rows[i]["p_chosen"], i))[:count]
     kept = {"all": drawn, "soft": drawn, "filtered": sure}
@@ -87,7 +87,7 @@ def models(told: argparse.Namespace) -> list[str]:
     """The base, and a model trained by each way."""
     base = weights.folder_of(told.model, told.out / "base")
     found = [base]
-    for way, rows in parts(pairs(told.run, told.seed), told.seed).items():
+    for way, rows in parts(pairs(told.run, told.seed), told.pairs, told.seed).items():
         file = told.out / f"{way}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         order = Order(
@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--model", default="smollm2-135m-instruct")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--pairs", type=int, default=1000, help="the most that each way is trained on")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="of the lots")
     told = parser.parse_args()
