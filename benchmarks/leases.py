@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from judgegen.llm.leases import LASTS_S, Leases, Limits, Part, Report, Want
+from judgegen.llm.leases import LASTS_S, Allowed, Leases, Pulse, Quota, Want
 from judgegen.llm.lessee import BEAT_S, SOONEST_S
 
 STEP_S = 0.05
@@ -33,7 +33,7 @@ class Holder:
     size: float
     rng: random.Random
     name: int = 0
-    part: Part = field(default_factory=lambda: Part(0, 0, 0.0))
+    part: Quota = field(default_factory=lambda: Quota(0, 0, 0.0))
     until: float = 0.0
     requests: int = 0
     tokens: float = 0.0
@@ -63,7 +63,7 @@ class Holder:
 
     def beat(self, leases: Leases, now: float) -> None:
         """One beat."""
-        grant = leases.beat(Report(holder=self.name, wants={NAME: self.want()}))
+        grant = leases.beat(Pulse(holder=self.name, wants={NAME: self.want()}))
         part = grant.parts[NAME]
         self.part, self.until = part, now + grant.lasts_s
         self.requests, self.tokens, self.used = part.requests, part.tokens, 0
@@ -123,7 +123,7 @@ class Played:
 
 
 def played(
-    limits: Limits, work: list[int], *, latency_s: float = 2.0, size: float = 400.0, kills: int = 0, seed: int = 0
+    limits: Allowed, work: list[int], *, latency_s: float = 2.0, size: float = 400.0, kills: int = 0, seed: int = 0
 ) -> Played:
     """All shards of `work` calls each under `limits`; `kills` of them are lost and begun again seconds later."""
     rng, now = random.Random(seed), 0.0
@@ -152,7 +152,7 @@ def played(
             victim, left, gone = rng.choice(busy), left - 1, 0.0
             stray += victim.flying
             victim.left += len(victim.flying)  # no answer of these is in the journal
-            victim.flying, victim.part, victim.requests, victim.tokens = [], Part(0, 0, 0.0), 0, 0.0
+            victim.flying, victim.part, victim.requests, victim.tokens = [], Quota(0, 0, 0.0), 0, 0.0
             leases.lost(victim.number)
             back.append((now + 3.0, victim))
         for at, holder in [one for one in back if one[0] <= now]:
@@ -166,7 +166,7 @@ def _alive(holders: list[Holder], back: list[tuple[float, Holder]]) -> list[Hold
     return [holder for holder in holders if holder not in away and holder.ended is None]
 
 
-def fixed(limits: Limits, work: list[int], latency_s: float, size: float) -> float:
+def fixed(limits: Allowed, work: list[int], latency_s: float, size: float) -> float:
     """Seconds that the longest shard takes with an N-th of each limit."""
     share = len(work)
     paces = [limits.places / share / latency_s]
@@ -184,10 +184,10 @@ def unequal(shards: int, calls: int) -> list[int]:
 def rows(shards: int) -> Iterator[str]:
     """The table."""
     cases = {
-        "rpm = 6,000": (Limits(places=1024, rpm=6000, timeout_s=10), 400.0),
-        "tpm = 3,000,000": (Limits(places=1024, tpm=3_000_000, timeout_s=10), 400.0),
-        "max_concurrency = 256": (Limits(places=256, timeout_s=10), 400.0),
-        "rpm = 6,000, 16 kills": (Limits(places=1024, rpm=6000, timeout_s=10), 400.0),
+        "rpm = 6,000": (Allowed(places=1024, rpm=6000, timeout_s=10), 400.0),
+        "tpm = 3,000,000": (Allowed(places=1024, tpm=3_000_000, timeout_s=10), 400.0),
+        "max_concurrency = 256": (Allowed(places=256, timeout_s=10), 400.0),
+        "rpm = 6,000, 16 kills": (Allowed(places=1024, rpm=6000, timeout_s=10), 400.0),
     }
     yield "| limit that binds | of it used | most in a minute or at once | waited, p50 and worst | with fixed shares |"
     yield "| --- | --- | --- | --- | --- |"

@@ -113,7 +113,7 @@ async def generate(
         SpecError, PriceUnknown, JournalError: before anything is sent.
         ProviderRefused, BudgetReached, Incomplete, Interrupted, GateFailed: after the outputs; `run` has the Run.
     """
-    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit, leased=lease is not None)
+    part = None if shard is None else shards.Census(shards.Shard.parse(shard), limit, leased=lease is not None)
     by: dict[str, Any] = {"batch": batch, "wait": wait, "poll_s": poll_s, "files": batch_file and Path(batch_file)}
     by |= {"watch": watch or usual_watch(), "stop": Stop() if stop is None else stop, "lease": lease}
     terms = Terms(limit=limit, max_usd=max_usd if part is None else part.usd(max_usd), takes=part, **by)
@@ -126,7 +126,7 @@ async def generate(
     return await stoppable(job, terms.stop, terms.watch)
 
 
-def _afar(out: str | Path | None, folder: Path, part: shards.Taking | None) -> afar.Afar | None:
+def _afar(out: str | Path | None, folder: Path, part: shards.Census | None) -> afar.Afar | None:
     """The store that a run's folder, or that of its shard, is at; None where it is on this machine alone."""
     if out is None or (url := url_of(out)) is None:
         return None
@@ -178,7 +178,7 @@ async def _generate(
     prompts: Rows | None,
     terms: Terms,
     *,
-    part: shards.Taking | None = None,
+    part: shards.Census | None = None,
     source: Path | None = None,
     again: Again | None = None,
     expected: Estimate | None = None,
@@ -336,7 +336,7 @@ def estimate(
     asked, rows = said(spec, prompts, sampler, judge, variants)
     resolved, base, folder = resolve(asked, out)
     kept_file.check_formats(resolved)
-    part = None if shard is None else shards.Taking(shards.Shard.parse(shard), limit)
+    part = None if shard is None else shards.Census(shards.Shard.parse(shard), limit)
     if (there := _afar(out, folder, part)) is not None:
         there.look()
     folder = folder if part is None else part.shard.folder(folder)

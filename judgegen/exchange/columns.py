@@ -60,7 +60,7 @@ class _Node:
         return any(isinstance(each, frozenset) for each in self.seen)
 
 
-class Columns:
+class KeysSeen:
     """The keys and kinds of one file's rows."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ def _at(value: Any, path: Path) -> Iterator[dict[str, Any]]:
             yield from _at(inner, path[1:])
 
 
-def partial(files: Collection[Columns]) -> dict[str, int]:
+def partial(files: Collection[KeysSeen]) -> dict[str, int]:
     """The columns that some rows have and others have not, and how many have them."""
     total = sum(file.rows for file in files)
     having: Counter[str] = Counter()
@@ -167,7 +167,7 @@ def partial(files: Collection[Columns]) -> dict[str, int]:
 
 
 def plans(
-    files: Sequence[Columns], fill: Mapping[str, Any], *, loose: Collection[str] = (), movable: bool = True
+    files: Sequence[KeysSeen], fill: Mapping[str, Any], *, loose: Collection[str] = (), movable: bool = True
 ) -> list[Layout]:
     """For each file of an export what makes its rows fit.
 
@@ -191,7 +191,7 @@ def plans(
     return made
 
 
-def _differing(files: Sequence[Columns], *, without: Collection[str]) -> Iterator[tuple[Path, Path | None]]:
+def _differing(files: Sequence[KeysSeen], *, without: Collection[str]) -> Iterator[tuple[Path, Path | None]]:
     """The outermost paths of which some file does not show at its head all that stands there in any.
 
     With each the object that has to be opened: itself, or the one around it; None where there is none.
@@ -210,7 +210,7 @@ def _differing(files: Sequence[Columns], *, without: Collection[str]) -> Iterato
             settled.add(path)
 
 
-def _around(path: Path, files: Sequence[Columns]) -> Path | None:
+def _around(path: Path, files: Sequence[KeysSeen]) -> Path | None:
     """The nearest object around a path."""
     for length in range(len(path) - 1, 0, -1):
         if any(path[:length] in file.nodes and file.nodes[path[:length]].holds for file in files):
@@ -218,7 +218,7 @@ def _around(path: Path, files: Sequence[Columns]) -> Path | None:
     return None
 
 
-def _shows(file: Columns, path: Path, files: Sequence[Columns]) -> bool:
+def _shows(file: KeysSeen, path: Path, files: Sequence[KeysSeen]) -> bool:
     """Whether a file's head holds every kind that stands at a path in any file, or two that differ."""
     node = file.nodes.get(path)
     if node is not None and node.open is not None:
@@ -228,7 +228,7 @@ def _shows(file: Columns, path: Path, files: Sequence[Columns]) -> bool:
 
 
 def _mend(
-    file: Columns, plan: Layout, path: Path, target: Path | None, files: Sequence[Columns], *, movable: bool
+    file: KeysSeen, plan: Layout, path: Path, target: Path | None, files: Sequence[KeysSeen], *, movable: bool
 ) -> None:
     node = file.nodes.get(path)
     kinds = {kind for other in files if path in other.nodes for kind in other.nodes[path].seen}

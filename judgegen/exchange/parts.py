@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from judgegen.exchange.columns import HEAD, Columns, Layout
+from judgegen.exchange.columns import HEAD, KeysSeen, Layout
 from judgegen.writer.files import json_line, part_of, put_in_place
 
 Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -38,7 +38,7 @@ class Part:
     def __init__(self, path: Path, *, bom: bool = False, as_they_come: bool = False) -> None:
         self.path = path
         self.rows = 0
-        self.columns = Columns()
+        self.columns = KeysSeen()
         self._size = 0
         self._bom = bom
         self._open = ExitStack()
@@ -144,7 +144,7 @@ class Parts:
         return {split: part.rows for split, part in self._parts.items()}
 
     @property
-    def columns(self) -> list[Columns]:
+    def columns(self) -> list[KeysSeen]:
         """What keys the rows of each file have."""
         return [part.columns for part in self._parts.values()]
 

@@ -18,10 +18,10 @@ from typing import Protocol
 
 from judgegen import api, errors
 from judgegen.errors import BudgetReached, Incomplete, JudgegenError, SpecError
-from judgegen.fleet.hub import HubLostError, Link, Terms
+from judgegen.fleet.hub import Charter, HubLostError, Link
 from judgegen.fleet.shard import Ended, Whole
 from judgegen.llm.journal import Journal
-from judgegen.llm.leases import Limits
+from judgegen.llm.leases import Allowed
 from judgegen.llm.stop import Stop
 from judgegen.run import session
 from judgegen.run.job import found_prompts
@@ -60,7 +60,7 @@ class Hand(Protocol):
 class Engine(Protocol):
     """Where processes come from."""
 
-    async def hub(self, terms: Terms) -> Link:
+    async def hub(self, terms: Charter) -> Link:
         """A hub of its own for a run."""
         ...
 
@@ -181,7 +181,7 @@ async def run(whole: Whole, engine: Engine, *, watch: Shown, stop: Stop) -> api.
     left, ends, quiet_s = set(range(1, whole.of + 1)), dict[int, Ended](), 0.0
     for _ in range(LOSSES):
         spent = await asyncio.to_thread(_spent, folder, whole.of)
-        link = await engine.hub(Terms(limits=limits, usd=usd, spent=spent, quiet_s=quiet_s))
+        link = await engine.hub(Charter(limits=limits, usd=usd, spent=spent, quiet_s=quiet_s))
         driven = _Driven(whole, engine, link, watch, stop)
         found = await driven.all(left)
         ends.update({number: end for number, end in found.items() if not end.hub_lost})
@@ -193,7 +193,7 @@ async def run(whole: Whole, engine: Engine, *, watch: Shown, stop: Stop) -> api.
     return await _merged(whole, spec, folder, _error(ends, left, stop))
 
 
-def limits_of(spec: Spec, of: int) -> dict[str, Limits]:
+def limits_of(spec: Spec, of: int) -> dict[str, Allowed]:
     """What all shards together may ask of each endpoint.
 
     Raises:
@@ -208,7 +208,7 @@ def limits_of(spec: Spec, of: int) -> dict[str, Limits]:
                 f"endpoints.{name}: max_concurrency = {endpoint.places} leaves no place for each of {of} shards; "
                 f"take {endpoint.places} shards at most, or raise it"
             )
-        found[name] = Limits(endpoint.places, endpoint.rpm, endpoint.tpm, endpoint.timeout_s)
+        found[name] = Allowed(endpoint.places, endpoint.rpm, endpoint.tpm, endpoint.timeout_s)
     return found
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, Protocol
 
-from judgegen.llm.leases import Grant, Leases, Limits, Report
+from judgegen.llm.leases import Allowed, Grant, Leases, Pulse
 from judgegen.show.tally import Counts
 
 Said = tuple[Literal["say", "warn"], str]
@@ -24,10 +24,10 @@ class HubLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Charter:
     """What a hub begins with: limits by endpoint, the cap of all, what each shard has spent; see `Leases`."""
 
-    limits: Mapping[str, Limits]
+    limits: Mapping[str, Allowed]
     usd: Decimal | None
     spent: Mapping[int, Decimal]
     quiet_s: float = 0.0
@@ -45,7 +45,7 @@ class News:
 class Hub:
     """The ledger, and the latest word of every shard."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Charter) -> None:
         self._leases = Leases(terms.limits, terms.usd, terms.spent, quiet_s=terms.quiet_s)
         self._counts: dict[int, Counts] = {}
         self._begun: set[int] = set()
@@ -56,7 +56,7 @@ class Hub:
         self._begun.add(shard)
         return self._leases.begin(shard)
 
-    def beat(self, report: Report) -> Grant:
+    def beat(self, report: Pulse) -> Grant:
         """What the holder may use from now on."""
         return self._leases.beat(report)
 
@@ -90,7 +90,7 @@ class Link(Protocol):
         """As the hub's."""
         ...
 
-    async def beat(self, report: Report) -> Grant:
+    async def beat(self, report: Pulse) -> Grant:
         """As the hub's."""
         ...
 

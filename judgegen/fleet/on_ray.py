@@ -18,15 +18,15 @@ from typing import Any
 
 from judgegen.errors import Incomplete, SpecError
 from judgegen.fleet.drive import HandLostError
-from judgegen.fleet.hub import Hub, HubLostError, Link, News, Said, Terms
+from judgegen.fleet.hub import Charter, Hub, HubLostError, Link, News, Said
 from judgegen.fleet.shard import Ended, Whole, played
-from judgegen.llm.leases import Grant, Report
+from judgegen.llm.leases import Grant, Pulse
 from judgegen.show.tally import Counts
 
 NEEDS = "--engine ray needs ray, which is not installed; run: pip install 'judgegen[ray]'"
 
 
-class Member:
+class Worker:
     """The process of a shard."""
 
     def __init__(self, folder: str) -> None:
@@ -49,7 +49,7 @@ class RayLink:
         """As the hub's."""
         return int(await self._asked(self.actor.begin.remote(shard)))
 
-    async def beat(self, report: Report) -> Grant:
+    async def beat(self, report: Pulse) -> Grant:
         """As the hub's."""
         grant: Grant = await self._asked(self.actor.beat.remote(report))
         return grant
@@ -125,7 +125,7 @@ class RayEngine:
         """Of all machines together."""
         return int(self._ray.cluster_resources().get("CPU", 1))
 
-    async def hub(self, terms: Terms) -> RayLink:
+    async def hub(self, terms: Charter) -> RayLink:
         """An actor on this machine, where it can be: it is lost when we are."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -135,7 +135,7 @@ class RayEngine:
 
     def hand(self, whole: Whole, number: int, link: Link) -> RayHand:
         """An actor on the machine that has most room; it waits where no core is free."""
-        kind = self._ray.remote(Member).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
+        kind = self._ray.remote(Worker).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
         actor = kind.remote(str(Path.cwd()))
         return RayHand(actor, actor.run.remote(whole, number, link), self._ray.kill)
 

@@ -16,7 +16,7 @@ from typing import Any
 from judgegen import api
 from judgegen.errors import JudgegenError, SpecError
 from judgegen.fleet.hub import HubLostError, Link, Said
-from judgegen.llm.leases import Grant, Report
+from judgegen.llm.leases import Grant, Pulse
 from judgegen.llm.lessee import Lease
 from judgegen.llm.stop import Stop
 from judgegen.run.session import Given, resolve
@@ -100,7 +100,7 @@ async def played(whole: Whole, number: int, link: Link) -> Ended:
         said, reporter.said = reporter.said, []
         await link.tell(number, reporter.counts(), said)
 
-    async def beat(report: Report) -> Grant:
+    async def beat(report: Pulse) -> Grant:
         nonlocal told_at, hub_lost
         try:
             if time.monotonic() - told_at > TELL_S:

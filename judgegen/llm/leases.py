@@ -27,7 +27,7 @@ holds more than the limit, however the server cuts it: a full tap, and all that 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Allowed:
     """What one endpoint may be asked by all together; `timeout_s` is when an answer is given up."""
 
     places: int
@@ -57,7 +57,7 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Pulse:
     """A beat: what a holder wants by endpoint, the cap that it keeps to, and what of it is spent and reserved.
 
     `needs` is the USD that its next call has to have free where nothing else of it is under way, else zero.
@@ -72,7 +72,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Quota:
     """Of one endpoint, until the next beat."""
 
     places: int
@@ -90,7 +90,7 @@ class Grant:
         stop: why it has to end; "" where it need not.
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, Quota]
     cap: Decimal | None
     lasts_s: float
     exhausted: bool = False
@@ -180,7 +180,7 @@ class _Holder:
 class _Way:
     """What is lent of one endpoint."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Allowed, now: float) -> None:
         self.limits = limits
         self.requests = None if limits.rpm is None else Tap.requests(limits.rpm, now)
         self.tokens = None if limits.tpm is None else Tap.tokens(limits.tpm, now)
@@ -209,7 +209,7 @@ class Leases:
 
     def __init__(
         self,
-        limits: Mapping[str, Limits],
+        limits: Mapping[str, Allowed],
         usd: Decimal | None,
         spent: Mapping[int, Decimal],
         *,
@@ -251,7 +251,7 @@ class Leases:
         """Tell every holder to end."""
         self._stop = why
 
-    def beat(self, report: Report) -> Grant:
+    def beat(self, report: Pulse) -> Grant:
         """What the holder may use from now on."""
         now = self._clock()
         holder = self._holders.get(report.holder)
@@ -263,7 +263,7 @@ class Leases:
         cap, exhausted = self._purse(holder.shard, report)
         return Grant(parts, cap, LASTS_S, exhausted, self._stop)
 
-    def _part(self, name: str, holder: _Holder, report: Report, now: float) -> Part:
+    def _part(self, name: str, holder: _Holder, report: Pulse, now: float) -> Quota:
         way, want = self._ways[name], report.wants.get(name, Want())
         holder.holds[name], holder.places[name] = want.holds, max(1, want.places)
         wanted = {number: one.places.get(name, 1) for number, one in self._holders.items() if not one.silent}
@@ -273,9 +273,9 @@ class Leases:
             free = way.limits.places - empty - sum(one.holds.get(name, 0) for one in self._holders.values())
             places = want.holds + max(0, min(places - want.holds, free))
             holder.holds[name] = places
-        return Part(places, *way.permits(report.holder, want, now))
+        return Quota(places, *way.permits(report.holder, want, now))
 
-    def _purse(self, shard: int, report: Report) -> tuple[Decimal | None, bool]:
+    def _purse(self, shard: int, report: Pulse) -> tuple[Decimal | None, bool]:
         self._caps[shard] = report.cap
         self._used[shard], self._reserved[shard] = report.spent + report.reserved, report.reserved
         if self._usd is None:
@@ -291,7 +291,7 @@ class Leases:
             self._caps[shard] = aim
         return aim, exhausted
 
-    def _aim(self, usd: Decimal, shard: int, report: Report, room: Decimal) -> Decimal:
+    def _aim(self, usd: Decimal, shard: int, report: Pulse, room: Decimal) -> Decimal:
         """A cap for the shard: `room` for what it spends until the next beats; none while another cannot go on.
 
         Of those that cannot, the first is given what it needs, whole, once the others have given back enough.

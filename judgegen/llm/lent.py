@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from judgegen.llm.leases import Part
+from judgegen.llm.leases import Quota
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Lent:
         """Give back tokens that were reserved and not used, or take those used beyond it (negative)."""
         self.tokens += tokens
 
-    def fill(self, part: Part, until: float) -> None:
+    def fill(self, part: Quota, until: float) -> None:
         """What there is until the next beat, beside what came back while it was under way."""
         self._places, self.until = part.places, until
         self.requests += part.requests

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from judgegen.errors import Incomplete, Interrupted
 from judgegen.llm.budget import Ledger
-from judgegen.llm.leases import Grant, Report, Want
+from judgegen.llm.leases import Grant, Pulse, Want
 from judgegen.llm.lent import Lent
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.stop import Stop
@@ -26,7 +26,7 @@ SOONEST_S = 0.2
 _AHEAD = 8
 """Requests asked for beyond those that wait."""
 
-Beat = Callable[[Report], Awaitable[Grant]]
+Beat = Callable[[Pulse], Awaitable[Grant]]
 
 
 class Lease:
@@ -102,13 +102,13 @@ class Lease:
             self._lent[name].came.set()
             gate.wake()
 
-    def _report(self) -> Report:
+    def _report(self) -> Pulse:
         ledger = self._ledger
         wants = {name: _want(gate, self._lent[name]) for name, gate in self._gates.items()}
         if ledger is None:
-            return Report(holder=self._holder, wants=wants)
+            return Pulse(holder=self._holder, wants=wants)
         ledger.limit(ledger.cap)
-        return Report(
+        return Pulse(
             holder=self._holder,
             wants=wants,
             cap=ledger.cap,

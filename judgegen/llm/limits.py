@@ -70,7 +70,7 @@ class Slot:
         self._gate.width.cut(self._began, late=late)
 
 
-class Held:
+class Waited:
     """Seconds that whoever is next had to wait, by what kept them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -122,7 +122,7 @@ class Turnstile:
         self.bucket = None if tpm is None else Bucket(tpm) if lent is None else lent
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
-        self._held = Held()
+        self._held = Waited()
         self._throttle = None
         if rpm is not None and lent is None:
             requests, period = window(rpm)

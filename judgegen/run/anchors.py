@@ -49,7 +49,7 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchors:
+class AnchorSet:
     """What is judged again: the comparisons, the seed, what they are held against and how often that is done."""
 
     rows: tuple[Labelled, ...]
@@ -59,7 +59,7 @@ class Anchors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class Rejudged:
     """Anchors as they were judged: every result, with its calls, what they come to, and why some lack answers."""
 
     results: tuple[Result, ...]
@@ -67,7 +67,7 @@ class Heard:
     found: Drift
     lacks: tuple[str, ...]
     verdicts: Mapping[str, Said]
-    asked: Anchors
+    asked: AnchorSet
 
     def summary(self) -> dict[str, Any]:
         """What the summary says of it."""
@@ -113,7 +113,7 @@ def _drawn(rows: Iterable[Labelled], seed: int, most: int) -> list[Labelled]:
     return [row for _, row in sorted(lots.values(), key=lambda one: one[0])[:most]]
 
 
-def anchors(spec: Spec, kept: Mapping[str, str]) -> Anchors | None:
+def anchors(spec: Spec, kept: Mapping[str, str]) -> AnchorSet | None:
     """The anchors of a run file by the `kept` texts; None where it names none.
 
     Raises:
@@ -125,7 +125,7 @@ def anchors(spec: Spec, kept: Mapping[str, str]) -> Anchors | None:
     rows = tuple(comparisons.again(json.loads(line)) for line in _kept(kept, f"anchors/{told.file}").splitlines())
     reference = _reference(spec, kept)
     seed = spec.seed if reference is None else reference.seed
-    return Anchors(rows=rows, seed=seed, looks=told.looks, reference=reference)
+    return AnchorSet(rows=rows, seed=seed, looks=told.looks, reference=reference)
 
 
 def _kept(kept: Mapping[str, str], name: str) -> str:
@@ -160,7 +160,7 @@ def _parsed(name: str, text: str) -> Reference | None:
     return Reference(name=name, seed=seed, verdicts=verdicts)
 
 
-async def heard(asked: Anchors, steps: Plan, send: Send, *, window: int) -> Heard:
+async def heard(asked: AnchorSet, steps: Plan, send: Send, *, window: int) -> Rejudged:
     """All anchors before the judge, those that moved twice."""
     from judgegen.trust.drift import Anchor, drift
 
@@ -184,7 +184,7 @@ async def heard(asked: Anchors, steps: Plan, send: Send, *, window: int) -> Hear
         for row in asked.rows
         if (at := key(row)) in now
     )
-    return Heard(
+    return Rejudged(
         results=tuple(result for _, result in (*first, *second)),
         anchors=found,
         found=drift(found, lacking=len(lacks), looks=asked.looks),
@@ -194,7 +194,7 @@ async def heard(asked: Anchors, steps: Plan, send: Send, *, window: int) -> Hear
     )
 
 
-def counted_with(found: Estimate, asked: Anchors, spec: Spec, steps: Plan, journal: Journal | None) -> Estimate:
+def counted_with(found: Estimate, asked: AnchorSet, spec: Spec, steps: Plan, journal: Journal | None) -> Estimate:
     """The estimate with what the anchors take: each is judged once, at the high end all of them twice."""
     through = partial(compared, steps=_seeded(steps, asked.seed))
     beside = count(spec, steps, asked.rows, journal, through)
@@ -224,7 +224,7 @@ def _label(result: Result) -> Said:
     return judged(result.matches[0]).label
 
 
-def told(found: Heard, watch: Watch) -> None:
+def told(found: Rejudged, watch: Watch) -> None:
     """Say what shows: a judge that drifted, or a reference that knows none of the anchors."""
     drifted, reference = found.found, found.asked.reference
     if drifted.alarms:

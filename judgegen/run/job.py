@@ -16,7 +16,7 @@ from judgegen.plan.run import texts as named
 from judgegen.records import Prompt, Result
 from judgegen.run import anchors, live
 from judgegen.run.session import Inquiry, Rows, Warn
-from judgegen.run.shards import Taking
+from judgegen.run.shards import Census
 from judgegen.spec import Spec
 from judgegen.stores.urls import url_of
 
@@ -36,7 +36,7 @@ def job(
     folder: Path,
     rows: Rows | None,
     kept: Mapping[str, str],
-    part: Taking | None = None,
+    part: Census | None = None,
 ) -> Inquiry[Prompt, Result]:
     """The main job: every prompt through the three stages, and the anchors, in the first of shards alone."""
     steps = plan(resolved, kept, base)

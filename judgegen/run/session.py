@@ -25,7 +25,7 @@ from judgegen.llm.lessee import Lease
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan, windowed
 from judgegen.run import live, rounds
-from judgegen.run.anchors import Anchors, counted_with
+from judgegen.run.anchors import AnchorSet, counted_with
 from judgegen.run.enough import enough
 from judgegen.run.estimate import Countable, count
 from judgegen.run.expected import Estimate
@@ -69,7 +69,7 @@ class Inquiry(Generic[T, R]):
     again: Callable[[Mapping[str, Any]], T]
     through: Callable[[T, Send], Coroutine[Any, Any, R]]
     pairs: bool = False
-    anchors: Anchors | None = None
+    anchors: AnchorSet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

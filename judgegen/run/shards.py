@@ -92,7 +92,7 @@ def owner(row: Mapping[str, Any], of: int) -> int:
 
 
 @dataclass(slots=True)
-class Taking:
+class Census:
     """Which prompts a shard takes, and what all of them are: its record, which those of the others are held against."""
 
     shard: Shard

@@ -123,7 +123,7 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
     return summary
 
 
-async def _anchors(opened: Session[Prompt, Result], send: Send, watch: Watch) -> anchors.Heard | None:
+async def _anchors(opened: Session[Prompt, Result], send: Send, watch: Watch) -> anchors.Rejudged | None:
     """The anchors judged, before any prompt; what they say is told at once."""
     if opened.job.anchors is None:
         return None

@@ -19,10 +19,10 @@ from judgegen import cli
 from judgegen.errors import Interrupted
 from judgegen.fleet import drive
 from judgegen.fleet.drive import HandLostError
-from judgegen.fleet.hub import Hub, HubLostError, News, Said, Terms
+from judgegen.fleet.hub import Charter, Hub, HubLostError, News, Said
 from judgegen.fleet.shard import Ended, Whole, played
 from judgegen.llm.journal import Journal
-from judgegen.llm.leases import Grant, Report
+from judgegen.llm.leases import Grant, Pulse
 from judgegen.llm.stop import Stop
 from judgegen.run.shards import Shard
 from judgegen.show.progress import Quiet
@@ -69,7 +69,7 @@ class HereLink:
     async def begin(self, shard: int) -> int:
         return self._reached().begin(shard)
 
-    async def beat(self, report: Report) -> Grant:
+    async def beat(self, report: Pulse) -> Grant:
         self.cut_after -= self.cut_after > 0
         return self._reached().beat(report)
 
@@ -116,7 +116,7 @@ class Here:
     def __init__(self, *, kills: int = 0, cut_after: int = -1) -> None:
         self.kills, self.cut_after, self.hubs, self.lot = kills, cut_after, 0, random.Random(3)
 
-    async def hub(self, terms: Terms) -> HereLink:
+    async def hub(self, terms: Charter) -> HereLink:
         self.hubs += 1
         link = HereLink(Hub(terms))
         link.cut_after, self.cut_after = self.cut_after, -1

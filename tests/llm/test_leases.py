@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from leases import played
 
-from judgegen.llm.leases import Leases, Limits, Part, Report, Want, fair
+from judgegen.llm.leases import Allowed, Leases, Pulse, Quota, Want, fair
 
 SHARDS = 4
-NOTHING = Part(0, 0, 0.0)
+NOTHING = Quota(0, 0, 0.0)
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Shard:
     """A process with a shard, which uses what it was lent when it likes."""
 
     name: int
-    part: Part = NOTHING
+    part: Quota = NOTHING
     until: float = 0.0
     requests: int = 0
     tokens: float = 0.0
@@ -40,7 +40,7 @@ class Shard:
 class Fleet:
     """Some shards of one ledger, and what a server has seen of them: (when, requests, tokens), and who is in flight."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Allowed) -> None:
         self.clock, self.limits = Clock(), limits
         self.leases = Leases({"e": limits}, None, {}, clock=self.clock)
         self.shards = [Shard(self.leases.begin(number)) for number in range(SHARDS)]
@@ -59,7 +59,7 @@ class Fleet:
             tokens_left=shard.tokens,
             head=size if asks else 0.0,
         )
-        grant = self.leases.beat(Report(holder=shard.name, wants={"e": want}))
+        grant = self.leases.beat(Pulse(holder=shard.name, wants={"e": want}))
         shard.part, shard.until = grant.parts["e"], self.clock.now + grant.lasts_s
         shard.requests, shard.tokens = shard.part.requests, shard.part.tokens
 
@@ -127,7 +127,7 @@ def test_no_minute_sees_more_requests_than_the_limit(
     rpm: int, places: int, steps: list[tuple[str, int, int, float, float]]
 ) -> None:
     """Nor is more in flight than may be: permits saved up, leases run out, processes lost and all."""
-    fleet = Fleet(Limits(places=places, rpm=rpm, timeout_s=10))
+    fleet = Fleet(Allowed(places=places, rpm=rpm, timeout_s=10))
     lived(fleet, steps, (0.0, 0.0))
     assert fleet.most_in_a_minute(1) <= rpm
 
@@ -137,7 +137,7 @@ def test_no_minute_sees_more_tokens_than_the_limit(
     tpm: int, small: float, large: float, steps: list[tuple[str, int, int, float, float]]
 ) -> None:
     """But for one call that is larger than what may be saved up: it has to go at some time."""
-    fleet = Fleet(Limits(places=40, tpm=tpm, timeout_s=10))
+    fleet = Fleet(Allowed(places=40, tpm=tpm, timeout_s=10))
     lived(fleet, steps, (small, large))
     assert fleet.most_in_a_minute(2) <= tpm + max(small, large)
 
@@ -155,7 +155,7 @@ def test_places_are_shared_as_evenly_as_they_are_wanted(total: int, wanted: dict
 @pytest.mark.parametrize("kills", [0, 6])
 def test_what_idle_shards_leave_the_busy_ones_use(kills: int) -> None:
     """One shard has nearly all the work: it gets nearly all of the pace, and no limit is passed, kills or not."""
-    limits = Limits(places=64, rpm=1200, timeout_s=4)
+    limits = Allowed(places=64, rpm=1200, timeout_s=4)
     found = played(limits, [1000, 20, 20, 20, 20, 20, 20, 20], latency_s=1.0, kills=kills, seed=kills)
     assert found.seen.most_in_minute <= 1200
     assert found.seen.most_at_once <= 64
@@ -164,7 +164,7 @@ def test_what_idle_shards_leave_the_busy_ones_use(kills: int) -> None:
 
 def test_a_call_larger_than_what_may_be_saved_up_is_not_passed_by_for_ever() -> None:
     """Those with small calls leave room for it, and go on in what is left."""
-    fleet = Fleet(Limits(places=40, tpm=60_000))
+    fleet = Fleet(Allowed(places=40, tpm=60_000))
     sent = 0
     for _ in range(400):
         for number in range(SHARDS):
@@ -180,11 +180,11 @@ def test_a_call_larger_than_what_may_be_saved_up_is_not_passed_by_for_ever() -> 
 
 def test_what_another_process_has_is_not_answered() -> None:
     """A process that was taken for lost and is not hears that it has to end."""
-    leases = Leases({"e": Limits(places=4)}, None, {}, clock=Clock())
+    leases = Leases({"e": Allowed(places=4)}, None, {}, clock=Clock())
     first = leases.begin(0)
     second = leases.begin(0)
-    assert leases.beat(Report(holder=first)).stop
-    assert not leases.beat(Report(holder=second)).stop
+    assert leases.beat(Pulse(holder=first)).stop
+    assert not leases.beat(Pulse(holder=second)).stop
 
 
 class Purses:
@@ -201,7 +201,7 @@ class Purses:
     def beat(self, number: int, needs: Decimal) -> None:
         reserved = sum(self.reserved[number], Decimal(0))
         grant = self.leases.beat(
-            Report(
+            Pulse(
                 holder=self.names[number],
                 cap=self.caps[number],
                 spent=self.spent[number],
