@@ -312,11 +312,16 @@ def quickstart(_: Played) -> None:
     """What it needs is not here; `make quickstart` and the README's tests hold what it comes to."""
 
 
+def offline(_: Played) -> None:
+    """What it needs is not here; tests/run/test_offline_engine.py holds the script to the live run."""
+
+
 CHECKS: dict[str, Callable[[Played], None]] = {
     check.__name__.replace("_", "-"): check
     for check in (
         simulator, quickstart, rubric, grader, hybrid, panel, escalation, tournament, decisions, calibrated, review,
         batch, cap, template, method, trl, kto, cluster, reward_first, rounds,
+        offline,
     )
 }  # fmt: skip
 
