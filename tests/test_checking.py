@@ -244,6 +244,53 @@ def test_importers_shapes_become_comparisons(tmp_path: Path) -> None:
     assert ["1 rows of pandalm" in line for line in told] == [True]
 
 
+def rated(n: int, *, seed: int = 0) -> list[Row]:
+    """Three raters of four answers each, all of whom see the quality, and none of them exactly."""
+    lot = random.Random(seed)
+    rows = []
+    for i in range(n):
+        for quality in lot.sample(range(1000), 4):
+            text = answer(quality / 1000, lot)
+            rows += [
+                {
+                    "prompt": f"What is worth knowing about {i}?",
+                    "response": text,
+                    "honesty": round(quality / 250 + lot.gauss(0, 0.5), 1),
+                    "engagement": round(quality / 250 + lot.gauss(0, 0.5), 1),
+                    "rater": f"r{who}",
+                }
+                for who in range(3)
+            ]
+    return rows
+
+
+def test_a_judge_that_scores_is_held_against_ratings(tmp_path: Path) -> None:
+    """The more accurate its scores, the nearer its ranks are to people's; a judge that compares has none.
+
+    Each answer is scored once, however many comparisons it is in, and an aspect stands beside the criterion of its name.
+    """
+    rows = rated(12)
+    taus = []
+    for accuracy in (0.5, 0.7, 1.0):
+        run = table(judge={"method": "rubric"}, accuracy=accuracy, logprobs=False)
+        done = checked(rows, run, tmp_path / str(accuracy))
+        assert done.calls == 12 * 4
+        assert done.ranks is not None
+        assert set(done.ranks.criteria) == {"honesty"}
+        assert done.ranks.prompts + done.ranks.left_out == 12
+        assert 0.5 < (done.ranks.ceiling.value or 0) < 1
+        assert done.report.n == 12 * 6
+        assert json.loads(json.dumps(done.summary))["ranks"]["tau"]["value"] == done.ranks.tau.value
+        taus.append(done.ranks.tau.value or 0.0)
+    assert taus[0] + 0.1 < taus[1] < taus[2]
+    assert taus[2] > 0.8
+    only = checked(rows[:24], table(accuracy=1.0, logprobs=False), tmp_path / "pairs")
+    assert only.ranks is not None
+    assert only.ranks.tau.value is None
+    assert (only.report.accuracy.non_tie.value or 0) > 0.7
+    assert checked(labelled(3), table(), tmp_path / "votes").ranks is None
+
+
 def test_an_escalated_pair_is_judged_by_the_last_who_was_asked(tmp_path: Path) -> None:
     """A judge that is always right settles what a poor one contradicts itself on, and those pairs count as alike."""
     run = table(judge={"escalate": [{"model": "good", "endpoint": "sure"}]}, accuracy=0.5, logprobs=False)

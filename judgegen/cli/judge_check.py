@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from judgegen.study.check import Check
 
 Labelled = Annotated[
-    Path, typer.Argument(metavar="LABELLED", help="Pairs of responses with a winner, or votes; JSONL, CSV or Parquet.")
+    Path,
+    typer.Argument(metavar="LABELLED", help="Pairs with a winner or votes, or rated answers; JSONL, CSV or Parquet."),
 ]
 RunFile = Annotated[Path, typer.Option("--run", metavar="SPEC", help="The run file whose judge is asked.")]
 Source = Annotated[
@@ -107,7 +108,7 @@ def lines(done: Check) -> Iterator[str]:
     asked = f"{done.calls:,} calls, ${plain(done.cost_usd)}"
     yield f"{done.judge}: {found.n:,} comparisons of {found.prompts:,} prompts; {asked}"
     yield ""
-    yield printed(words.FIGURES, words.figures(found), names=(0,), words=(3,))
+    yield printed(words.FIGURES, (*words.figures(found), *words.ranks(done.ranks)), names=(0,), words=(3,))
     if found.reliability:
         yield "\nIs P(chosen) worth its name?\n"
         yield printed(words.RELIABILITY, words.reliability(found), names=())

@@ -79,6 +79,8 @@ def lines(done: Any, *, n: int = READ) -> Iterator[str]:
         return
     whom = "people" if done.voted else "the run"
     yield printed(("judge", f"as {whom}", "kappa", "coverage", "USD per 1,000 right"), _judges(done), names=(0,))
+    if any(one.ranks is not None for one in done.checks):
+        yield "\n" + printed(("judge", "ranks as ratings", "ceiling", "prompts", "answers"), _ranked(done), names=(0,))
     yield ""
     yield printed(("judges", "compared", "agreement", "kappa", "opposed", "ranks"), _versus(done), names=(0,))
     for one in islice(done.disputes, n):
@@ -89,6 +91,13 @@ def _judges(done: Rivals) -> list[tuple[str, ...]]:
     return [
         (name, str(r.accuracy.non_tie), str(r.kappa), str(r.coverage), str(usd))
         for name, r, usd in zip(done.names, (one.report for one in done.checks), done.usd, strict=True)
+    ]
+
+
+def _ranked(done: Rivals) -> list[tuple[str, ...]]:
+    found = zip(done.names, (one.ranks for one in done.checks), strict=True)
+    return [
+        (name, str(one.tau), str(one.ceiling), f"{one.prompts:,}", f"{one.answers:,}") for name, one in found if one
     ]
 
 

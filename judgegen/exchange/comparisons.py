@@ -15,7 +15,7 @@ from judgegen.formats.origins import known_by
 from judgegen.judge.build import content
 from judgegen.llm.calls import digest
 from judgegen.records import Candidate, Prompt
-from judgegen.sources import annotated
+from judgegen.sources import annotated, rated
 from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.labelled import Labelled, labelled_from_rows
 from judgegen.sources.labelled import labelled as labelled_from_file
@@ -90,6 +90,16 @@ def again(kept: Mapping[str, Any]) -> Labelled:
     """A comparison as the journal kept it."""
     lists = {name: tuple(kept[name]) for name in ("messages", "votes", "tools")}
     return Labelled(**{**kept, **lists})
+
+
+def ratings(row: Labelled) -> dict[tuple[str, str], tuple[rated.Given, ...]]:
+    """What people gave the two answers, by the prompt's id and the answer's text; empty where none were rated."""
+    given = row.metadata.get(rated.KEPT)
+    if not isinstance(given, Mapping):
+        return {}
+    texts = {"response_a": row.response_a, "response_b": row.response_b}
+    asked = prompt(row).id
+    return {(asked, text): tuple((one["rater"], one["ratings"]) for one in given[side]) for side, text in texts.items()}
 
 
 def prompt(row: Labelled) -> Prompt:

@@ -237,7 +237,7 @@ def parsed_mapping(given: Mapping[str, str] | Sequence[str]) -> Mapped:
         if wrong := next((part for part in parts if "=" not in part), None):
             raise RowError(f"{wrong!r} is no mapping; write it like chosen=resp_good,prompt=q")
         pairs = [(key.strip(), value.strip()) for key, _, value in (part.partition("=") for part in parts)]
-    allowed = (*MAPPABLE, *SIDES, *_VALUES, "margin", "p_chosen", "id", "chat", "answers", "scores", "ranks")
+    allowed = (*MAPPABLE, *SIDES, *_VALUES, "margin", "p_chosen", "id", "chat", "answers", "scores", "ranks", "rater")
     if wrong := next((key for key, _ in pairs if key not in allowed), None):
         raise RowError(f"{wrong!r} is nothing that a column can be mapped to; known are {quoted(allowed, 30)}")
     return tuple(sorted(pairs))

@@ -1,7 +1,8 @@
 """Labelled comparisons: two answers to one prompt, and which of them people preferred. What a judge is checked against.
 
 A row is read as `judgegen.sources.shapes` reads it: two answers with a winner or votes, under any of their names, or a
-chosen and a rejected one. A tie is a vote. Knows nothing of judges.
+chosen and a rejected one. A tie is a vote. Of rated answers every two of a prompt are a comparison, see
+`judgegen.sources.rated`. Knows nothing of judges.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.llm.calls import Message, digest
 from judgegen.records import Prompt
-from judgegen.sources import chat, fields, files, memory, shapes
+from judgegen.sources import chat, fields, files, memory, rated, shapes
 from judgegen.sources.columns import known
 from judgegen.sources.fields import Taken
 from judgegen.sources.intake import Intake, items
@@ -96,6 +97,9 @@ def labelled_from_rows(
 
 
 def _items(rows: Rows, names: NamesOf, intake: Intake) -> Iterator[Labelled]:
+    rows, rates = rated.told(rows, names)
+    if rates:
+        rows, names = rated.comparisons(rows, names, intake.passed), _common
     rows, doubtful = shapes.looked_at(rows)
 
     def doubting(columns: tuple[str, ...]) -> Names:
@@ -161,7 +165,10 @@ def _check(names: NamesOf) -> Callable[[Sequence[str]], None]:
     """A check of a table's columns before its first row."""
 
     def check(found: Sequence[str]) -> None:
-        table = known(tuple(found), names(tuple(found)).mapped)
+        given = names(tuple(found))
+        table = known(tuple(found), given.mapped)
+        if rated.rates(found, given):
+            return
         if table.several is None and not (table.of("rejected") or table.of("answers")) and "annotations" not in found:
             raise RowError(f"no two answers: the columns are {quoted(found)}; name them, like --map response_a=x")
 

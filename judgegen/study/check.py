@@ -6,7 +6,7 @@ and capped like a run. What is measured is the judge's own P, before any calibra
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -23,17 +23,19 @@ from judgegen.llm.calls import Send
 from judgegen.llm.stop import Stop
 from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
-from judgegen.records import Result
+from judgegen.records import Result, Score
 from judgegen.run import live
 from judgegen.run.compared import compared, key
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import Given, Inquiry, Session, Terms, Warn, ended, estimated, lacking, resolve, session
 from judgegen.show.notebook import stoppable, usual_watch
+from judgegen.sources.columns import plain_name
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.study.worth import Worth, worth
 from judgegen.trust import Judged, Report, Vote, judged, report
 from judgegen.trust.figures import extra
+from judgegen.trust.rated import Ranks, Rating, rated
 from judgegen.watch import Watch
 from judgegen.writer.money import plain
 
@@ -57,6 +59,7 @@ class Check:
         cost_usd: what those calls cost when they were sent.
         folder: where the journal is.
         scores: by a prompt's id and a response's text the score that it has by itself, of judges that score.
+        ranks: how the scores rank the answers beside people's ratings; None where the comparisons come of none.
         verdicts: by what `compared.key` calls a comparison the side that the judge itself names; None: unreadable.
     """
 
@@ -72,6 +75,7 @@ class Check:
     cost_usd: Decimal
     folder: Path
     scores: Mapping[tuple[str, str], float] = field(repr=False, default_factory=dict)
+    ranks: Ranks | None = None
     verdicts: Mapping[str, Vote | None] = field(repr=False, default_factory=dict)
 
     @cached_property
@@ -79,6 +83,7 @@ class Check:
         """JSON-able: the report's figures and tables, and what they took."""
         return {
             **self.report.to_dict(),
+            "ranks": None if self.ranks is None else self.ranks.to_dict(),
             "incomplete": self.incomplete,
             "lacking": dict(self.lacking),
             "judge": self.judge,
@@ -111,7 +116,7 @@ class Check:
 
         found = self.report
         title = f"{self.judge}: {found.n:,} comparisons of {found.prompts:,} prompts"
-        figures = Table(words.figures(found), head=words.FIGURES)
+        figures = Table((*words.figures(found), *words.ranks(self.ranks)), head=words.FIGURES)
         reliability = Table(words.reliability(found), head=words.RELIABILITY)
         return card(title, figures, reliability, Table(words.risk(found), head=words.RISK))
 
@@ -272,6 +277,7 @@ class _Heard:
     costs: dict[str, Decimal] = field(default_factory=dict)
     seconds: dict[str, float | None] = field(default_factory=dict)
     lacking: Counter[str] = field(default_factory=Counter)
+    ratings: dict[tuple[str, str], tuple[Rating, ...]] = field(default_factory=dict)
     from_journal: int = 0
 
     async def fill(self, answered: AsyncGenerator[Answered, None], watch: Watch) -> None:
@@ -294,6 +300,8 @@ class _Heard:
             return
         self.ids.append(row.id)
         self.rows.append(found)
+        for at, given in comparisons.ratings(row).items():
+            self.ratings[at] = tuple(Rating(rater=rater, marks=marks) for rater, marks in given)
         self.verdicts[key(row)] = found.label
         self.results.append(replace(result, calls=()))
         self.calls.append(tuple(call.id for call, _ in result.calls))
@@ -301,6 +309,7 @@ class _Heard:
     def check(self, steps: Plan, folder: Path, resamples: int) -> Check:
         """The report over all that was answered."""
         found = worth(self.results, steps)
+        scores = dict(_scored(self.results, steps))
         timed = [
             replace(row, p=match.p, seconds=_sum([self.seconds.get(call) for call in calls]))
             for row, match, calls in zip(self.rows, found.matches, self.calls, strict=True)
@@ -317,9 +326,33 @@ class _Heard:
             from_journal=self.from_journal,
             cost_usd=sum(self.costs.values(), Decimal(0)),
             folder=folder,
-            scores=dict(_scored(self.results, steps)),
+            scores=scores,
+            ranks=self._ranks(scores, resamples),
             verdicts=self.verdicts,
         )
+
+    def _ranks(self, scores: Mapping[tuple[str, str], float], resamples: int) -> Ranks | None:
+        """Beside people's ratings, each aspect with the criterion of its name."""
+        if not self.ratings:
+            return None
+        aspects = _aspects(self.results)
+        names = {name for given in self.ratings.values() for one in given for name in one.marks}
+        alike = {name: aspects[plain_name(name)] for name in names if plain_name(name) in aspects}
+        return rated(scores, self.ratings, alike, resamples=resamples)
+
+
+def _aspects(results: Sequence[Result]) -> dict[str, dict[tuple[str, str], float]]:
+    """By an aspect's plain name what judges gave each response for it, their mean by weight."""
+    found: defaultdict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    for result in results:
+        for one in (result.matches[0].a, result.matches[0].b):
+            given = [score for score in result.scores.get(one.key, ()) if isinstance(score, Score) and score.aspects]
+            for name in {name for score in given for name in score.aspects}:
+                told = [(score.aspects[name], score.weight) for score in given if name in score.aspects]
+                if whole := sum(weight for _, weight in told):
+                    mean = sum(mark * weight for mark, weight in told) / whole
+                    found[plain_name(name)][result.prompt.id, one.text] = round(mean, 9)
+    return found
 
 
 def _scored(results: list[Result], steps: Plan) -> Iterator[tuple[tuple[str, str], float]]:

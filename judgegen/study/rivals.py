@@ -97,6 +97,7 @@ class Rivals:
             "coverage": report.coverage.to_dict(),
             "position_consistency": report.position_consistency.to_dict(),
             "brier": report.brier.to_dict(),
+            "ranks": None if found.ranks is None else found.ranks.to_dict(),
             "usd_per_1000_correct": self.usd[place].to_dict(),
             "cost_usd": format(found.cost_usd, "f"),
         }

@@ -7,6 +7,7 @@ one computation. Pure; knows nothing of files or of who judged.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -74,17 +75,31 @@ def ranks(one: Scores, other: Scores, *, resamples: int = 1000) -> Figure:
     Raises:
         SciPy's absence, as `trust.figures.extra` says it.
     """
+    return mean_tau(within(one, other), resamples=resamples)
+
+
+def within(one: Scores, other: Scores) -> dict[str, float]:
+    """By prompt Kendall's tau-b of the answers that both score, where both tell some of them apart.
+
+    Raises:
+        SpecError: SciPy is not installed.
+    """
     shared: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for key in sorted(one.keys() & other.keys()):
-        shared[key[0]].append((one[key], other[key]))
+        if math.isfinite(one[key]) and math.isfinite(other[key]):
+            shared[key[0]].append((one[key], other[key]))
     tau = extra("scipy.stats").kendalltau
     found = {prompt: float(tau(*zip(*both, strict=True)).statistic) for prompt, both in shared.items() if len(both) > 1}
-    told = {prompt: value for prompt, value in found.items() if not np.isnan(value)}
-    if not told:
+    return {prompt: value for prompt, value in found.items() if not np.isnan(value)}
+
+
+def mean_tau(by_prompt: Mapping[str, float], *, resamples: int = 1000) -> Figure:
+    """The mean over prompts with its interval, prompts resampled; undefined where there are none."""
+    if not by_prompt:
         return Figure()
-    columns = {"tau": np.array(list(told.values())), "prompts": np.ones(len(told))}
+    columns = {"tau": np.array(list(by_prompt.values())), "prompts": np.ones(len(by_prompt))}
     measure = Measure(of=ratio("tau", "prompts"), kind="free", evidence="prompts")
-    return figures(columns, {"tau": measure}, list(told), seed=0, resamples=resamples, confidence=0.95)["tau"]
+    return figures(columns, {"tau": measure}, list(by_prompt), seed=0, resamples=resamples, confidence=0.95)["tau"]
 
 
 def price(rows: Sequence[Judged], *, resamples: int = 1000) -> Figure:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from judgegen.trust.figures import Figure
+from judgegen.trust.rated import Ranks
 from judgegen.trust.report import Report
 
 FIGURES = ("figure", "value", "95 % interval", "what it is")
@@ -48,6 +49,27 @@ def figures(found: Report) -> Iterator[tuple[str, ...]]:
     for name, figure in flat(found).items():
         if figure.value is not None:
             yield name, number(figure.value), interval(figure), MEANINGS[name] + _unseen(name, figure)
+
+
+def ranks(found: Ranks | None) -> Iterator[tuple[str, ...]]:
+    """Of scores beside people's ratings one row per figure that is defined, under `FIGURES`."""
+    if found is None:
+        return
+    for name, one in (("tau", found), *((f"tau.{name}", one) for name, one in found.criteria.items())):
+        if one.tau.value is not None:
+            yield name, number(one.tau.value), interval(one.tau), _ranked(one)
+        if one.ceiling.value is not None:
+            yield (
+                f"{name} ceiling",
+                number(one.ceiling.value),
+                interval(one.ceiling),
+                "one rater beside the others' mean",
+            )
+
+
+def _ranked(found: Ranks) -> str:
+    left = f"; {found.left_out:,} prompts have nothing to rank" if found.left_out else ""
+    return f"scores beside ratings, within a prompt: {found.answers:,} answers of {found.prompts:,}{left}"
 
 
 _NO_HABIT = {"p_first": 0.5, "length_excess": 0.0}

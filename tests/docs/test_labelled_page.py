@@ -15,10 +15,14 @@ ROWS = [[json.loads(line) for line in text.splitlines()] for text in re.findall(
 def test_the_rows_are_read_as_the_page_says() -> None:
     """The comparisons shown are comparisons with those votes; the pair's winner is its chosen answer."""
     said: list[str] = []
-    shown, pairs = (list(labelled_from_rows(rows, where="page", warn=said.append)) for rows in ROWS)
+    shown, pairs, raters, lists = (list(labelled_from_rows(rows, where="page", warn=said.append)) for rows in ROWS)
     assert [one.votes for one in shown] == [("A",), ("tie",), ("B", "B", "A")]
     (pair,) = pairs
     assert (pair.response_a if pair.votes == ("A",) else pair.response_b) == "4"
+    for rated, votes, better in ((raters, ["better", "better"], "It fell."), (lists, ["better"], "It shone.")):
+        (one,) = rated
+        side = "A" if one.response_a == better else "B"
+        assert [vote if vote == "tie" else "better" if vote == side else "worse" for vote in one.votes] == votes
     assert said == []
 
 
