@@ -12,6 +12,7 @@ import pytest
 
 import judgegen
 from judgegen import api
+from judgegen.cli.judge_check import lines
 from judgegen.errors import BudgetReached, GateFailed, Incomplete, PriceUnknown, SpecError
 from judgegen.exchange import comparisons
 from judgegen.plan import fitting
@@ -267,23 +268,25 @@ def rated(n: int, *, seed: int = 0) -> list[Row]:
 def test_a_judge_that_scores_is_held_against_ratings(tmp_path: Path) -> None:
     """The more accurate its scores, the nearer its ranks are to people's; a judge that compares has none.
 
-    Each answer is scored once, however many comparisons it is in, and an aspect stands beside the criterion of its name.
+    Each answer is scored once, however many comparisons it is in; an aspect stands beside the criterion of its name.
     """
-    rows = rated(12)
+    rows = rated(8)
     taus = []
     for accuracy in (0.5, 0.7, 1.0):
         run = table(judge={"method": "rubric"}, accuracy=accuracy, logprobs=False)
         done = checked(rows, run, tmp_path / str(accuracy))
-        assert done.calls == 12 * 4
+        assert done.calls == 8 * 4
         assert done.ranks is not None
         assert set(done.ranks.criteria) == {"honesty"}
-        assert done.ranks.prompts + done.ranks.left_out == 12
+        assert done.ranks.prompts + done.ranks.left_out == 8
         assert 0.5 < (done.ranks.ceiling.value or 0) < 1
-        assert done.report.n == 12 * 6
+        assert done.report.n == 8 * 6
         assert json.loads(json.dumps(done.summary))["ranks"]["tau"]["value"] == done.ranks.tau.value
         taus.append(done.ranks.tau.value or 0.0)
     assert taus[0] + 0.1 < taus[1] < taus[2]
     assert taus[2] > 0.8
+    told = "\n".join(lines(done))
+    assert [name for name in ("tau ", "tau ceiling ", "tau.honesty ", "tau.honesty ceiling ") if name not in told] == []
     only = checked(rows[:24], table(accuracy=1.0, logprobs=False), tmp_path / "pairs")
     assert only.ranks is not None
     assert only.ranks.tau.value is None

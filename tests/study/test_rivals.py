@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import judgegen
-from judgegen.cli import main
+from judgegen.cli import judge_compare, main
 from judgegen.errors import SpecError
 from judgegen.study import rivals
 
@@ -84,6 +84,22 @@ def test_judges_that_score_are_compared_by_their_ranks_within_a_prompt(tmp_path:
     by_pair = {one.judges: one.ranks.value for one in found.versus}
     assert by_pair[0, 1] == pytest.approx(1.0, abs=0.1)
     assert by_pair[0, 2] is None
+
+
+def test_judges_that_score_stand_beside_peoples_ratings(tmp_path: Path) -> None:
+    """The one that sees the quality ranks as people do, its reverse the other way round; a judge that compares not."""
+    rows = [
+        {"prompt": f"What of {i}?", "response": f"Answer to {i}.\n[quality 0.{q}00]", "relevance": q / 2, "rater": who}
+        for i in range(4)
+        for q in (2, 5, 8)
+        for who in ("ann", "bo")
+    ]
+    judges = (table(tmp_path, 1.0, method="rubric"), table(tmp_path, 0.0, method="rubric"), table(tmp_path, 1.0))
+    found = compared(tmp_path, *judges, on=rows)
+    good, bad, none = (one["ranks"] for one in json.loads(json.dumps(found.summary))["judges"])
+    assert good["tau"]["value"] == good["ceiling"]["value"] == -bad["tau"]["value"] == 1.0
+    assert (none["tau"]["value"], none["left_out"], good["prompts"], good["answers"]) == (None, 4, 4, 12)
+    assert "ranks as ratings" in "\n".join(judge_compare.lines(found))
 
 
 def test_a_run_is_judged_again(tmp_path: Path) -> None:
