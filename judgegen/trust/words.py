@@ -68,8 +68,8 @@ def ranks(found: Ranks | None) -> Iterator[tuple[str, ...]]:
 
 
 def _ranked(found: Ranks) -> str:
-    left = f"; {found.left_out:,} prompts have nothing to rank" if found.left_out else ""
-    return f"scores beside ratings, within a prompt: {found.answers:,} answers of {found.prompts:,}{left}"
+    left = f"; {found.left_out:,} have nothing to rank" if found.left_out else ""
+    return f"scores beside ratings, within a prompt: {found.answers:,} answers of {found.prompts:,} prompts{left}"
 
 
 _NO_HABIT = {"p_first": 0.5, "length_excess": 0.0}
