@@ -152,7 +152,7 @@ async def driven(path: Path, out: Path, of: int, engine: Here, stop: Stop | None
     return await drive.run(whole, engine, watch=Quiet(io.StringIO()), stop=stop or Stop())
 
 
-@pytest.mark.parametrize(("of", "kills"), [(1, 0), (4, 6), (16, 0)])
+@pytest.mark.parametrize(("of", "kills"), [(1, 0), (4, 6), pytest.param(16, 0, marks=pytest.mark.slow)])
 def test_it_has_the_bytes_of_one_piece_and_pays_nothing_twice(tmp_path: Path, of: int, kills: int) -> None:
     """Whatever number of shards, some of them lost and begun again; never more at once than the whole may."""
 
@@ -185,6 +185,7 @@ def test_a_lost_ledger_is_followed_by_another(tmp_path: Path) -> None:
     with_server(job, latency_s=0.05)
 
 
+@pytest.mark.slow
 def test_the_cap_is_of_all_shards_together(tmp_path: Path) -> None:
     """They end when nothing more fits, with what they have written; with a higher cap the same run goes on."""
 
