@@ -44,12 +44,22 @@ model = "judge"
 PLACES, RPM = 16, 900
 
 
-def written(folder: Path, url: str, *, rpm: int | None = None) -> Path:
+def written(folder: Path, url: str, *, rpm: int | None = None, tpm: int | None = None) -> Path:
     (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
     path = folder / "mine.toml"
-    pace = "" if rpm is None else f"rpm = {rpm}"
+    pace = "\n".join(f"{name} = {value}" for name, value in (("rpm", rpm), ("tpm", tpm)) if value is not None)
     path.write_text(RUN_FILE.format(url=url, places=PLACES, rpm=pace), encoding="utf-8")
     return path
+
+
+def tokens(of: dict[str, Any]) -> int:
+    """What the server has counted, in and out."""
+    return int(of["prompt_tokens"] + of["completion_tokens"])
+
+
+def billed(of: dict[str, Any]) -> float:
+    """USD, at the prices of the run file."""
+    return float(of["prompt_tokens"] * 1 + of["completion_tokens"] * 4) / 1e6
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -95,7 +105,7 @@ def test_killed_at_random_it_is_the_run(popen: Popen, cluster: Cluster, tmp_path
         process = start(popen, cluster.environ, str(path), "--out", str(tmp_path / "parts"), *words)
         over, victims = threading.Event(), list[int]()
         killer = threading.Thread(
-            target=lambda: victims.extend(killed_now_and_then(cluster, "Member", kills, over)), daemon=True
+            target=lambda: victims.extend(killed_now_and_then(cluster, "::Worker", kills, over)), daemon=True
         )
         killer.start()
         said = finish(process)
@@ -109,6 +119,49 @@ def test_killed_at_random_it_is_the_run(popen: Popen, cluster: Cluster, tmp_path
     assert now["peak"] <= PLACES
     assert now["seen"] == once["seen"]
     assert now["repeats"] <= len(victims) * PLACES  # what was in flight when its process died
+
+
+def test_no_minute_sees_more_tokens_than_the_limit(popen: Popen, cluster: Cluster, tmp_path: Path) -> None:
+    """A limit that binds, workers killed with -9 under it, and the server's own count of every minute."""
+    with world("--latency-s", "0.05") as url:
+        once = whole(popen, cluster, written(tmp_path, url), tmp_path / "whole", url)
+    limit = tokens(once) * 2 // 3
+    with world("--latency-s", "0.05") as url:
+        path = written(tmp_path, url, tpm=limit)
+        words = ("--engine", "ray", "--address", cluster.address, "--shards", "4", "--quiet")
+        process = start(popen, cluster.environ, str(path), "--out", str(tmp_path / "parts"), *words)
+        over, victims, seen = threading.Event(), list[int](), [(time.monotonic(), 0)]
+        killer = threading.Thread(
+            target=lambda: victims.extend(killed_now_and_then(cluster, "::Worker", 2, over)), daemon=True
+        )
+        killer.start()
+        while process.poll() is None:
+            time.sleep(0.1)
+            seen.append((time.monotonic(), tokens(stats(url))))
+        over.set()
+        killer.join()
+        finish(process)
+    assert victims
+    assert seen[-1][1] > limit  # so that it had to wait
+    most = max(late - early for at, early in seen for then, late in seen if at <= then <= at + 60)
+    assert limit / 2 < most <= limit
+    assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
+
+
+def test_the_servers_bill_stays_below_the_cap(popen: Popen, cluster: Cluster, tmp_path: Path) -> None:
+    """Shards end when nothing more fits under the cap of all; with a higher one the run goes on and pays nothing twice."""
+    with world("--latency-s", "0.05") as url:
+        once = whole(popen, cluster, written(tmp_path, url), tmp_path / "whole", url)
+    cap = billed(once) * 0.6
+    with world("--latency-s", "0.05") as url:
+        words = (str(written(tmp_path, url)), "--out", str(tmp_path / "parts"), "--engine", "ray")
+        words += ("--address", cluster.address, "--shards", "4", "--quiet")
+        finish(start(popen, cluster.environ, *words, "--max-usd", f"{cap:.6f}"), 4)
+        assert cap / 2 < billed(stats(url)) <= cap
+        finish(start(popen, cluster.environ, *words, "--max-usd", "5"))
+        assert stats(url)["repeats"] == 0
+        assert stats(url)["seen"] == once["seen"]
+    assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
 
 
 def test_a_killed_ledger_is_followed_by_another(popen: Popen, cluster: Cluster, tmp_path: Path) -> None:
