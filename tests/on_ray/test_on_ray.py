@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from on_ray.conftest import Cluster
 from worlds import derived, stats, world
+
+if TYPE_CHECKING:  # with `make test` it is no module by that name
+    from on_ray.conftest import Cluster
 
 Popen = Callable[..., "subprocess.Popen[bytes]"]
 PROMPTS = [f"Explain fact number {number} about rivers." for number in range(40)]
@@ -149,13 +151,13 @@ def test_no_minute_sees_more_tokens_than_the_limit(popen: Popen, cluster: Cluste
 
 
 def test_the_servers_bill_stays_below_the_cap(popen: Popen, cluster: Cluster, tmp_path: Path) -> None:
-    """Shards end when nothing more fits under the cap of all; with a higher one the run goes on and pays nothing twice."""
+    """Shards end where nothing more fits under the cap; under a higher one the run goes on, nothing is paid twice."""
     with world("--latency-s", "0.05") as url:
         once = whole(popen, cluster, written(tmp_path, url), tmp_path / "whole", url)
     cap = billed(once) * 0.6
     with world("--latency-s", "0.05") as url:
-        words = (str(written(tmp_path, url)), "--out", str(tmp_path / "parts"), "--engine", "ray")
-        words += ("--address", cluster.address, "--shards", "4", "--quiet")
+        words = [str(written(tmp_path, url)), "--out", str(tmp_path / "parts"), "--engine", "ray"]
+        words += ["--address", cluster.address, "--shards", "4", "--quiet"]
         finish(start(popen, cluster.environ, *words, "--max-usd", f"{cap:.6f}"), 4)
         assert cap / 2 < billed(stats(url)) <= cap
         finish(start(popen, cluster.environ, *words, "--max-usd", "5"))
