@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from judgegen.judge.build import Scale
 from judgegen.llm.calls import Api
@@ -155,5 +157,13 @@ def _file_alone(given: Any) -> Any:
     return {"file": given} if isinstance(given, str) else given
 
 
-AnchorsOrFile = Annotated[Anchors | None, BeforeValidator(_file_alone, json_schema_input_type=str | Anchors | None)]
+class _OrText:
+    """In the JSON Schema a text may stand for the table; pydantic 2.11 fails over a model in an input type."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(core)
+        return {"anyOf": [{"type": "string"}, *found.get("anyOf", [found])]}
+
+
+AnchorsOrFile = Annotated[Anchors | None, BeforeValidator(_file_alone), _OrText()]
 """Anchors, or their file alone."""
