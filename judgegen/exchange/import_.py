@@ -28,7 +28,7 @@ from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
 from judgegen.formats.origins import OWN, known_by, origin
 from judgegen.sources import files, memory
-from judgegen.sources.columns import parsed_mapping
+from judgegen.sources.columns import Mapped, met, parsed_mapping
 from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.lines import opened, zipped
 from judgegen.sources.readings import Names
@@ -110,14 +110,22 @@ def imported(
     said = wishes or Wishes()
     said = said if system is None else replace(said, system=system)
     try:
+        mapped = _of_preferences(parsed_mapping(said.mapping))
         rows, doubtful = looked_at(_rows(source, encoding))
-        names = Names(mapped=parsed_mapping(said.mapping), unsure=doubtful)
-        yield from _Reader(shape=shape, names=names, wishes=said).read(rows)
+        names = Names(mapped=mapped, unsure=doubtful)
+        yield from _Reader(shape=shape, names=names, wishes=said).read(met(rows, mapped))
     except RowError as error:
         raise SpecError(f"--map: {error}") from None
     except ReadError as error:
         place = "" if error.line is None else f"line {error.line}: "
         raise SpecError(f"{_where(source)}: {place}{error}") from None
+
+
+def _of_preferences(mapped: Mapped) -> Mapped:
+    """What is mapped, if a preference can hold it."""
+    if any(meaning == "rater" for meaning, _ in mapped):
+        raise RowError("a preference has no rater: people's ratings are read by judge check, calibrate, align, compare")
+    return mapped
 
 
 def probed(source: Any, encoding: str) -> tuple[list[Found | Bad], bool]:

@@ -7,11 +7,12 @@ goes before the table. Knows nothing of what stands in the cells.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
-from judgegen.sources.rows import RowError, quoted
+from judgegen.sources.rows import Row, RowError, Rows, quoted
 
 SCORES = (
     *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
@@ -241,3 +242,31 @@ def parsed_mapping(given: Mapping[str, str] | Sequence[str]) -> Mapped:
     if wrong := next((key for key, _ in pairs if key not in allowed), None):
         raise RowError(f"{wrong!r} is nothing that a column can be mapped to; known are {quoted(allowed, 30)}")
     return tuple(sorted(pairs))
+
+
+def met(rows: Rows, mapped: Mapped) -> Rows:
+    """The rows. A mapped column that none of them has is an error at their end: without it the others would be guessed.
+
+    Not looked for are paths with points in them, and columns within a text.
+
+    Raises:
+        RowError: after the last row.
+    """
+    lacking = {column: meaning for meaning, column in mapped if meaning not in _VALUES and "." not in column}
+    there = dict[str, None]()
+    for row in rows:
+        if lacking and isinstance(row, Row) and isinstance(row.value, Mapping):
+            there |= dict.fromkeys(_names(row.value))
+            lacking = {column: meaning for column, meaning in lacking.items() if column not in there}
+        yield row
+    for column, meaning in lacking.items() if there else ():
+        raise RowError(f"no row has a column {column!r} to be {meaning}; there are {quoted(tuple(there), 30)}")
+
+
+def _names(row: Mapping[Any, Any]) -> Iterator[str]:
+    """Of a row, and of what wraps one in it."""
+    for name, value in row.items():
+        yield str(name)
+        for one in value if isinstance(value, list) else (value,):
+            if isinstance(one, Mapping):
+                yield from map(str, one)

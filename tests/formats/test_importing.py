@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from judgegen.errors import SpecError
-from judgegen.exchange.import_ import Reject, import_file, imported
+from judgegen.exchange.import_ import Reject, Wishes, import_file, imported
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 ASKED = [{"role": "user", "content": "Why?"}]
@@ -366,3 +366,22 @@ def test_nothing_imported_is_an_error_and_leaves_what_was_there(tmp_path: Path) 
         import_file([{"prompt": "Why?"}], "preferences", out)
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
     assert out.read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ({"chosen": "nosuch"}, "no row has a column 'nosuch' to be chosen"),
+        ({"prompt": "q", "rating": "x+y"}, r"no row has a column 'x\+y' to be rating"),
+        ({"rater": "who"}, "a preference has no rater"),
+    ],
+)
+def test_a_mapping_that_maps_nothing_is_an_error_and_leaves_no_file(
+    tmp_path: Path, mapping: dict[str, str], words: str
+) -> None:
+    """What is not there is not guessed from other columns; a column that some rows have is enough."""
+    rows = [{"q": "a", "answer": "b", "x": 1, "y": 2, "who": "ann"}, {"q": "c", "answer": "d", "late": "e"}]
+    with pytest.raises(SpecError, match=words):
+        import_file(rows, None, tmp_path / "out.jsonl", wishes=Wishes(mapping=mapping))
+    assert not list(tmp_path.iterdir())
+    assert len(list(imported(rows, None, wishes=Wishes(mapping={"prompt": "q", "reference": "late"})))) == len(rows)
