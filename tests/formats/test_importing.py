@@ -380,7 +380,10 @@ def test_a_mapping_that_maps_nothing_is_an_error_and_leaves_no_file(
     tmp_path: Path, mapping: dict[str, str], words: str
 ) -> None:
     """What is not there is not guessed from other columns; a column that some rows have is enough."""
-    rows = [{"q": "a", "answer": "b", "x": 1, "y": 2, "who": "ann"}, {"q": "c", "answer": "d", "late": "e"}]
+    rows: list[dict[str, Any]] = [
+        {"q": "a", "answer": "b", "x": 1, "y": 2, "who": "ann"},
+        {"q": "c", "answer": "d", "late": "e"},
+    ]
     with pytest.raises(SpecError, match=words):
         import_file(rows, None, tmp_path / "out.jsonl", wishes=Wishes(mapping=mapping))
     assert not list(tmp_path.iterdir())
