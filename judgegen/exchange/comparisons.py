@@ -16,9 +16,9 @@ from judgegen.judge.build import content
 from judgegen.llm.calls import digest
 from judgegen.records import Candidate, Prompt
 from judgegen.sources import annotated, rated
-from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.labelled import Labelled, labelled_from_rows
 from judgegen.sources.labelled import labelled as labelled_from_file
+from judgegen.sources.mapping import parsed_mapping
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import RowError
 
@@ -44,7 +44,8 @@ def labelled(
         return Names(values=known_by(columns).values, mapped=mapped)
 
     if isinstance(given, str | Path) and annotated.known(Path(given)):
-        return labelled_from_rows(annotated.merged(annotated.read(Path(given))), where=str(given), warn=warn)
+        rows = annotated.merged(annotated.read(Path(given)))
+        return labelled_from_rows(rows, where=str(given), warn=warn, names=names)
     if isinstance(given, str | Path):
         return labelled_from_file(Path(given), warn=warn, names=names)
     return labelled_from_rows(given, where="labelled", warn=warn, names=names)

@@ -28,9 +28,10 @@ from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import Origin, Pairs, Read, checked, preferences, read, together, under
 from judgegen.formats.origins import OWN, known_by, origin
 from judgegen.sources import files, memory
-from judgegen.sources.columns import Mapped, met, parsed_mapping
+from judgegen.sources.columns import Mapped
 from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.lines import opened, zipped
+from judgegen.sources.mapping import met, parsed_mapping
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, ReadError, RowError
 from judgegen.sources.rows import Row as Found

@@ -15,7 +15,7 @@ from judgegen.exchange.import_ import Reject, Wishes, imported, probed
 from judgegen.formats.format import Row, Unfit
 from judgegen.formats.origin import KINDS, read
 from judgegen.formats.origins import ANY, PREFERENCES, known_by, origin
-from judgegen.sources.columns import parsed_mapping
+from judgegen.sources.mapping import parsed_mapping
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import Bad, RowError
 from judgegen.sources.shapes import unsure

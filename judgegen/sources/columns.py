@@ -7,12 +7,9 @@ goes before the table. Knows nothing of what stands in the cells.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
-
-from judgegen.sources.rows import Row, RowError, Rows, quoted
 
 SCORES = (
     *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
@@ -101,7 +98,7 @@ Mapped = tuple[tuple[str, str], ...]
 """A mapping of one's own: (meaning, column), as it can be a key."""
 MAPPABLE = ("prompt", "system", "chosen", "rejected", "answer", "reference", "tools", "label", "rating", "winner")
 SIDES = ("response_a", "response_b")
-_VALUES = ("A", "B", "tie", "wanted", "unwanted")
+VALUES = ("A", "B", "tie", "wanted", "unwanted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +156,8 @@ def plain_name(name: str) -> str:
 def known(names: tuple[str, ...], mapped: Mapped = ()) -> ColumnNames:
     """What the columns `names` may say."""
     own = dict(mapped)
-    values = {value: key for key, value in own.items() if key in _VALUES}
-    taken = {column: meaning for meaning, column in own.items() if meaning not in _VALUES}
+    values = {value: key for key, value in own.items() if key in VALUES}
+    taken = {column: meaning for meaning, column in own.items() if meaning not in VALUES}
     plain = {plain_name(name): name for name in reversed(names) if name not in taken}
     by = {meaning: tuple(plain[n] for n in table if n in plain) for meaning, table in MEANINGS.items()}
     by |= {meaning: (column,) for column, meaning in taken.items() if meaning not in SIDES}
@@ -223,50 +220,3 @@ def _attributes(
 def _spelled(word: str, token: str, stem: str) -> tuple[str, ...]:
     forms = (f"{word}_{token}", f"{token}_{word}", f"{word}{token}", f"{stem}_{token}_{word}", f"{word}_{stem}_{token}")
     return (*forms, f"{stem}{token}_{word}", f"{word}_model_{token}", f"{word}s_{token}")
-
-
-def parsed_mapping(given: Mapping[str, str] | Sequence[str]) -> Mapped:
-    """A mapping from `chosen=resp_good,prompt=q`, or from a table; what it may name is `MAPPABLE` and the sides.
-
-    Raises:
-        RowError: not of that shape, or a meaning that is none.
-    """
-    if isinstance(given, Mapping):
-        pairs = [(key, str(value)) for key, value in given.items()]
-    else:
-        parts = [part for text in given for part in text.split(",") if part.strip()]
-        if wrong := next((part for part in parts if "=" not in part), None):
-            raise RowError(f"{wrong!r} is no mapping; write it like chosen=resp_good,prompt=q")
-        pairs = [(key.strip(), value.strip()) for key, _, value in (part.partition("=") for part in parts)]
-    allowed = (*MAPPABLE, *SIDES, *_VALUES, "margin", "p_chosen", "id", "chat", "answers", "scores", "ranks", "rater")
-    if wrong := next((key for key, _ in pairs if key not in allowed), None):
-        raise RowError(f"{wrong!r} is nothing that a column can be mapped to; known are {quoted(allowed, 30)}")
-    return tuple(sorted(pairs))
-
-
-def met(rows: Rows, mapped: Mapped) -> Rows:
-    """The rows. A mapped column that none of them has is an error at their end: without it the others would be guessed.
-
-    Not looked for are paths with points in them, and columns within a text.
-
-    Raises:
-        RowError: after the last row.
-    """
-    lacking = {column: meaning for meaning, column in mapped if meaning not in _VALUES and "." not in column}
-    there = dict[str, None]()
-    for row in rows:
-        if lacking and isinstance(row, Row) and isinstance(row.value, Mapping):
-            there |= dict.fromkeys(_names(row.value))
-            lacking = {column: meaning for column, meaning in lacking.items() if column not in there}
-        yield row
-    for column, meaning in lacking.items() if there else ():
-        raise RowError(f"no row has a column {column!r} to be {meaning}; there are {quoted(tuple(there), 30)}")
-
-
-def _names(row: Mapping[Any, Any]) -> Iterator[str]:
-    """Of a row, and of what wraps one in it."""
-    for name, value in row.items():
-        yield str(name)
-        for one in value if isinstance(value, list) else (value,):
-            if isinstance(one, Mapping):
-                yield from map(str, one)

@@ -185,9 +185,6 @@ def metadata(cells: Mapping[str, Any], others: tuple[str, ...]) -> dict[str, Any
 def check_columns(names: Sequence[str], mapped: Mapped = ()) -> None:
     """Raise RowError when none of a table's columns, or of a row's keys, can hold what is asked."""
     table = known(tuple(names), mapped)
-    absent = [column for _, column in mapped if column not in names and "." not in column and "+" not in column]
-    if absent:
-        raise RowError(f"no column {absent[0]!r}: the columns are {quoted(names)}")
     sides = (*table.of("chosen"), *table.of("rejected"), *(table.several.columns if table.several else ()))
     if not (table.of("prompt") or table.of("chat") or sides or wrappings.INSIDE & set(names)):
         raise _no_prompt(names)

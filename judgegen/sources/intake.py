@@ -29,6 +29,7 @@ class Intake:
     def __init__(self, *, where: str, unit: str, noun: str, warn: Callable[[str], None]) -> None:
         self._where, self._unit, self._noun, self._warn = where, unit, noun, warn
         self._problems: list[str] = []
+        self._source: list[str] = []
         self._wrong = self._repeated = self._taken = 0
         self._lines: dict[bytes, int] = {}
         self._remarked: set[str] = set()
@@ -37,14 +38,16 @@ class Intake:
     @property
     def sound(self) -> bool:
         """Whether every row so far was in order."""
-        return not self._wrong
+        return not (self._problems or self._source)
 
     def wrong(self, line: int | None, why: str, *, unit: str | None = None) -> None:
-        """Note a row, or the whole source, that is not in order; `unit` where it is not the rows' own."""
+        """Note a row that is not in order, or, told last, the whole source; `unit` where it is not the rows' own."""
+        if line is None:
+            self._source.append(f"{self._where}: {why}")
+            return
         self._wrong += 1
         if self._wrong <= SHOWN:
-            place = "" if line is None else f"{unit or self._unit} {line}: "
-            self._problems.append(f"{self._where}: {place}{why}")
+            self._problems.append(f"{self._where}: {unit or self._unit} {line}: {why}")
 
     def passed(self, why: str) -> None:
         """Note a sound row that is not what is looked for."""
@@ -94,8 +97,8 @@ class Intake:
             self._tell(f"{count:,} {self._unit}s are left out: {why}")
         if self._wrong > SHOWN:
             self._problems.append(f"{self._where}: … and {self._wrong - SHOWN} more")
-        if self._problems:
-            raise SpecError("\n".join(self._problems))
+        if problems := [*self._problems, *self._source]:
+            raise SpecError("\n".join(problems))
         if not self._taken:
             raise SpecError(f"{self._where}: holds no {self._noun}s; write one a {self._unit}")
 

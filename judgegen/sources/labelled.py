@@ -19,6 +19,7 @@ from judgegen.sources import chat, fields, files, memory, rated, shapes
 from judgegen.sources.columns import known
 from judgegen.sources.fields import Taken
 from judgegen.sources.intake import Intake, items
+from judgegen.sources.mapping import met
 from judgegen.sources.plain import columns
 from judgegen.sources.readings import Names, Reading
 from judgegen.sources.rows import NoPreference, RowError, Rows, quoted
@@ -97,7 +98,7 @@ def labelled_from_rows(
 
 
 def _items(rows: Rows, names: NamesOf, intake: Intake) -> Iterator[Labelled]:
-    rows, rates = rated.told(rows, names)
+    rows, rates = rated.told(met(rows, names(()).mapped, joined=("prompt", "rating", "scores")), names)
     if rates:
         rows, names = rated.comparisons(rows, names, intake.passed), _common
     rows, doubtful = shapes.looked_at(rows)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.records import Prompt
 from judgegen.sources import fields, files, memory
-from judgegen.sources.columns import parsed_mapping
 from judgegen.sources.folders import rows_through, split_and_folder
 from judgegen.sources.intake import Intake, items
+from judgegen.sources.mapping import met, parsed_mapping
 from judgegen.sources.readings import Names
 from judgegen.stores.urls import shown
 
@@ -48,7 +48,7 @@ def prompts(path: Path, *, warn: Callable[[str], None], mapping: Mapping[str, st
     names = Names(mapped=parsed_mapping(mapping))
     read = partial(files.rows, check=partial(fields.check_columns, mapped=names.mapped))
     rows = rows_through(folder, split, read) if inside else read(path)
-    return items(rows, partial(fields.prompt, names=names), fields.remark, intake)
+    return items(met(rows, names.mapped), partial(fields.prompt, names=names), fields.remark, intake)
 
 
 def prompts_from_rows(
@@ -68,4 +68,4 @@ def prompts_from_rows(
     intake = Intake(where=where, unit="row", noun="prompt", warn=warn)
     names = Names(mapped=parsed_mapping(mapping))
     found = memory.rows(rows, check=partial(fields.check_columns, mapped=names.mapped))
-    return items(found, partial(fields.prompt, names=names), fields.remark, intake)
+    return items(met(found, names.mapped), partial(fields.prompt, names=names), fields.remark, intake)

@@ -194,6 +194,7 @@ def test_numbers_of_a_list_are_not_believed_where_others_count_from_1() -> None:
         (PAIR | {"label": 0}, "chosen=chosen,rejected=rejected"),
         (TWO | {"chosen": "Perhaps.", "rejected": BAD}, "chosen=chosen,rejected=rejected"),
         ({"prompt": Q, "responses": [BAD, "?", GOOD], "ranking": [2, 3, 1]}, "ranks=ranking"),
+        ({"question": Q, "input": "Of 7.", "chosen": GOOD, "rejected": BAD}, "prompt=question+input"),
         (PAIR | {"image": {"path": "a.png"}}, "prompt=prompt,chosen=chosen,rejected=rejected"),
         ({"prompt": Q, "response": GOOD, "score": None}, "answer=response"),
         ({"prompt": Q, "response": BAD, "is_toxic": True}, "label=is_toxic,unwanted=true"),

@@ -86,7 +86,7 @@ def test_a_mapping_names_what_is_asked() -> None:
     }
     mapping = {"prompt": "q.t+more", "system": "persona", "reference": "gold", "id": "key"}
     with pytest.raises(SpecError, match=r"row 1: 'q.t\+more', which is to be the prompt, says nothing here"):
-        list(prompts_from_rows([{"x": 1}], where="rows", warn=lambda _: None, mapping=mapping))
+        list(prompts_from_rows([{**row, "q": {"t": None}, "more": ""}], where="rows", warn=print, mapping=mapping))
     (found,) = prompts_from_rows([row], where="rows", warn=lambda _: None, mapping=mapping)
     assert [message["content"] for message in found.messages] == ["Be brief.", f"{Q}\n\nSay why."]
     assert (found.id, found.reference) == ("a", "7")
