@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
-from judgegen.llm.calls import Call, Outcome, Usage, outcome_from_dict, outcome_to_dict
+from judgegen.llm.calls import Call, Outcome, Reply, Usage, outcome_from_dict, outcome_to_dict
 
 _USAGE = '{"input": %d, "output": %d, "cached": %d, "cache_write": %d, "reasoning": %d, "estimated": %s}'
 _WORD = {True: "true", False: "false"}
@@ -49,13 +50,23 @@ def row_of(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[A
         call.tag.prompt_id,
         call.tag.variant,
         call.canonical.decode("ascii"),
-        json.dumps(outcome_to_dict(outcome)),
+        _answered(outcome),
         _USAGE % (used.input, used.output, used.cached, used.cache_write, used.reasoning, _WORD[used.estimated]),
         None if outcome.cost is None else format(outcome.cost, "f"),
-        json.dumps({"seconds": None if landing.seconds is None else round(landing.seconds, 6)}),
+        '{"seconds": null}' if landing.seconds is None else f'{{"seconds": {round(landing.seconds, 6)!r}}}',
         landing.attempts,
         when,
     )
+
+
+def _answered(outcome: Outcome) -> str:
+    """What `json.dumps` makes of `outcome_to_dict`; one text and nothing else, the commonest, is put together here."""
+    if isinstance(outcome, Reply) and len(outcome.choices) == 1:
+        one = outcome.choices[0]
+        if not one.tool_calls and one.logprobs is None and not one.thought and not one.left_out:
+            said = f'{{"text": {_quoted(one.text)}, "finish": {_quoted(one.finish)}}}'
+            return f'{{"model": {_quoted(outcome.model)}, "choices": [{said}]}}'
+    return json.dumps(outcome_to_dict(outcome))
 
 
 def outcome_of(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:

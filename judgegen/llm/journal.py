@@ -53,7 +53,7 @@ _INSERT = "INSERT OR IGNORE INTO calls VALUES {rows}"
 _SUMMED_FIRST = (
     "INSERT OR IGNORE INTO sums SELECT * FROM (VALUES {rows}) WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = column2)"
 )
-_SUMMED = "SELECT calls.*, sum FROM calls LEFT JOIN sums ON kind = 'call' AND name = id"
+_SUMMED_ONE = "SELECT calls.*, sum FROM calls LEFT JOIN sums ON kind = 'call' AND name = id WHERE id = ?"
 
 
 class AlteredError(JournalError):
@@ -153,8 +153,11 @@ class Journal:
         Raises:
             AlteredError: there is one, and it is not as it was written.
         """
-        with self._using():
-            row = self._db.execute(f"{_SUMMED} WHERE id = ?", (call_id,)).fetchone()
+        try:
+            row = self._db.execute(_SUMMED_ONE, (call_id,)).fetchone()
+        except (sqlite3.Error, UnicodeDecodeError):
+            with self._using():
+                raise
         if row is None:
             return None
         *columns, written = row
@@ -304,7 +307,7 @@ class Journal:
             AlteredError: one is not as it was kept, or some are missing.
         """
         mend = "`judgegen run` with its run file puts the prompts right"
-        summed = "FROM prompts LEFT JOIN sums ON kind = 'prompt' AND name = position"
+        summed = "FROM prompts LEFT JOIN sums ON kind = 'prompt' AND name = +position"  # with a plus the index serves
         count = 0
         with self._using():
             for position, row, written in self._db.execute(f"SELECT position, row, sum {summed} ORDER BY position"):

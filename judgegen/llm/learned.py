@@ -66,6 +66,11 @@ class Known:
         sure = all((wish, str(way)) in self.taken for wish, way in self.manner(ways).items())
         return self.answered and not self.doubted.keys() & ways.keys() and sure
 
+    def mark(self) -> tuple[Any, ...]:
+        """What differs whenever `row` does; sooner made, and made after every answer."""
+        ways = (len(self.taken), tuple(self.instead.items()), tuple(self.doubted.items()))
+        return (self.answered, *ways, self.whole, self.most, self.thinks, self.silent, self.context)
+
     def row(self) -> dict[str, Any]:
         """As JSON."""
         return {
@@ -85,6 +90,7 @@ class Learned:
     def __init__(self, facts: Facts | None = None, say: Callable[[str], None] | None = None) -> None:
         self._facts, self._say = facts, say or (lambda _: None)
         self._known: dict[tuple[str, str], Known] = {}
+        self._kept: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._told: set[str] = set()
 
     def of(self, call: Call) -> Known:
@@ -96,10 +102,12 @@ class Learned:
         return self._known[place]
 
     def keep(self, call: Call) -> None:
-        """Write down what is known of the call's model."""
-        if self._facts is not None:
-            place = {"endpoint": call.endpoint, "model": call.model}
-            self._facts.put(_key(call), {**place, **self.of(call).row()})
+        """Write down what is known of the call's model, unless it says what was written last."""
+        known = self.of(call)
+        where, mark = (call.endpoint, call.model), known.mark()
+        if self._facts is not None and self._kept.get(where) != mark:
+            self._kept[where] = mark
+            self._facts.put(_key(call), {"endpoint": call.endpoint, "model": call.model, **known.row()})
 
     def tell(self, call: Call, wish: str, way: Any) -> None:
         """Say that a model does not take a wish as it was."""
@@ -124,7 +132,8 @@ class Learned:
         """An answer came to a call that was sent in this manner."""
         known = self.of(call)
         known.answered, known.answers = True, known.answers + 1
-        known.taken |= {(wish, str(way)) for wish, way in used.items()}
+        for wish, way in used.items():
+            known.taken.add((wish, str(way)))
         if isinstance(outcome, Reply):
             self._looked(call, known, outcome, used)
         if call.tag.role == "judge" and isinstance(outcome, Reply):

@@ -50,6 +50,8 @@ _NEAR = 80
 _CHANNEL = re.compile(r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>[^<]*(?:<\|message\|>)?")
 _MARKED = re.compile(r"<|\[/?THINK\]|\u25c1", re.IGNORECASE)
 """What every mark has; a text without it, and without `_UNMARKED`, has no thought."""
+_BEGUN = ("<", "[", "\u25c1")
+"""With what it begins; these are found faster."""
 _UNMARKED = re.compile(r"\s*(?:analysis|Thinking\.|Here is my)", re.IGNORECASE)
 
 
@@ -64,7 +66,8 @@ class Parted:
 
 def part(text: str) -> Parted:
     """What a model thought and what it said. A text without marks of thought is said as it stands."""
-    spans = _spans(text) if _MARKED.search(text) or _UNMARKED.match(text) else []
+    marked = any(map(text.__contains__, _BEGUN)) and _MARKED.search(text)
+    spans = _spans(text) if marked or _UNMARKED.match(text) else []
     if not spans:
         return Parted("", text, 0)
     kept, at = [], 0

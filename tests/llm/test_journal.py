@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import JournalError
-from judgegen.llm.answers import Landing
+from judgegen.llm.answers import Landing, row_of
 from judgegen.llm.calls import (
     Call,
     Choice,
@@ -353,3 +354,35 @@ def test_flipped_bits_are_never_read_as_other_answers(bits: list[tuple[float, in
                         assert kept is None or text_of(kept) == f"answer {number} " * 20
         except JournalError:
             pass
+
+
+def test_prompts_are_read_in_steps_that_grow_as_they_do(tmp_path: Path) -> None:
+    """Twice as many prompts take SQLite twice the steps and not four times as many: each finds its checksum by key."""
+    steps: dict[int, int] = {}
+    for count in (300, 600):
+        with Journal(tmp_path / str(count)) as journal:
+            journal.keep_prompts({"id": f"p{number}"} for number in range(count))
+            ticks: list[None] = []
+            journal._db.set_progress_handler(partial(ticks.append, None), 10)
+            assert sum(1 for _ in journal.prompts()) == count
+            steps[count] = len(ticks)
+    assert steps[600] < 3 * steps[300]
+
+
+@given(outcomes, st.one_of(st.none(), st.floats(0, 1e6)))
+def test_a_row_holds_the_json_of_its_answer(outcome: Outcome, seconds: float | None) -> None:
+    """Byte for byte what the standard library writes, however it is put together."""
+    row = row_of(call(), outcome, Landing(seconds=seconds, attempts=1), "")
+    assert row[5] == json.dumps(outcome_to_dict(outcome))
+    assert row[8] == json.dumps({"seconds": None if seconds is None else round(seconds, 6)})
+
+
+def test_an_answer_is_dated_by_the_moment_of_its_landing(tmp_path: Path) -> None:
+    """In UTC, to the millisecond, as ISO 8601 has it."""
+    with Journal(tmp_path) as journal:
+        before = datetime.now(UTC)
+        asyncio.run(journal.append(call(), reply(), LANDING))
+        (timing,) = journal.timings()
+    when = datetime.fromisoformat(timing["when"])
+    assert timing["when"] == when.isoformat(timespec="milliseconds")
+    assert before - timedelta(milliseconds=1) <= when <= datetime.now(UTC)

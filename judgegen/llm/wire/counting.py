@@ -69,17 +69,23 @@ def spoken(choices: tuple[Choice, ...]) -> int:
 
 def _number(told: Mapping[str, Any], names: tuple[str, ...], inside: tuple[str, ...] = ()) -> int | None:
     """The first of these counts that is one: whole, not negative, not beyond what can be."""
-    places = [*(told.get(name) for name in inside), told]
-    for place in places:
-        if isinstance(place, dict):
-            for name in names:
-                given = place.get(name)
-                if given is not None and (found := _counted(given)) is not None:
-                    return found
+    for within in inside:
+        if isinstance(place := told.get(within), dict) and (found := _first(place, names)) is not None:
+            return found
+    return _first(told, names)
+
+
+def _first(place: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    for name in names:
+        given = place.get(name)
+        if given is not None and (found := _counted(given)) is not None:
+            return found
     return None
 
 
 def _counted(value: Any) -> int | None:
+    if type(value) is int:  # as it nearly always is
+        return value if 0 <= value <= MOST_TOKENS else None
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
