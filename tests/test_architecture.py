@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,26 +47,27 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | a
             yield node
 
 
-GRAPH = {name_of(path): {module for module in imports(path) if module != name_of(path)} for path in MODULES}
+@cache
+def graph() -> dict[str, set[str]]:
+    """What each module imports; read when the first law asks, not by every process that only collects the laws."""
+    return {name_of(path): {module for module in imports(path) if module != name_of(path)} for path in MODULES}
 
 
+@cache
 def reached(start: str) -> set[str]:
     """Every module that importing `start` may come to, through whatever stands between."""
     found: set[str] = set()
     ahead = [start]
     while ahead:
-        for module in GRAPH.get(ahead.pop(), set()) - found:
+        for module in graph().get(ahead.pop(), set()) - found:
             found.add(module)
             ahead.append(module)
     return found
 
 
-REACHED = {module: reached(module) for module in GRAPH}
-
-
 def test_no_module_imports_itself_by_a_detour() -> None:
     """The whole package is without circles, imports inside functions and for types alone included."""
-    assert {module: sorted(GRAPH[module]) for module in GRAPH if module in REACHED[module]} == {}
+    assert {module: sorted(graph()[module]) for module in graph() if module in reached(module)} == {}
 
 
 def test_the_hall_has_ten_doors_at_most() -> None:
@@ -86,14 +88,14 @@ UNKNOWN = (
 def test_stages_know_neither_each_other_nor_who_answers(stage: str) -> None:
     """Not even through others: no journal, sender, provider, price, run file or other stage is behind a stage."""
     others = tuple(f"judgegen.{other}" for other in STAGES if other != stage)
-    for module in GRAPH:
+    for module in graph():
         if room(module) == stage:
-            assert not [found for found in REACHED[module] if found.startswith((*UNKNOWN, *others))], module
+            assert not [found for found in reached(module) if found.startswith((*UNKNOWN, *others))], module
 
 
 def test_the_pipeline_does_not_know_who_answers() -> None:
     """Neither the journal, the senders, a provider, a price nor the run file is behind the pipeline's back."""
-    assert not [found for found in REACHED["judgegen.pipeline"] if found.startswith(UNKNOWN)]
+    assert not [found for found in reached("judgegen.pipeline") if found.startswith(UNKNOWN)]
 
 
 def test_models_know_nothing_of_stages() -> None:
