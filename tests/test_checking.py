@@ -102,6 +102,18 @@ def test_a_judge_of_known_accuracy_and_bias_is_recovered(tmp_path: Path, accurac
     assert holds(found.position_consistency, better * (1 - worse) + (1 - better) * worse)
 
 
+def test_a_judge_is_all_that_a_check_needs(tmp_path: Path) -> None:
+    """Without `prompts` and [sampler] calls and figures are the same; a run says what it lacks."""
+    whole = table()
+    bare = {key: value for key, value in whole.items() if key not in ("prompts", "sampler")}
+    rows = labelled(20)
+    done, again = (checked(rows, run, tmp_path) for run in (whole, bare))
+    assert again.from_journal == again.calls == done.calls > 0
+    assert again.report == done.report
+    with pytest.raises(SpecError, match=r"missing key 'prompts'\n.*missing key 'sampler'"):
+        asyncio.run(judgegen.generate(bare, out=tmp_path / "run"))
+
+
 def test_ties_and_what_cannot_be_read_are_recovered(tmp_path: Path) -> None:
     """Both rates come back, each a share of what it should be of."""
     run = table(judge={"max_attempts": 1}, tie_rate=0.3, unreadable_rate=0.1, logprobs=False)

@@ -43,7 +43,7 @@ def confirm(
         Declined: the answer was no.
         SpecError: nobody can be asked, and neither --yes nor a cap allows it.
     """
-    spec = resolve(given, None)[0]
+    spec = resolve(given, None, judging=True)[0]  # what else is missing, the job itself says
     whole = spec.budget.max_usd if max_usd is None else Decimal(str(max_usd))
     allowed = yes or (whole is not None and not terminal())
     if not may_cost(spec) or (allowed and not tell):

@@ -159,7 +159,7 @@ async def probe(
         ProviderRefused: a run could not work; the Probe is there as `run`, as it is on the others.
         BudgetReached, Incomplete, Interrupted: something was not found out.
     """
-    resolved, base, folder = resolve(spec, out)
+    resolved, base, folder = resolve(spec, out, judging=True)
     steps = plan(resolved, texts(resolved, base), base)
     rates, watch, stop = _rates(resolved, steps), watch or Watch(), stop or Stop()
     cap = resolved.budget.max_usd if max_usd is None else Decimal(str(max_usd))
@@ -183,7 +183,7 @@ def expected(spec: Given, *, out: str | Path | None = None) -> Estimate:
 
 
 def _counted(spec: Given, out: str | Path | None) -> Estimate:
-    resolved, base, folder = resolve(spec, out)
+    resolved, base, folder = resolve(spec, out, judging=True)
     steps = plan(resolved, texts(resolved, base), base)
     _rates(resolved, steps)
     with Journal.if_any(folder) as journal:

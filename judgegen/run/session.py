@@ -284,16 +284,16 @@ def default_out(path: Path) -> Path:
     return Path("runs") / stem
 
 
-def resolve(given: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
-    """The run file, the folder its paths are relative to, and the run folder."""
+def resolve(given: Given, out: str | Path | None, *, judging: bool = False) -> tuple[Spec, Path, Path]:
+    """The run file, the folder its paths are relative to, and the run folder; `judging`: as `spec.reading.parse`."""
     told = None if out is None else place(out)
     if isinstance(given, str | Path):
         path = Path(given)
-        return read(path), path.resolve().parent, told or default_out(path)
+        return read(path, judging=judging), path.resolve().parent, told or default_out(path)
     if isinstance(given, ShortFile):
         path = given.path
         return given.spec, path.resolve().parent, told or default_out(path)
-    resolved = given if isinstance(given, Spec) else parse(given)
+    resolved = given if isinstance(given, Spec) else parse(given, judging=judging)
     return resolved, Path.cwd(), told or Path("runs") / digest(resolved.meaning(), size=4)
 
 

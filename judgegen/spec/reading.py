@@ -22,15 +22,16 @@ from judgegen.spec.runfile import Budget, Columns, Output, Spec
 from judgegen.spec.sampler import Few, Range, Sampler, Variant
 
 _MOST_TOLD = 20
+_NOBODY: Mapping[str, Any] = {"prompts": "-", "sampler": Sampler.model_construct(model="", variants=())}
 
 
-def read(path: Path) -> Spec:
-    """The run file at `path`.
+def read(path: Path, *, judging: bool = False) -> Spec:
+    """The run file at `path`; with `judging` one that only says who judges will do.
 
     Raises:
         SpecError: no such file, not UTF-8, not TOML, or a key or value that does not fit.
     """
-    return parse(table(path), where=str(path))
+    return parse(table(path), where=str(path), judging=judging)
 
 
 def table(path: Path) -> dict[str, Any]:
@@ -60,8 +61,11 @@ def _instead(path: Path) -> str:
     return f"did you mean {path.parent / near[0]}?" if near else "`judgegen init DIR` writes one to start from"
 
 
-def parse(given: Mapping[str, Any], *, where: str = "run file") -> Spec:
+def parse(given: Mapping[str, Any], *, where: str = "run file", judging: bool = False) -> Spec:
     """A run file's table, `given`, as a Spec; `where` names it in errors.
+
+    With `judging` neither `prompts` nor [sampler] is missed: what is judged comes from elsewhere, and the sampler of
+    the Spec has no variants then.
 
     Raises:
         SpecError: every problem found, one a line.
@@ -69,7 +73,7 @@ def parse(given: Mapping[str, Any], *, where: str = "run file") -> Spec:
     if wrong := list(itertools.islice(values.problems(given), _MOST_TOLD)):
         raise SpecError("\n".join(f"{where}: {problem}" for problem in wrong))
     try:
-        return Spec.model_validate(dict(given))
+        return Spec.model_validate({**(_NOBODY if judging else {}), **given})
     except ValidationError as error:
         found = [e for e in error.errors(include_url=False) if _relevant(e)]
         problems = "\n".join(f"{where}: {_sentence(e)}" for e in found)

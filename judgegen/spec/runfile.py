@@ -222,7 +222,8 @@ class Spec(Frozen):
         return self.pairs.select == "delta" or not self.judge.way.asks_models
 
     def _routes(self) -> Iterator[tuple[str, str]]:
-        yield "sampler.endpoint", self.sampler.endpoint
+        if self.sampler.variants:  # none: what is judged comes from elsewhere
+            yield "sampler.endpoint", self.sampler.endpoint
         for variant in self.sampler.variants:
             if variant.endpoint is not None:
                 yield f"sampler.variants.{variant.name}.endpoint", variant.endpoint

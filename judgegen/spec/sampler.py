@@ -163,6 +163,6 @@ class Sampler(Frozen):
         names = [v.name for v in self.variants]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"variants: the name {twice[0]!r} stands twice; names must differ")
-        if sum(v.most for v in self.variants) < 2:
+        if self.variants and sum(v.most for v in self.variants) < 2:
             raise ValueError("one variant with n = 1 leaves nothing to compare; add a variant or set n = 2")
         return self

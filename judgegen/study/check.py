@@ -160,7 +160,7 @@ async def check(
 
     Args:
         labelled: a file of rows {prompt or messages, response_a, response_b, winner or votes}, or such rows.
-        run: the run file, its table, or a Spec; only its judge is asked, and only that endpoint's key is needed.
+        run: the run file, its table, or a Spec; only its judge is asked, and that is all it need say.
         source: the shape of `labelled` where it can be imported; the chosen side is the winner, ties are left out.
         mapping: what a column is that no list knows, as {"response_a": "left"} or ["response_a=left,winner=pick"].
         out: the folder of the journal; runs/<name>-check unless given.
@@ -247,7 +247,7 @@ def _named(steps: Plan) -> str:
 
 def resolved_of(run: Given, out: str | Path | None) -> tuple[Spec, Path, Path]:
     """The run file, the folder its paths are relative to, and the folder of the check."""
-    resolved, base, folder = resolve(run, out)
+    resolved, base, folder = resolve(run, out, judging=True)
     bare = resolved.judge.model_copy(
         update={"calibration": None, "anchors": None}
     )  # what is measured is the judge, not its calibration

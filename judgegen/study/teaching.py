@@ -106,7 +106,7 @@ def work_of(
     Raises:
         SpecError: as `align`.
     """
-    resolved, base, folder = resolve(run, out)
+    resolved, base, folder = resolve(run, out, judging=True)
     if resolved.judge.compared_in is None or resolved.judge.compared_in.returns != "verdict":
         raise SpecError(
             f'judge.method = "{resolved.judge.method}" compares by no template that says in words what is better, so '
