@@ -81,7 +81,7 @@ runs/rounds: LABELS = judged
 runs/rounds-shuffled: LABELS = shuffled
 runs/rounds runs/rounds-shuffled: FORCE
 	OMP_NUM_THREADS=1 $(VENV)/rounds/bin/judgegen rounds examples/rounds/run.toml $(ROUNDS) --labels $(LABELS) --out $@ 2>&1 \
-	  | sed "s/^/$(LABELS): /"
+	  | sed -u "s/^/$(LABELS): /"
 	test -s $@/rounds.json
 
 FORCE:

@@ -392,7 +392,7 @@ ROUNDS = {
     },
     **{f"rounds.*.first.{key}": f"{text}, against round 0; null for it" for key, text in _WINS.items()},
     "why": "why there was no further round",
-    "model": "the folder of the last model",
+    "model": "the last model: its folder, or its name at a provider",
     "usd": "what it cost",
     "judge.*": "what the held-out run says of its judge: `diagnostics` of summary.json",
 }

@@ -6,14 +6,23 @@ import json
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from judgegen.cli.finetune_jobs import Every as Look
+from judgegen.cli.finetune_jobs import Rate as Multiplier
 from judgegen.cli.train import BatchSize, Beta, Epochs, Labels, LoraR, MaxLength, Micro, Rate, Validation, Way
 
 if TYPE_CHECKING:
+    from judgegen.train.hosted import HostedOrder
+    from judgegen.train.order import Order
     from judgegen.train.rounds import Done, Plan
+
+HERE = ("learning_rate", "lora_r", "micro", "max_length", "validation", "labels", "slots")
+"""Options that a provider takes no setting for."""
+SETTINGS = {"beta": "beta", "epochs": "n_epochs", "batch": "batch_size", "multiplier": "learning_rate_multiplier"}
+"""Options that it takes where they are given, and its names for them."""
 
 File = Annotated[Path, typer.Argument(metavar="SPEC", help="A run file; its sampler's variants say how to sample.")]
 Model = Annotated[
@@ -37,13 +46,18 @@ MaxUsd = Annotated[
 ]
 Slots = Annotated[int, typer.Option("--slots", metavar="N", min=1, help="Answers that are written at once.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Spend money without asking.")]
+Provider = Annotated[
+    Literal["openai", "azure"] | None,
+    typer.Option("--provider", help="Train there, where the sampler's endpoint asks, and not on this machine."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, nothing else.")]
 
 
 def rounds(
+    ctx: typer.Context,
     spec: File,
     *,
-    model: Model,
+    model: Model,  # noqa: ARG001
     number: Number = 3,
     out: Out = None,
     held: Share = 0.3,
@@ -51,16 +65,19 @@ def rounds(
     options: Options = "{}",
     sure: Sure = False,
     every: Every = False,
-    method: Way = "dpo",
-    beta: Beta = 0.1,
-    lora_r: LoraR = 16,
-    epochs: Epochs = 1.0,
-    learning_rate: Rate = None,
-    batch: BatchSize = 16,
-    micro: Micro = 4,
-    max_length: MaxLength = 1024,
-    validation: Validation = 0.1,
-    labels: Labels = "judged",
+    provider: Provider = None,
+    method: Way = "dpo",  # noqa: ARG001 - this and what follows is of the order
+    beta: Beta = 0.1,  # noqa: ARG001
+    lora_r: LoraR = 16,  # noqa: ARG001
+    epochs: Epochs = 1.0,  # noqa: ARG001
+    learning_rate: Rate = None,  # noqa: ARG001
+    multiplier: Multiplier = None,  # noqa: ARG001
+    batch: BatchSize = 16,  # noqa: ARG001
+    micro: Micro = 4,  # noqa: ARG001
+    max_length: MaxLength = 1024,  # noqa: ARG001
+    validation: Validation = 0.1,  # noqa: ARG001
+    labels: Labels = "judged",  # noqa: ARG001
+    look: Look = 15.0,  # noqa: ARG001
     max_usd: MaxUsd = None,
     slots: Slots = 32,
     yes: Yes = False,
@@ -70,27 +87,15 @@ def rounds(
 
     Each round samples from the model of the round before, trains on the pairs that SPEC's judge makes of its answers,
     and is put before that judge on prompts kept aside, beside round 0 and the round before, both orders. It stops when
-    a round does not win. Killed anywhere, the same command goes on. Needs `pip install 'judgegen[train]'`.
+    a round does not win. Killed anywhere, the same command goes on. Needs `pip install 'judgegen[train]'`; with
+    --provider a fine-tuning job there trains on the pairs, once, and its model is asked by name.
     """
-    from judgegen.train.order import Order
     from judgegen.train.rounds import Plan
 
     plan = Plan(
         file=spec,
         rounds=number,
-        order=Order(
-            method=method,
-            model=model,
-            beta=beta,
-            lora_r=lora_r,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch=batch,
-            micro=min(micro, batch),
-            max_length=max_length,
-            validation=validation,
-            labels=labels,
-        ),
+        order=_here(ctx.params, _given(ctx)) if provider is None else _hosted(ctx.params, _given(ctx)),
         out=out or Path("rounds") / spec.stem,
         held=held,
         truth=None if truth is None else (truth, _told(options)),
@@ -100,6 +105,45 @@ def rounds(
         slots=slots,
     )
     _play(plan, yes=yes, as_json=as_json)
+
+
+def _given(ctx: typer.Context) -> set[str]:
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
+def _here(told: dict[str, Any], given: set[str]) -> Order:
+    """How this machine trains."""
+    from judgegen.train.order import Order
+
+    if "multiplier" in given:
+        raise typer.BadParameter("is a provider's; here it is --learning-rate", param_hint=_option("multiplier"))
+    keys = ("model", "method", "beta", "lora_r", "epochs", "learning_rate", "batch", "max_length", "validation")
+    whole = {key: told[key] for key in keys}
+    return Order(**whole, labels=told["labels"], micro=min(told["micro"], told["batch"]))
+
+
+def _hosted(told: dict[str, Any], given: set[str]) -> HostedOrder:
+    """How a provider trains: what was given, the rest as it likes."""
+    from judgegen.train.hosted import HostedOrder
+
+    service = told["provider"]
+    for name in HERE:
+        if name in given:
+            raise typer.BadParameter(f"is of training on this machine, and {service} trains", param_hint=_option(name))
+    if told["method"] not in ("dpo", "sft"):
+        raise typer.BadParameter(f"{service} trains by dpo or sft", param_hint="--method")
+    if not float(told["epochs"]).is_integer():
+        raise typer.BadParameter(f"{service} trains for whole ones", param_hint="--epochs")
+    settings = {key: told[name] for name, key in SETTINGS.items() if name in given}
+    settings |= {"n_epochs": int(settings["n_epochs"])} if "n_epochs" in settings else {}
+    return HostedOrder(
+        service=service, model=told["model"], method=told["method"], settings=settings, every=told["look"]
+    )
+
+
+def _option(name: str) -> str:
+    return "--learning-rate-multiplier" if name == "multiplier" else f"--{name.replace('_', '-')}"
 
 
 def _play(plan: Plan, *, yes: bool, as_json: bool) -> None:
@@ -128,13 +172,16 @@ def _allowed(plan: Plan, *, yes: bool) -> None:
         SpecError: nobody can be asked, and neither --yes nor a cap allows it; the run file cannot be read.
     """
     from judgegen.cli import confirm
+    from judgegen.train.hosted import HostedOrder
     from judgegen.train.rounds import capped
 
     spec, cap = capped(plan)
-    if yes or not confirm.may_cost(spec) or (cap is not None and not confirm.terminal()):
+    hosted = isinstance(plan.order, HostedOrder)
+    if yes or not (hosted or confirm.may_cost(spec)) or (cap is not None and not confirm.terminal()):
         return
     most = "nothing caps it" if cap is None else f"${cap:f} is the most"
-    confirm.permit(f"the judge is paid in each of {plan.rounds} rounds, and {most}", f"{most}: go on?")
+    paid = "answers, judge and training are" if hosted else "the judge is"
+    confirm.permit(f"{paid} paid in each of {plan.rounds} rounds, and {most}", f"{most}: go on?")
 
 
 def _told(options: str) -> dict[str, object]:

@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgegen.errors import Incomplete, ProviderRefused, SpecError
 from judgegen.finetune.check import Service
 from judgegen.finetune.order import METADATA_KEY, JobOrder
 from judgegen.llm.persist import persist
+
+if TYPE_CHECKING:
+    from judgegen.spec import Endpoint
 
 T = TypeVar("T")
 KEYS: Mapping[Service, str] = {"openai": "OPENAI_API_KEY", "azure": "AZURE_OPENAI_API_KEY"}
@@ -232,10 +235,24 @@ async def at(service: Service, base_url: str | None) -> AsyncIterator[Tuner]:
     """
     import os
 
-    from judgegen.llm.providers.openai import client
     from judgegen.spec import OPENAI_URL, Endpoint
 
     url = address(service, base_url) or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    endpoint = Endpoint(base_url=url, api_key_env=KEYS[service], max_concurrency=4, timeout_s=UPLOAD_S)
-    async with client(endpoint, service) as asking:
+    async with beside(Endpoint(base_url=url), service) as found:
+        yield found
+
+
+@asynccontextmanager
+async def beside(endpoint: Endpoint, service: Service) -> AsyncIterator[Tuner]:
+    """The tuner at the address and with the key of an endpoint that is asked for answers, too.
+
+    Raises:
+        ProviderRefused: no key in the environment.
+        SpecError: an address that cannot be.
+    """
+    from judgegen.llm.providers.openai import client
+
+    address(service, endpoint.base_url)
+    changes = {"api_key_env": endpoint.api_key_env or KEYS[service], "max_concurrency": 4, "timeout_s": UPLOAD_S}
+    async with client(endpoint.model_copy(update=changes), service) as asking:
         yield Tuner(asking, service)

@@ -5,6 +5,9 @@
     GET  /v1/fine_tuning/jobs/{id}           POST /v1/fine_tuning/jobs/{id}/cancel
     GET  /v1/fine_tuning/jobs/{id}/events    newest first; after, limit
 
+A model tuned by dpo answers better than its base by LEARNED of what the pairs' preferred sides are better by: pairs
+whose labels say nothing teach nothing. Any other is as good as its base.
+
 The same below /openai/v1, as Azure has it: there a file begins with a byte order mark, a suffix has no dot, and
 trainingType is taken, as is any model's name. A file with a fault is accepted and its job fails while the files are
 validated, as at the provider. Jobs are kept until the server ends. Knows nothing of uploads.
@@ -24,6 +27,7 @@ from aiohttp import web
 from judgegen.simulator.bodies import Problem
 from judgegen.simulator.files import KeptFiles, Stored
 from judgegen.simulator.lots import Lots
+from judgegen.simulator.scripted import World
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.training import FEWEST, Checked, check, hyperparameters, method_of, refusal
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, page, refused
@@ -33,6 +37,7 @@ VALIDATED, STARTED, BROKEN = 0.1, 0.3, 0.7
 """Shares of a job's seconds: when its files are validated, when it runs, when one that breaks does."""
 STEPS = 4
 EPOCHS = 3
+LEARNED = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,13 @@ class Tuning:
     began: float = field(default_factory=time.monotonic)
     created_at: int = field(default_factory=lambda: int(time.time()))
     cancelled: float | None = None
+
+    @property
+    def tuned(self) -> str:
+        """The name of what comes of it: of a tune of a tune, by the base of both."""
+        base = str(self.body["model"])
+        name = base.split(":")[1] if base.startswith("ft:") else base
+        return f"ft:{name}:scripted:{self.body.get('suffix') or ''}:{self.id[-8:]}"
 
     def share(self) -> float:
         """How far it is: 0 at its creation, 1 at its success; it stands still where it was cancelled."""
@@ -94,7 +106,6 @@ class Tuning:
         status, body = self.status(), self.body
         done = status == "succeeded"
         ended = self.created_at + round(self.share() * self.seconds)
-        tuned = f"ft:{body['model']}:scripted:{body.get('suffix') or ''}:{self.id[-8:]}"
         return {
             "id": self.id,
             "object": "fine_tuning.job",
@@ -102,7 +113,7 @@ class Tuning:
             "finished_at": ended if self.over else None,
             "estimated_finish": None if self.over else self.created_at + round(self.seconds),
             "model": body["model"],
-            "fine_tuned_model": tuned if done else None,
+            "fine_tuned_model": self.tuned if done else None,
             "organization_id": "org-scripted",
             "status": status,
             "error": self._error() if status == "failed" else None,
@@ -167,10 +178,10 @@ class Tuning:
 class Tunings:
     """The jobs by id."""
 
-    def __init__(self, files: KeptFiles, tally: ServerTally, settings: FinetuneSettings, seed: int) -> None:
-        self._files, self._tally, self._settings = files, tally, settings
+    def __init__(self, files: KeptFiles, tally: ServerTally, settings: FinetuneSettings, world: World) -> None:
+        self._files, self._tally, self._settings, self._world = files, tally, settings, world
         self._jobs: dict[str, Tuning] = {}
-        self._lots = Lots("tunings", seed)
+        self._lots = Lots("tunings", world.settings.seed)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of both APIs; Azure's files are the same ones at their own address."""
@@ -220,6 +231,9 @@ class Tunings:
         breaks = self._lots.unit() < self._settings.failed_rate
         job = Tuning(body=body, files=files, seconds=self._settings.seconds, breaks=breaks, azure=azure)
         self._jobs[job.id] = job
+        self._world.tuned[job.tuned] = (
+            self._world.quality_of_model(body["model"]) + LEARNED * files["training_file"].better
+        )
         return job
 
     async def listed(self, request: web.Request) -> web.Response:

@@ -33,8 +33,9 @@ import asyncio
 import itertools
 import json
 import math
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -60,6 +61,8 @@ __all__ = ["Problem", "Response", "ScriptedProvider", "World", "quality_of"]
 
 Kind = Literal["sampler", "judge", "refused", "throttled", "fault"]
 CHARACTERS_PER_TOKEN = 4
+TUNE = re.compile(r"ft:[^:]*:scripted:")
+"""How the names of models begin that were tuned here."""
 _SURE = 1e6
 """Logits that stand for a judge without flaw where they are added up."""
 TYPICAL = 320
@@ -93,10 +96,12 @@ class World:
 
     Attributes:
         answers: by a question's text what is right, where that is known.
+        tuned: by its name how good a model is that was tuned here: its expected quality at a low temperature.
     """
 
     settings: Scripted
     answers: Mapping[str, str] = field(default_factory=dict)
+    tuned: MutableMapping[str, float] = field(default_factory=dict)
 
     def answer(self, body: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The chat.completion for `body`, or why there is none."""
@@ -104,6 +109,9 @@ class World:
             return refusal
         if body.get("logprobs") and not self.settings.logprobs:
             return bodies.NO_LOGPROBS
+        if TUNE.match(body["model"]) and body["model"] not in self.tuned:
+            said = f"The model `{body['model']}` does not exist or you do not have access to it."
+            return Problem(message=said, status=404, code="model_not_found")
         try:
             what = asked(body)
         except ValueError as error:
@@ -125,9 +133,13 @@ class World:
         """The quality of answers to `body` before noise and clipping."""
         heat = max(0.0, _number(body, "temperature") - 0.7) * _number(body, "top_p")
         system = [bodies.text_of(m) for m in body["messages"] if m["role"] in ("system", "developer")]
-        base = 0.40 + 0.35 * Lots("model", self.settings.seed, body["model"]).unit()
+        base = self.quality_of_model(body["model"])
         tone = 0.1 * (Lots("system", self.settings.seed, *system).unit() - 0.5) if system else 0.0
         return base - 0.3 * heat + tone
+
+    def quality_of_model(self, model: str) -> float:
+        """By lot of its name, or what it was tuned to."""
+        return self.tuned.get(model, 0.40 + 0.35 * Lots("model", self.settings.seed, model).unit())
 
     def p_first(self, first: float, second: float, *, doublings: float = 0.0) -> float:
         """P(the answer shown first wins), ties aside, for two qualities.

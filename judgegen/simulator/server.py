@@ -9,8 +9,9 @@
     GET  /v1/models             a few names; any name is served
     /v1/files, /v1/batches, /v1/fine_tuning/jobs
                                 OpenAI's Files, Batch and fine-tuning APIs, met by the same faults
-    /openai/v1/files, /openai/v1/fine_tuning/jobs
-                                the same with Azure's rules; none of these in a dialect that has no batches
+    /openai/v1/files, /openai/v1/fine_tuning/jobs, /openai/v1/chat/completions
+                                the same with Azure's rules, and any deployment's name; no files or jobs in a dialect
+                                that has no batches
     GET  /stats                 sampler, judge, faults, throttled, refused: what requests and batch rows came to;
                                 repeats: answers to bodies answered before; prompt_tokens, completion_tokens: of what
                                 was answered; batches: accepted; batch_rows: answered; peak, in_flight: of chat
@@ -68,7 +69,7 @@ class Simulator:
         self.strikes = None if faults is None else Strikes(faults)
         self.tally, self._draws = ServerTally(), itertools.count()
         self.files = KeptFiles(most_batch_bytes=batches.most_bytes, processing_s=tuning.processing_s)
-        self.tunings = Tunings(self.files, self.tally, tuning, settings.seed)
+        self.tunings = Tunings(self.files, self.tally, tuning, self.provider.world)
         self.message_batches = MessageBatches(self.provider.speaker, self.tally, batches)
         self.batches = Workshop(self.provider.speaker, self.files, self.tally, batches, self.strikes)
 
@@ -77,6 +78,7 @@ class Simulator:
         app = web.Application(client_max_size=wire.LARGEST)
         own = [
             web.post("/v1/chat/completions", self.chat),
+            web.post("/openai/v1/chat/completions", self.chat),
             web.post("/v1/decisions", self.chat),
             web.post("/v1/systemone", self.chat),
             web.post("/v1/rerank", self.chat),

@@ -15,6 +15,7 @@ from typing import Any
 
 from judgegen.llm.training_prices import table
 from judgegen.simulator.bodies import Problem
+from judgegen.simulator.prose import quality_of
 from judgegen.simulator.wire import is_metadata
 
 METHODS = ("supervised", "dpo", "reinforcement")
@@ -48,11 +49,15 @@ _REINFORCED = ("developer", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A training file: its lines, its tokens at four characters each, and what is wrong with it."""
+    """A training file: its lines, its tokens at four characters each, and what is wrong with it.
+
+    `better`: by how much a pair's preferred side is the better one, on average, by the marks that both bear.
+    """
 
     lines: int
     tokens: int
     errors: tuple[str, ...]
+    better: float = 0.0
 
 
 def refusal(body: Mapping[str, Any], *, azure: bool) -> Problem | None:
@@ -129,6 +134,7 @@ def check(path: Path, method: str, *, azure: bool, fewest: int = FEWEST) -> Chec
     """Read a training or validation file as the API does, its first faults in its own words."""
     errors: list[str] = []
     lines = characters = 0
+    better = 0.0
     with path.open("rb") as file:
         marked = file.read(3) == _MARK
         file.seek(3 if marked else 0)
@@ -136,11 +142,20 @@ def check(path: Path, method: str, *, azure: bool, fewest: int = FEWEST) -> Chec
             lines, characters = number, characters + len(line)
             if len(errors) < MOST_ERRORS and (found := _line(line, method, azure=azure)):
                 errors.append(f"Line {number}: {found}")
+            better += _better(line) if method == "dpo" and not errors else 0.0
     if marked != azure:
         errors.insert(0, "The file must be UTF-8 with a byte order mark." if azure else "Line 1: not valid JSON.")
     if method != "reinforcement" and lines < fewest:
         errors.append(f"Training file has {lines} example(s), but must have at least {fewest} examples.")
-    return Checked(lines=lines, tokens=characters // CHARACTERS_A_TOKEN, errors=tuple(errors))
+    tokens = characters // CHARACTERS_A_TOKEN
+    return Checked(lines=lines, tokens=tokens, errors=tuple(errors), better=better / max(1, lines))
+
+
+def _better(line: bytes) -> float:
+    """How much better a sound pair's preferred side is, 0 where a side bears no mark."""
+    row = json.loads(line)
+    sides = [quality_of(str(row[key][-1].get("content"))) for key in ("preferred_output", "non_preferred_output")]
+    return 0.0 if sides[0] is None or sides[1] is None else sides[0] - sides[1]
 
 
 def _line(line: bytes, method: str, *, azure: bool) -> str | None:

@@ -2,8 +2,8 @@
 
 Round k samples from the model of round k-1, trains on the pairs of that run, and its model answers the held-out prompts
 beside those of the rounds before, under the run file's judge. Each round has a run folder and so a journal of its own;
-the held-out answers of all rounds stand in one. Everything is a run or a training that goes on by itself: the same
-command continues whatever was killed. Knows nothing of terminals.
+the held-out answers of all rounds stand in one. Everything is a run or a training, here or at a provider,
+that goes on by itself: the same command continues whatever was killed. Knows nothing of terminals.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ from judgegen.spec import Spec, parse
 from judgegen.spec.reading import read
 from judgegen.spec.short import ShortFile
 from judgegen.train.held import Held, Wins, name
+from judgegen.train.hosted import DONE as TUNED
+from judgegen.train.hosted import HostedOrder, endpoint_of
 from judgegen.train.live import Say
 from judgegen.train.order import Order
-from judgegen.train.train import ORDER, train
+from judgegen.train.places import Here, Hosted, Place
+from judgegen.train.train import ORDER
 from judgegen.trust.figures import Figure
 from judgegen.writer.files import write_text
 
 ROUNDS = "rounds.json"
-ENDPOINT = "rounds"
-"""The endpoint's name under which the tuned models stand in the run files of the rounds."""
 _ONCE_ONLY = ("orders", "early_stop", "schedule", "anchors")
 """Keys of [judge] that spare comparisons: between rounds every two are compared in both orders. And anchors, which each
 round's own run is about."""
@@ -51,7 +52,7 @@ class Plan:
     Attributes:
         file: the run file.
         rounds: the most rounds.
-        order: how each is trained; its model is where the first begins.
+        order: how each is trained, here or at a provider; its model is where the first begins.
         held: the share of prompts that are kept to compare on, between 0 and 1.
         out: the folder of it all.
         truth: a grader's name that says who is right, with its options; None where nobody knows.
@@ -63,7 +64,7 @@ class Plan:
 
     file: Path
     rounds: int
-    order: Order
+    order: Order | HostedOrder
     out: Path
     held: float = 0.3
     truth: tuple[str, Mapping[str, Any]] | None = None
@@ -130,23 +131,22 @@ def rounds(plan: Plan, say: Say) -> Done:
         BudgetReached: the cap of the whole.
         As `judgegen.generate` and `judgegen.train.train.train`.
     """
-    weights.check_installed("trl", "datasets")
     spec, cap = capped(plan)
     plan = replace(plan, max_usd=cap)
+    place = _place(plan, spec)
     known, held = _parted(plan, spec)
     _keep(plan, spec)
-    models = [weights.folder_of(plan.order.model, plan.out / "base")]
+    models = [place.first()]
     truth = None if plan.truth is None else graders.load(*plan.truth, base=plan.file.resolve().parent)
     done: list[Round] = []
     why = f"all of {plan.rounds} rounds are done"
     for number in range(1, plan.rounds + 1):
         run = plan.out / name(number) / "run"
-        pairs = _run(plan, _sampling(spec, models[-1], plan, number), known, run)
-        order = replace(plan.order, model=models[-1])
+        pairs = _run(plan, _sampling(spec, place, models[-1].asked, plan, number), known, run)
         say(f"round {number}: {pairs} pairs to train on")
-        trained = train(run, order, plan.out / name(number) / "train", say)
-        models.append(str(trained.model.resolve()))
-        looked = _looked(plan, spec, held, models, truth)
+        left = None if plan.max_usd is None else plan.max_usd - spent(plan.out)
+        models.append(place.trained(run, models[-1], plan.out / name(number) / "train", left=left, say=say))
+        looked = _looked(plan, _comparing(spec, place, [model.asked for model in models]), held, truth)
         latest = replace(looked[-1], pairs=pairs, anchors=_summary(run).get("anchors"))
         done += [latest] if done else [looked[0], latest]
         for one in done[-1:] if number > 1 else done:
@@ -155,7 +155,11 @@ def rounds(plan: Plan, say: Say) -> Done:
             why = f"round {number} is no better than the one before it"
             break
     found = Done(
-        rounds=tuple(done), why=why, model=models[-1], usd=spent(plan.out), judge=Held(plan.out / "held").diagnostics
+        rounds=tuple(done),
+        why=why,
+        model=models[-1].asked,
+        usd=spent(plan.out),
+        judge=Held(plan.out / "held").diagnostics,
     )
     write_text(plan.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
     return found
@@ -169,6 +173,19 @@ def capped(plan: Plan) -> tuple[Spec, Decimal | None]:
     """
     spec = read(plan.file)
     return spec, spec.budget.max_usd if plan.max_usd is None else plan.max_usd
+
+
+def _place(plan: Plan, spec: Spec) -> Place:
+    """Where it is trained, before anything is written.
+
+    Raises:
+        SpecError: what that needs is not installed, or the sampler asks what trains nothing.
+    """
+    if isinstance(plan.order, HostedOrder):
+        endpoint_of(spec.endpoints, spec.sampler.endpoint)
+        return Hosted(order=plan.order, spec=spec, capped=plan.max_usd is not None)
+    weights.check_installed("trl", "datasets")
+    return Here(order=plan.order, out=plan.out, slots=plan.slots)
 
 
 def _parted(plan: Plan, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
@@ -227,12 +244,11 @@ def _run(plan: Plan, spec: Spec, prompts: Sequence[Prompt], folder: Path, *, gat
     return int(done.summary["pairs"])
 
 
-def _table(spec: Spec, plan: Plan) -> dict[str, Any]:
-    """The run file's table with the place where models of this process stand."""
+def _table(spec: Spec, place: Place) -> dict[str, Any]:
+    """The run file's table, its sampler at the place where the models are."""
     table: dict[str, Any] = spec.model_dump(mode="json", exclude_unset=True)
     table.pop("columns", None)
-    endpoints = {**table.get("endpoints", {}), ENDPOINT: {"provider": "transformers", "slots": plan.slots}}
-    return {**table, "endpoints": endpoints, "output": {"formats": []}}
+    return place.seated({**table, "output": {"formats": []}})
 
 
 def _summary(run: Path) -> dict[str, Any]:
@@ -249,33 +265,31 @@ def _watched(judge: Mapping[str, Any], plan: Plan, number: int) -> dict[str, Any
     return {**judge, "anchors": {**told, "reference": reference, "looks": plan.rounds - 1}}
 
 
-def _sampling(spec: Spec, model: str, plan: Plan, number: int) -> Spec:
+def _sampling(spec: Spec, place: Place, model: str, plan: Plan, number: int) -> Spec:
     """The run file with a round's model in the sampler's place, under the variants' own settings."""
-    table = _table(spec, plan)
+    table = _table(spec, place)
     variants = [
         {k: v for k, v in one.items() if k not in ("endpoint", "model")} for one in table["sampler"]["variants"]
     ]
-    sampler = {**table["sampler"], "endpoint": ENDPOINT, "model": model, "variants": variants}
+    sampler = {**table["sampler"], "model": model, "variants": variants}
     return parse({**table, "sampler": sampler, "judge": _watched(table.get("judge", {}), plan, number)})
 
 
-def _comparing(spec: Spec, models: Sequence[str], plan: Plan) -> Spec:
+def _comparing(spec: Spec, place: Place, models: Sequence[str]) -> Spec:
     """The run file with each round as a variant that answers once, and every two compared in both orders."""
-    table = _table(spec, plan)
+    table = _table(spec, place)
     first = {k: v for k, v in table["sampler"]["variants"][0].items() if k not in ("endpoint", "model", "n", "name")}
     variants = [{**first, "name": name(number), "n": 1, "model": model} for number, model in enumerate(models)]
     shared = {k: v for k, v in table["sampler"].items() if k != "near_identical"}
-    sampler = {**shared, "endpoint": ENDPOINT, "model": models[0], "variants": variants, "near_identical": 1.0}
+    sampler = {**shared, "model": models[0], "variants": variants, "near_identical": 1.0}
     judge = {k: v for k, v in table.get("judge", {}).items() if k not in _ONCE_ONLY}
     return parse({**table, "sampler": sampler, "judge": judge, "pairs": {}, "gates": {}})
 
 
-def _looked(
-    plan: Plan, spec: Spec, held: Sequence[Prompt], models: Sequence[str], truth: Grader | None
-) -> tuple[Round, Round]:
+def _looked(plan: Plan, spec: Spec, held: Sequence[Prompt], truth: Grader | None) -> tuple[Round, Round]:
     """Round 0 and the last one on the held-out prompts, every round's answers beside one another."""
-    _run(plan, _comparing(spec, models, plan), held, plan.out / "held", gated=False)
-    found, seed, last = Held(plan.out / "held"), spec.seed, len(models) - 1
+    _run(plan, spec, held, plan.out / "held", gated=False)
+    found, seed, last = Held(plan.out / "held"), spec.seed, len(spec.sampler.variants) - 1
     right = [Figure() if truth is None else found.right(number, truth, seed=seed) for number in (0, last)]
     return (
         Round(number=0, right=right[0], cut=found.cut(0)),
@@ -321,10 +335,12 @@ def _spoken(figure: Figure) -> str:
 
 
 def spent(out: Path, *, but: Path | None = None) -> Decimal:
-    """What the runs in this folder cost in all, one of them aside; training here costs nothing."""
+    """What the runs in this folder cost in all, one of them aside, and what training at a provider did."""
     found = Decimal(0)
     for path in out.rglob("summary.json"):
         usd = json.loads(path.read_text(encoding="utf-8"))["cost_usd"]["total"]
         if path.parent != but and usd is not None:
             found += Decimal(usd)
+    for path in out.rglob(TUNED):
+        found += Decimal(json.loads(path.read_text(encoding="utf-8"))["usd"] or 0)
     return found

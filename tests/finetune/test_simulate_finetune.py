@@ -234,3 +234,27 @@ def test_an_answer_is_lost_and_the_job_is_there(provider: Start) -> None:
         assert len((await client.fine_tuning.jobs.list()).data) == 1
 
     asked(provider(crash_rate=1.0).url, then)
+
+
+def test_a_tune_is_as_good_as_its_pairs_taught(provider: Start) -> None:
+    """Better where better answers were preferred, worse where they were not; what was never tuned does not answer."""
+    server, (good, poor) = (
+        provider(seconds=0.0),
+        [{**SAID, "content": f"Red.\n[quality {q}]"} for q in ("0.900", "0.300")],
+    )
+    world = server.simulator.provider.world
+
+    async def then(client: AsyncOpenAI) -> None:
+        rows = [
+            {**PAIR, "preferred_output": [one], "non_preferred_output": [two]}
+            for one, two in ((good, poor), (poor, good))
+        ]
+        up, down = [(await create(client, jsonl([row] * 10))).fine_tuned_model or "" for row in rows]
+        base = world.quality_of_model("gpt-4.1-mini")
+        assert (world.quality_of_model(up), world.quality_of_model(down)) == pytest.approx((base + 0.3, base - 0.3))
+        messages: Any = [USER]
+        assert (await client.chat.completions.create(model=up, messages=messages)).choices
+        with pytest.raises(openai.NotFoundError, match="does not exist"):
+            await client.chat.completions.create(model=up + "x", messages=messages)
+
+    asked(server.url, then)

@@ -17,6 +17,7 @@ from judgegen.show.words import figures
 from judgegen.spec import parse
 from judgegen.train import rounds as room
 from judgegen.train.order import Order
+from judgegen.train.places import Here
 
 GOOD, OTHER = {"accuracy": 0.95, "tie_rate": 0.02}, {"accuracy": 0.05, "tie_rate": 0.02}
 
@@ -184,6 +185,7 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
     """Round 1 makes the reference; where the run file names one, it stays; between rounds none are judged."""
     order = Order(method="dpo", model="any")
     plan = room.Plan(file=tmp_path / "mine.toml", rounds=3, order=order, out=tmp_path / "out")
+    here = Here(order=order, out=plan.out, slots=1)
     world = {"provider": "scripted", "price": {"input": 1, "output": 1}}
     file: dict[str, Any] = {
         "prompts": "p.jsonl",
@@ -191,13 +193,13 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
         "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2}]},
         "judge": {"endpoint": "w", "model": "j", "anchors": "a.jsonl"},
     }
-    first, second = (room._sampling(parse(file), "m", plan, number).judge.anchors for number in (1, 2))
+    first, second = (room._sampling(parse(file), here, "m", plan, number).judge.anchors for number in (1, 2))
     assert first is not None
     assert second is not None
     assert (first.reference, first.looks) == (None, 1)
     assert (second.reference, second.looks) == (str(tmp_path / "out" / "round-1" / "run" / "anchors.json"), 2)
     file["judge"]["anchors"] = {"file": "a.jsonl", "reference": "mine.json"}
-    named = room._sampling(parse(file), "m", plan, 2).judge.anchors
+    named = room._sampling(parse(file), here, "m", plan, 2).judge.anchors
     assert named is not None
     assert named.reference == "mine.json"
-    assert room._comparing(parse(file), ["m", "n"], plan).judge.anchors is None
+    assert room._comparing(parse(file), here, ["m", "n"]).judge.anchors is None
