@@ -12,6 +12,7 @@ import typer
 
 from judgegen.cli.finetune_jobs import Every as Look
 from judgegen.cli.finetune_jobs import Rate as Multiplier
+from judgegen.cli.finetune_jobs import Today
 from judgegen.cli.train import BatchSize, Beta, Epochs, Labels, LoraR, MaxLength, Micro, Rate, Validation, Way
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from judgegen.train.order import Order
     from judgegen.train.rounds import Done, Plan
 
-HERE = ("learning_rate", "lora_r", "micro", "max_length", "validation", "labels", "slots")
+HERE = ("learning_rate", "lora_r", "micro", "max_length", "validation", "slots")
 """Options that a provider takes no setting for."""
 SETTINGS = {"beta": "beta", "epochs": "n_epochs", "batch": "batch_size", "multiplier": "learning_rate_multiplier"}
 """Options that it takes where they are given, and its names for them."""
@@ -78,6 +79,7 @@ def rounds(
     validation: Validation = 0.1,  # noqa: ARG001
     labels: Labels = "judged",  # noqa: ARG001
     look: Look = 15.0,  # noqa: ARG001
+    today: Today = None,  # noqa: ARG001
     max_usd: MaxUsd = None,
     slots: Slots = 32,
     yes: Yes = False,
@@ -137,9 +139,9 @@ def _hosted(told: dict[str, Any], given: set[str]) -> HostedOrder:
         raise typer.BadParameter(f"{service} trains for whole ones", param_hint="--epochs")
     settings = {key: told[name] for name, key in SETTINGS.items() if name in given}
     settings |= {"n_epochs": int(settings["n_epochs"])} if "n_epochs" in settings else {}
-    return HostedOrder(
-        service=service, model=told["model"], method=told["method"], settings=settings, every=told["look"]
-    )
+    named = {key: told[key] for key in ("model", "method", "labels")}
+    today = None if told["today"] is None else told["today"].date()
+    return HostedOrder(service=service, **named, settings=settings, every=told["look"], today=today)
 
 
 def _option(name: str) -> str:

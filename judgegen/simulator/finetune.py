@@ -16,9 +16,11 @@ validated, as at the provider. Jobs are kept until the server ends. Knows nothin
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import itertools
+import json
 import time
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,14 +54,17 @@ class FinetuneSettings:
 
 @dataclass(slots=True, kw_only=True)
 class Tuning:
-    """One job; where it stands follows from the clock. `breaks`: it fails while it runs."""
+    """One job; where it stands follows from the clock. `breaks`: it fails while it runs.
+
+    `id`: by what is trained on what and how, and by the jobs before it, so that a tune has one name on every machine.
+    """
 
     body: Mapping[str, Any]
     files: Mapping[str, Checked]
     seconds: float
     breaks: bool
     azure: bool
-    id: str = field(default_factory=lambda: f"ftjob-{uuid.uuid4().hex[:24]}")
+    id: str
     began: float = field(default_factory=time.monotonic)
     created_at: int = field(default_factory=lambda: int(time.time()))
     cancelled: float | None = None
@@ -181,6 +186,7 @@ class Tunings:
     def __init__(self, files: KeptFiles, tally: ServerTally, settings: FinetuneSettings, world: World) -> None:
         self._files, self._tally, self._settings, self._world = files, tally, settings, world
         self._jobs: dict[str, Tuning] = {}
+        self._numbers = itertools.count()
         self._lots = Lots("tunings", world.settings.seed)
 
     def routes(self) -> list[web.RouteDef]:
@@ -229,7 +235,9 @@ class Tunings:
         named = {name: self._files.get(body[name]) for name in ("training_file", "validation_file") if body.get(name)}
         files = {name: await asyncio.to_thread(_checked, name, stored, method, azure) for name, stored in named.items()}
         breaks = self._lots.unit() < self._settings.failed_rate
-        job = Tuning(body=body, files=files, seconds=self._settings.seconds, breaks=breaks, azure=azure)
+        stored = [file for file in named.values() if file is not None]
+        name = await asyncio.to_thread(_id_of, next(self._numbers), body, stored)
+        job = Tuning(id=name, body=body, files=files, seconds=self._settings.seconds, breaks=breaks, azure=azure)
         self._jobs[job.id] = job
         self._world.tuned[job.tuned] = (
             self._world.quality_of_model(body["model"]) + LEARNED * files["training_file"].better
@@ -273,6 +281,14 @@ class Tunings:
             return bad("id", f"Job has already completed: its status is '{job.status()}'.", code="invalid_state")
         job.cancelled = time.monotonic()
         return in_json(job.row())
+
+
+def _id_of(number: int, body: Mapping[str, Any], files: Sequence[Stored]) -> str:
+    told = {key: value for key, value in body.items() if not key.endswith("_file")}
+    digest = hashlib.blake2b(json.dumps([number, told], sort_keys=True).encode(), digest_size=12)
+    for stored in files:
+        digest.update(stored.path.read_bytes())
+    return f"ftjob-{digest.hexdigest()}"
 
 
 def _checked(name: str, stored: Stored | None, method: str, azure: bool) -> Checked:

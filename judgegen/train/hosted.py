@@ -28,6 +28,7 @@ from judgegen.finetune.watch import EVERY_S, follow
 from judgegen.llm.training_prices import table
 from judgegen.spec import Endpoint
 from judgegen.train.live import Say
+from judgegen.train.rows import shuffled
 from judgegen.writer.files import write_text
 
 DONE = "tuned.json"
@@ -42,6 +43,7 @@ class HostedOrder:
         model: the base, or a tune of it, by the provider's name.
         settings: the hyperparameters that were given; the provider chooses the others.
         seed: of its job.
+        labels: "judged" as they stand, or "shuffled": half of the pairs turned round, for a control.
         every: seconds from one look at a job to the next.
         today: the day by which dates are judged; None is today.
     """
@@ -51,13 +53,15 @@ class HostedOrder:
     method: Literal["dpo", "sft"] = "dpo"
     settings: Mapping[str, int | float] = field(default_factory=dict)
     seed: int = 0
+    labels: str = "judged"
     every: float = EVERY_S
     today: date | None = None
 
     def row(self) -> dict[str, Any]:
-        """What the result depends on, as JSON."""
+        """What the result depends on, as JSON; labels as they stand go unsaid."""
         told = asdict(self)
-        return {key: told[key] for key in ("service", "model", "method", "settings", "seed")}
+        known = {key: told[key] for key in ("service", "model", "method", "settings", "seed")}
+        return known | ({"labels": self.labels} if self.labels != "judged" else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +120,10 @@ def _ordered(run: Path, order: HostedOrder, folder: Path, name: str) -> JobOrder
     folder.mkdir(parents=True, exist_ok=True)
     file, form = folder / "train.jsonl", form_of(order.service, order.method)
     public.export(run, form.name, file)
-    text = file.read_text(encoding="utf-8")
-    if form.bom and not text.startswith(MARK):  # OpenAI's form, which Azure wants marked
-        write_text(file, MARK + text)
+    text = file.read_text(encoding="utf-8").removeprefix(MARK)
+    if order.labels == "shuffled":
+        text = _turned(text, order.seed)
+    write_text(file, (MARK if form.bom else "") + text)
     return plan.order_of(
         plan.JobFiles(train=file),
         order.service,
@@ -129,6 +134,15 @@ def _ordered(run: Path, order: HostedOrder, folder: Path, name: str) -> JobOrder
         suffix=name,
         seed=order.seed,
     )
+
+
+def _turned(text: str, seed: int) -> str:
+    """The pairs of a file with half of them turned round, as `rows.shuffled` does it."""
+    sides = {"input": "prompt", "preferred_output": "chosen", "non_preferred_output": "rejected"}
+    rows = [{sides.get(key, key): value for key, value in json.loads(line).items()} for line in text.splitlines()]
+    names = {ours: theirs for theirs, ours in sides.items()}
+    found = [{names[key]: value for key, value in row.items()} for row in shuffled(rows, seed)]
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found)
 
 
 def _day(order: HostedOrder) -> date:

@@ -175,6 +175,25 @@ def test_a_job_that_failed_is_made_again_by_the_same_command(provider: Start, pl
     assert done.model == server.jobs[1].tuned
 
 
+def test_a_control_is_trained_on_half_of_the_pairs_turned_round(provider: Start, plan: Callable[..., Plan]) -> None:
+    """The same pairs in the same places, in the form of the service; what it teaches is far less."""
+    server = provider()
+    found = dict[str, list[dict[str, Any]]]()
+    for labels in ("judged", "shuffled"):
+        whole = plan(server.azure, service="azure", out=labels, rounds=1)
+        played(replace(whole, order=replace(ordered("azure"), labels=labels)))
+        lines = (whole.out / "round-1" / "train" / "train.jsonl").read_text(encoding="utf-8-sig").splitlines()
+        found[labels] = list(map(json.loads, lines))
+    turned = [
+        (one["preferred_output"], one["non_preferred_output"]) == (two["non_preferred_output"], two["preferred_output"])
+        for one, two in zip(found["judged"], found["shuffled"], strict=True)
+    ]
+    assert [row["input"] for row in found["judged"]] == [row["input"] for row in found["shuffled"]]
+    assert sum(turned) in (len(turned) // 2, (len(turned) + 1) // 2)
+    judged, shuffled = (job.files["training_file"].better for job in server.jobs)
+    assert abs(shuffled) < judged / 2
+
+
 def test_what_trains_nothing_is_refused_before_all(provider: Start, plan: Callable[..., Plan]) -> None:
     """An endpoint in the process, an address that is not Azure's, another method: said before anything is asked."""
     server = provider()
