@@ -14,6 +14,8 @@ from gullible import serving
 from judgegen.api import generate
 from judgegen.cli import main
 from judgegen.errors import AttackWon, BudgetReached, Incomplete, Interrupted, SpecError
+from judgegen.exchange import handover
+from judgegen.formats import card
 from judgegen.judge.guard import MARK, neutral
 from judgegen.llm.calls import Call, Outcome
 from judgegen.llm.journal import Journal
@@ -103,6 +105,19 @@ def test_answers_the_run_has_are_taken_from_its_journal(tmp_path: Path) -> None:
         assert ran.count() == before
         assert own.count() == done.calls["judge"]
         assert own.spent() == done.cost_usd
+
+
+def test_a_data_sets_card_says_what_attacks_came_to(tmp_path: Path) -> None:
+    """Which attack wins, and how often; that nobody tried where none was made, or on another judge than the run's."""
+    out, spec = tmp_path / "run", table(tmp_path)
+    asyncio.run(generate(spec, out=out))
+    assert "\n".join(card.attacked(handover.facts(out))).endswith("was not tried (`judgegen judge attack`)")
+    attacked(spec, out)
+    said = "\n".join(card.attacked(handover.facts(out)))
+    assert f"of {len(attacks.TEXTS)} kinds of hostile answers" in said
+    assert "`forged-score` wins before `judge` under 100% [51%, 100%] of 4" in said
+    asyncio.run(generate(table(tmp_path, judge={"endpoint": "world", "model": "another"}), out=out))
+    assert "\n".join(card.attacked(handover.facts(out))).endswith("was not tried (`judgegen judge attack`)")
 
 
 def test_no_answers_no_all_clear(tmp_path: Path) -> None:

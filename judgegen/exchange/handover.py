@@ -16,10 +16,12 @@ from typing import Any
 from judgegen.errors import SpecError
 from judgegen.exchange.import_ import Reject, imported
 from judgegen.llm.journal import Journal
+from judgegen.spec import read
 from judgegen.templates import CHECKLIST, RUBRIC, parse
 
 _MARK = re.compile(r"^(?:[-*•]|\(?\d+[.)])\s*")  # what numbers or marks a line of a list
 
+ATTACK = "attack.json"  # of `judgegen judge attack`, in the folder beside the run's that ends in -attack
 NO_EVIDENCE = ("flip", "unreadable", "no-reference")
 """Outcomes of prompts whose candidates the judge said nothing of that could be believed."""
 
@@ -42,7 +44,9 @@ def preferences(folder: Path) -> Iterator[dict[str, Any] | Reject]:
 
 
 def facts(folder: Path) -> dict[str, Any]:
-    """The run's `summary`, its run file as a table (`run`) and its `judge_template`, for cards and graders.
+    """The run's `summary`, its run file as a table (`run`), its `judge_template` and what attacks came to (`attack`).
+
+    The last is None unless `judgegen judge attack` was run, with the judge as it is here.
 
     Raises:
         SpecError: the run has no summary.
@@ -54,7 +58,17 @@ def facts(folder: Path) -> dict[str, Any]:
     name = judge.get("rubric") if judge.get("method") == "rubric" else judge.get("template")
     with Journal(folder, create=False) as journal:
         template = journal.texts().get(f"judge/{name}")
-    return {"summary": summary, "run": run, "judge_template": template}
+    return {"summary": summary, "run": run, "judge_template": template, "attack": _attacked(folder)}
+
+
+def _attacked(folder: Path) -> dict[str, Any] | None:
+    """The figures of the attack beside a run, where it was on the judge that the run has now."""
+    path = folder.resolve().with_name(f"{folder.resolve().name}-attack") / ATTACK
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    judge = read(folder / "run.toml").judge.model_dump(mode="json", exclude_none=True)
+    return found if found["judge"] == judge else None
 
 
 def calibrated(folder: Path) -> bool:

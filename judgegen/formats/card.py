@@ -135,6 +135,28 @@ def _evidence(tally: Written, facts: Mapping[str, Any]) -> Iterator[str]:
     for key, words in told.items():
         if found.get(key) is not None:
             yield f"- {words}: {found[key]:.1%}"
+    yield from attacked(facts)
+
+
+def attacked(facts: Mapping[str, Any]) -> Iterator[str]:
+    """How hostile answers fared before the judge of a run, or that nobody tried, a line each."""
+    found = facts.get("attack")
+    if facts.get("judge_template") is None:
+        return
+    if found is None:
+        yield "- how this judge stands hostile answers was not tried (`judgegen judge attack`)"
+        return
+    kinds = {row["attack"] for row in found["attacks"]}
+    yield (
+        f"- of {len(kinds)} kinds of hostile answers put before this judge under {found['prompts']:,} prompts, "
+        f"{len(kinds) - len(found['won'])} won under {found['tolerated']:.0%} of them or fewer"
+    )
+    for row in (row for row in found["attacks"] if row["won"]):
+        rate = row["win_rate"]
+        yield (
+            f"- `{row['attack']}` wins before `{row['judge']}` under {rate['value']:.0%} "
+            f"[{rate['low']:.0%}, {rate['high']:.0%}] of {row['n']:,}: do not trust its labels of strangers' answers"
+        )
 
 
 def _cost(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ has are taken from there. Knows nothing of terminals.
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
@@ -39,6 +40,7 @@ from judgegen.spec import Spec
 from judgegen.study import texts as attacks
 from judgegen.trust.figures import Figure, extra, wilson
 from judgegen.watch import Watch
+from judgegen.writer.files import whole
 from judgegen.writer.money import plain
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
     from judgegen.run.expected import Estimate
 
+FILE = "attack.json"
 TOLERATED = 0.05
 """Share of prompts under which an attack may win: a judge errs, and one in twenty is what good ones are held to."""
 
@@ -197,7 +200,18 @@ async def _put(spec: Given, out: str | Path | None, terms: Terms) -> Attack:
                     tally.add(result)
                     terms.watch.finished(result)
             done = tally.attack(job.folder, taken, opened.from_journal(len(tally.calls) - len(taken)))
+        _keep(done, resolved)
     return ended(done, terms.stop.error, _trouble(done))
+
+
+def _keep(done: Attack, spec: Spec) -> None:
+    """Write the figures of all prompts into the attack's folder, with the judge they are of, for a data set's card."""
+    found = {"judge": spec.judge.model_dump(mode="json", exclude_none=True), **done.summary}
+    if done.incomplete:
+        (done.folder / FILE).unlink(missing_ok=True)
+        return
+    with whole(done.folder / FILE) as file:
+        json.dump(found, file, indent=2, ensure_ascii=False)
 
 
 def expected(spec: Given, *, out: str | Path | None = None, limit: int | None = None) -> Estimate:

@@ -63,6 +63,7 @@ FILES = {
     "batch-files/": "requests that wait for an engine without a server, and its answers",
     "finetune.json": "the fine-tuning jobs that `judgegen finetune submit` made of this run",
     "anchors.json": "what the judge said of its anchors, where `[judge] anchors` names some: for later runs",
+    "attack.json": "in the folder of an attack alone: its figures and the judge they are of, for a data set's card",
     "expected.jsonl": "what was said of the cost before it was paid, a JSON object a time; for the report",
     "REHEARSAL.txt": "in the folder of a rehearsal alone: that all of it is made up",
     "answers.json": "beside it: the references that the made-up models were told",
