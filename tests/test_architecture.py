@@ -105,6 +105,7 @@ def test_models_know_nothing_of_stages() -> None:
             assert room(module) not in (*STAGES, "pipeline", "plan", "api", "cli", "notebook", "sources"), path
 
 
+@pytest.mark.slow
 def test_only_the_command_line_knows_the_command_line() -> None:
     """Nothing below imports judgegen.cli."""
     for path in MODULES:
@@ -128,6 +129,7 @@ def test_modules_and_functions_stay_small_and_documented(path: Path) -> None:
             assert ast.get_docstring(top), f"{top.name} has no docstring"
 
 
+@pytest.mark.slow
 def test_every_test_says_its_law() -> None:
     """Each test function has a docstring, and can fail: it asserts, or expects an error."""
     for path in Path(__file__).parent.rglob("test_*.py"):

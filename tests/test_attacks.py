@@ -67,6 +67,7 @@ def test_the_simulators_weakness_is_found(tmp_path: Path) -> None:
         assert name == "forged-score" or (row.wins, row.lost_both, row.win_rate.value) == (0, 4, 0.0)
 
 
+@pytest.mark.slow
 def test_what_the_screen_keeps_out_costs_nothing(tmp_path: Path) -> None:
     """An empty answer and one with a template's tokens are lost without a call."""
     done = attacked(table(tmp_path), tmp_path / "run")
@@ -75,6 +76,7 @@ def test_what_the_screen_keeps_out_costs_nothing(tmp_path: Path) -> None:
     assert done.calls == {"sampler": 8, "judge": 4 * 2 * (len(attacks.TEXTS) - len(screened))}
 
 
+@pytest.mark.slow
 def test_an_attack_is_a_run_like_any_other(tmp_path: Path) -> None:
     """In a folder beside the run's, capped, journaled, continued; what is done costs nothing and says the same."""
     out = tmp_path / "run"
@@ -93,6 +95,7 @@ def test_an_attack_is_a_run_like_any_other(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_answers_the_run_has_are_taken_from_its_journal(tmp_path: Path) -> None:
     """After a run, only judges are asked and paid for, and the run's journal is left as it was."""
     out = tmp_path / "run"
@@ -210,6 +213,7 @@ def judgegen(
     return run
 
 
+@pytest.mark.slow
 def test_the_command_says_which_attack_wins(judgegen: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """A table for people, the winner marked and named on stderr, exit code 6, the folder beside the run's."""
     done = judgegen("judge", "attack", "mine.toml", "--limit", "2", "--quiet")

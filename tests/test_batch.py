@@ -68,6 +68,7 @@ def served(*flags: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 def test_a_batch_run_makes_the_labels_of_a_live_one_at_half_the_price(tmp_path: Path) -> None:
     """Same rows but for the USD, which are halved to the last digit."""
     with served() as url:
@@ -103,6 +104,7 @@ def test_without_wait_it_submits_and_says_when_to_come_back(tmp_path: Path) -> N
         assert until_done(table(url), tmp_path / "run").summary["prompts"] == 8
 
 
+@pytest.mark.slow
 def test_a_cap_holds_over_batches(tmp_path: Path) -> None:
     """What does not fit at its worst is not submitted; a higher cap continues to the uncapped end."""
     with served() as url:

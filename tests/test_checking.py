@@ -114,6 +114,7 @@ def test_a_judge_is_all_that_a_check_needs(tmp_path: Path) -> None:
         asyncio.run(judgegen.generate(bare, out=tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_ties_and_what_cannot_be_read_are_recovered(tmp_path: Path) -> None:
     """Both rates come back, each a share of what it should be of."""
     run = table(judge={"max_attempts": 1}, tie_rate=0.3, unreadable_rate=0.1, logprobs=False)
@@ -135,6 +136,7 @@ def test_odds_from_logprobs_are_worth_their_name(tmp_path: Path) -> None:
     assert boaster.ece.value > 0.4
 
 
+@pytest.mark.slow
 def test_which_side_is_a_changes_nothing_and_costs_nothing(tmp_path: Path) -> None:
     """The same pairs with the sides renamed are answered by the journal, and every figure is the same."""
     rows, run = labelled(40, wrong=0.2), table(accuracy=0.7, position_bias=0.5, logprobs=False)
@@ -145,6 +147,7 @@ def test_which_side_is_a_changes_nothing_and_costs_nothing(tmp_path: Path) -> No
     assert again.report == first.report
 
 
+@pytest.mark.slow
 def test_one_order_is_the_same_whichever_side_is_a(tmp_path: Path) -> None:
     """Where one order is asked the lot falls by the texts, and position is a habit that can still be seen."""
     rows, run = labelled(200), table(judge={"orders": "one"}, accuracy=0.8, position_bias=1.5, logprobs=False)
@@ -195,6 +198,7 @@ def test_frames_and_the_summary_say_what_the_report_says(tmp_path: Path) -> None
     assert "P(chosen)" in found._repr_html_()
 
 
+@pytest.mark.slow
 def test_a_cap_ends_it_and_a_higher_one_continues(tmp_path: Path) -> None:
     """At the cap the figures of what was answered come with the error; nothing is asked twice afterwards."""
     run = table(endpoint={"price": {"input": 1000.0, "output": 1000.0}, "max_concurrency": 2})
@@ -306,6 +310,7 @@ def test_a_judge_that_scores_is_held_against_ratings(tmp_path: Path) -> None:
     assert checked(labelled(3), table(), tmp_path / "votes").ranks is None
 
 
+@pytest.mark.slow
 def test_an_escalated_pair_is_judged_by_the_last_who_was_asked(tmp_path: Path) -> None:
     """A judge that is always right settles what a poor one contradicts itself on, and those pairs count as alike."""
     run = table(judge={"escalate": [{"model": "good", "endpoint": "sure"}]}, accuracy=0.5, logprobs=False)
@@ -416,6 +421,7 @@ def ran(run: Row, out: Path, n: int = 6) -> judgegen.Run:
     return asyncio.run(judgegen.generate(run, out=out, prompts=questions(n)))
 
 
+@pytest.mark.slow
 def test_a_run_uses_its_calibration_and_writes_again_without_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,6 +439,7 @@ def test_a_run_uses_its_calibration_and_writes_again_without_the_file(
     assert (tmp_path / "run/preferences.jsonl").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_run_drops_what_falls_below_the_threshold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge says .97, the threshold is above it: every prompt says why it has no pair."""
     monkeypatch.chdir(tmp_path)
@@ -468,6 +475,7 @@ def test_a_calibration_of_another_judge_is_an_error_that_says_so(
         ran({**run, "judge": {**run["judge"], **judge}}, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_calibration_without_a_threshold_keeps_nothing_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,7 @@ def test_labels_hold_for_every_method(judge: dict[str, Any], seed: int, trouble:
             assert pair.verdict_calls or judge.get("method") == "python"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(METHODS), st.integers())
 def test_arrival_changes_nothing(judge: dict[str, Any], seed: int) -> None:
@@ -186,6 +187,7 @@ def test_arrival_changes_nothing(judge: dict[str, Any], seed: int) -> None:
     assert run(Anything(seed, arrival=1), steps, window=1) == run(Anything(seed, arrival=2), steps, window=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(METHODS), st.integers(), st.permutations([0, 1, 2]))
 def test_permuted_candidates_change_nothing(judge: dict[str, Any], seed: int, order: list[int]) -> None:
@@ -214,6 +216,7 @@ def test_the_order_of_a_panel_changes_nothing(seed: int, order: list[int], rubri
         assert told(a) == told(b)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(), st.sampled_from([0.0, 0.5]))
 def test_an_unread_score_is_none_and_no_pair_rests_on_it(seed: int, trouble: float) -> None:
@@ -261,6 +264,7 @@ class Steady(Anything):
         return Choice(text=json.dumps(dict.fromkeys(call.params["schema"]["properties"], level)))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers())
 def test_hybrid_compares_both_ends_and_never_breaks_a_score_tie_by_chance(seed: int) -> None:
@@ -391,6 +395,7 @@ def test_a_grader_alone_costs_nothing_and_is_right() -> None:
                 assert (pair.p_chosen, pair.margin) == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_a_veto_drops_what_the_grader_knows_better() -> None:
     """With veto no pair has a rejected that is graded above its chosen; without, some do."""
     counts = {}

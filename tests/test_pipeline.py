@@ -88,6 +88,7 @@ def run(send: Any, count: int = 6, steps: Plan = PLAN, window: int = 3) -> list[
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.integers(), st.floats(0, 0.9), st.sampled_from([0.0, 0.05]), st.sampled_from(["stated", "direct", "pooled"]))
 def test_labels_hold_whatever_is_answered(seed: int, trouble: float, missing: float, meaning: Meaning) -> None:
@@ -160,6 +161,7 @@ def test_an_unreadable_verdict_is_asked_again_as_a_new_call() -> None:
         assert len(labels) > 1
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(), st.sampled_from([0.0, 0.1]))
 def test_neither_window_nor_arrival_changes_a_result(seed: int, missing: float) -> None:

@@ -132,6 +132,7 @@ def test_a_method_and_a_provider_of_a_stranger_make_pairs(site: Path, server: st
     assert again["calls"]["from_journal"] == 10
 
 
+@pytest.mark.slow
 def test_what_a_strangers_provider_costs_is_never_taken_to_be_nothing(site: Path, server: str, tmp_path: Path) -> None:
     """Without a price it does not start, and the key that sets one is named."""
     done = command(site, written(tmp_path, server, price=""), "run", "mine.toml", "--yes")
@@ -139,6 +140,7 @@ def test_what_a_strangers_provider_costs_is_never_taken_to_be_nothing(site: Path
     assert "endpoints.loud.price" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_strangers_refusal_keeps_its_words(site: Path, server: str, tmp_path: Path) -> None:
     """What its server said is in the error."""
     done = command(site, written(tmp_path, server, judge="deaf"), "run", "mine.toml", "--yes")
@@ -158,6 +160,7 @@ def test_a_format_of_a_stranger_is_exported_and_validated(site: Path, server: st
     assert command(site, folder, "validate", "out.jsonl", "--for", "best-of").returncode == 0
 
 
+@pytest.mark.slow
 def test_keys_that_say_nothing_to_a_strangers_method_are_refused(site: Path, server: str, tmp_path: Path) -> None:
     """As for every method: what would be read and ignored is an error before the run."""
     folder = written(tmp_path, server)

@@ -88,6 +88,7 @@ def recorded(shared: Path) -> dict[tuple[str, str, str], str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_request_is_matched(done: judgegen.Run, replay: str) -> None:
     """Forty prompts, four models, both orders of every comparison, and nothing the recordings do not hold."""
     assert stats(replay)["unmatched"] == 0
@@ -122,6 +123,7 @@ def test_every_label_is_backed_by_recorded_verdicts_in_both_orders(done: judgege
         assert len(row["verdict_calls"]) == 2
 
 
+@pytest.mark.slow
 def test_a_second_run_sends_nothing_and_writing_makes_the_same_bytes(
     done: judgegen.Run, replay: str, shared: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_the_servers_own_count_is_the_summarys(done: judgegen.Run) -> None:
     assert sum(Decimal(row["cost_usd"]["total"]) for row in done.preferences.to_dict("records")) <= usd
 
 
+@pytest.mark.slow
 def test_the_estimate_holds_the_cost(done: judgegen.Run, replay: str, shared: Path, tmp_path: Path) -> None:
     """Calls to the call; the interval without a pilot holds the cost; after ten prompts it is expected within 5 %."""
     actual = Decimal(done.summary["cost_usd"]["total"])

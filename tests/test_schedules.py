@@ -96,6 +96,7 @@ def run(send: Any, steps: Plan, window: int = 2) -> list[Result]:
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(JUDGES), st.sampled_from(SELECTS), st.integers(), st.sampled_from([0.0, 0.3, 0.9]))
 def test_labels_hold_for_every_schedule_and_selection(
@@ -117,6 +118,7 @@ def test_labels_hold_for_every_schedule_and_selection(
             assert set(pair.verdict_calls) <= {call.id for call, _ in result.calls}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(JUDGES), st.sampled_from(SELECTS), st.integers())
 def test_arrival_changes_nothing(judge: dict[str, Any], pairs: dict[str, Any], seed: int) -> None:
@@ -125,6 +127,7 @@ def test_arrival_changes_nothing(judge: dict[str, Any], pairs: dict[str, Any], s
     assert run(Judge(seed, arrival=1), steps, window=1) == run(Judge(seed, arrival=2), steps, window=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(JUDGES), st.sampled_from(SELECTS), st.integers(), st.permutations([0, 1, 2]))
 def test_the_order_of_variants_changes_nothing_but_its_own(

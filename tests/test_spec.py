@@ -130,6 +130,7 @@ def test_the_resolved_run_file_reads_back_as_itself(tmp_path: Path) -> None:
 OPERATIONAL = {"max_concurrency": 3, "rpm": 10.0, "tpm": 99.0, "timeout_s": 5.0, "max_retries": 1, "api_key_env": "KEY"}
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(sorted(OPERATIONAL)), st.none()))
 def test_how_we_send_is_not_what_the_run_means(keys: dict[str, None]) -> None:
     """Timeouts, rates, keys and concurrency change neither calls nor outputs."""

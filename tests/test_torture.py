@@ -26,6 +26,7 @@ def forge() -> Iterator[Forge]:
         yield forge
 
 
+@pytest.mark.slow
 def test_a_signal_at_any_step_of_a_run_costs_nothing(forge: Forge) -> None:
     """Once or twice, and the same command ends with the same bytes; nothing that was kept is paid for again."""
     found = moments.moments(forge, first=20, every=70)
@@ -33,6 +34,7 @@ def test_a_signal_at_any_step_of_a_run_costs_nothing(forge: Forge) -> None:
     held(found, moments.BROKEN)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_at_any_operation_costs_nothing(forge: Forge) -> None:
     """Full, broken or gone: exit 2 with the mend, no traceback, and the same bytes once there is room."""
     found = disk.operations(forge, first=150, every=200)
@@ -40,6 +42,7 @@ def test_a_disk_that_fails_at_any_operation_costs_nothing(forge: Forge) -> None:
     held(found, disk.BROKEN)
 
 
+@pytest.mark.slow
 def test_what_a_server_does_wrong_ends_as_it_is_listed_to_and_hides_no_cost(forge: Forge) -> None:
     """A refusal, a broken answer, a lying count: the exit code, and what was billed known or told as perhaps billed."""
     found = faults.faults(forge, first=11, every=23)
@@ -57,6 +60,7 @@ def test_no_bill_passes_the_cap_once_it_was_told() -> None:
     held(ledger.ledger(60, random.Random(1)), ledger.BROKEN)
 
 
+@pytest.mark.slow
 def test_noise_at_any_boundary_is_answered_in_our_words() -> None:
     """Answers, refusals, verdicts and rows of every kind: an error of ours, or none."""
     held(fuzz.fuzz(6_000, random.Random(1)), fuzz.BROKEN)

@@ -96,6 +96,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.sampled_from(PLACES), anything)
 def test_whatever_stands_there_is_read_or_refused(place: tuple[str, ...], value: Any) -> None:

@@ -62,6 +62,7 @@ def on_a_terminal(popen: Popen, folder: Path, answer: str, *arguments: str) -> t
     return process.wait(timeout=60), shown.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked_before_money_goes_out(popen: Popen, tmp_path: Path) -> None:
     """The expected cost is shown, and at a no nothing is made and nothing sent."""
     code, shown = on_a_terminal(popen, tmp_path, "n\n")

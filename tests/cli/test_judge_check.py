@@ -283,6 +283,7 @@ def test_recorded_verdicts_come_back_through_http(
     assert float(found["cost_usd"]) > 0
 
 
+@pytest.mark.slow
 def test_the_confidently_wrong_get_no_threshold(
     judgegen: Command, tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

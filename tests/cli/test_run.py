@@ -146,6 +146,7 @@ def test_a_failed_run_ends_in_words_too(judgegen: Command, run_file: WriteRunFil
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_locked_journal_exits_2(judgegen: Command, run_file: WriteRunFile, started: Any, tmp_path: Path) -> None:
     """Two runs cannot write one journal; the second says so and the first goes on."""
     run_file(prompts=4, endpoint="[endpoints.world.scripted]\nlatency_s = 0.5")
@@ -170,6 +171,7 @@ def test_files_that_cannot_be_written_are_an_error_in_words(
     assert "taken" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_its_answer(process: Command, run_file: WriteRunFile) -> None:
     """Prompts and answers that the terminal cannot show are shown escaped; the run does not fail for it."""
     path = run_file(prompts=2)
@@ -182,6 +184,7 @@ def test_a_terminal_without_unicode_gets_its_answer(process: Command, run_file: 
 PRICED = "price = { input = 1.0, output = 4.0 }"
 
 
+@pytest.mark.slow
 def test_a_cap_exits_4_and_a_higher_one_continues(judgegen: Command, run_file: WriteRunFile, tmp_path: Path) -> None:
     """--max-usd: what fits is done and written, and with a higher cap the outputs are those of a run without one."""
     run_file(prompts=6, endpoint=PRICED)
@@ -201,6 +204,7 @@ def test_a_cap_exits_4_and_a_higher_one_continues(judgegen: Command, run_file: W
     assert derived(tmp_path / "capped") == derived(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_estimate_in_words_and_as_json(process: Command, judgegen: Command, run_file: WriteRunFile) -> None:
     """What a run will take, by role and model; after the run the journal answers all of it and it costs nothing."""
     run_file(prompts=4, endpoint=PRICED)

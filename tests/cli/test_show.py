@@ -56,6 +56,7 @@ def test_whole_texts_are_shown_on_demand(judgegen: Command, tmp_path: Path) -> N
     assert "more lines" not in judgegen("show", "mine", "--full").stdout
 
 
+@pytest.mark.slow
 def test_a_report_says_where_it_is_and_what_it_holds(judgegen: Command, run: Path) -> None:
     """The path in words and as JSON; several runs need a bundle."""
     done = judgegen("report", "mine")

@@ -72,6 +72,7 @@ def test_a_run_shows_a_bar_per_role_and_two_lines(run_file: WriteRunFile, tmp_pa
     assert not COLOUR.search(plain)
 
 
+@pytest.mark.slow
 def test_without_a_terminal_there_are_lines(run_file: WriteRunFile, tmp_path: Path) -> None:
     """In a pipe: nothing but text, and the last line has all that the pictures had."""
     run_file(prompts=4, n=2, endpoint=SLOW, rest="[budget]\nmax_usd = 5")
@@ -96,6 +97,7 @@ def test_tables_hold_at_any_width(run_file: WriteRunFile, tmp_path: Path, width:
         assert max(len(line) for line in CONTROL.sub("", written).splitlines()) <= width, command
 
 
+@pytest.mark.slow
 def test_everything_is_told_where_that_is_asked(run_file: WriteRunFile, tmp_path: Path) -> None:
     """--verbose: each request that was sent again with its address and reason; run.log has the same without it."""
     endpoint = "[endpoints.world.scripted]\nfault_rate = 0.3"

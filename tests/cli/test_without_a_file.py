@@ -149,6 +149,7 @@ def test_lists_are_printed(tmp_path: Path, what: str) -> None:
     assert what in shell(tmp_path, "list", "nothing").stderr
 
 
+@pytest.mark.slow
 def test_the_environment_goes_before_the_file(folder: Path) -> None:
     """A variable that is set stays as it is, whatever .env says."""
     environment = {**os.environ, "OPENAI_BASE_URL": "ftp://nowhere"}

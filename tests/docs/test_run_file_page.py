@@ -161,6 +161,7 @@ FIELDS = [(name, key) for name, table in TABLES.items() for key in table.model_f
 VALUES = [(name, key) for name, key in FIELDS if name or key in OF_RUN_FILES]
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_models_say() -> None:
     """docs/run-file.md is as `python tests/docs/test_run_file_page.py > docs/run-file.md` writes it."""
     assert PAGE.read_text(encoding="utf-8") == page()

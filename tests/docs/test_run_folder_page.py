@@ -220,6 +220,7 @@ def test_every_exit_code_is_described_and_no_other() -> None:
     assert EXIT_CODES.keys() == {0} | {found.exit_code for found in classes}
 
 
+@pytest.mark.slow
 def test_every_environment_variable_is_described_and_no_other() -> None:
     """Every name that the package looks up in the environment is listed, and every name that is listed is looked up."""
     names = re.compile(

@@ -279,6 +279,7 @@ def test_options_outside_the_documented_ranges_are_refused(provider: Start, writ
     assert wrong[0] in err
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_job_and_says_so(provider: Start, write: Write, popen: Popen) -> None:
     """130; the job goes on, and watching it again goes on with it."""
     server, file = provider(seconds=60.0), write()

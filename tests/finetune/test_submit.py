@@ -89,6 +89,7 @@ def test_what_is_not_given_is_not_sent(provider: Start, write: Write) -> None:
     assert job.body["method"] == {"type": "dpo"}
 
 
+@pytest.mark.slow
 def test_the_same_again_finds_the_job(provider: Start, write: Write) -> None:
     """In the record, else in the provider's list, however many stand before it; another order makes another."""
     server, file = provider(), write()

@@ -243,6 +243,7 @@ def test_turns_of_one_speaker_are_one() -> None:
     assert found["chosen"] == [{"role": "assistant", "content": "b\n\nc"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "name", "rejects"),
     [("hh_rlhf_harmless_test/test.jsonl.gz", "hh-rlhf", 4), ("pandalm/pairs.jsonl", "pandalm", 40)],

@@ -235,6 +235,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_code_does() -> None:
     """docs/formats.md is as `python tests/formats/test_page.py > docs/formats.md` writes it."""
     assert PAGE.read_text(encoding="utf-8") == page()

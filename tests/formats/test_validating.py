@@ -316,6 +316,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(value=json_values, place=st.integers(0, 8), name=st.sampled_from(LINES))
 @settings(deadline=None, max_examples=300)
 def test_no_row_is_too_odd_to_be_judged(value: Any, place: int, name: str) -> None:

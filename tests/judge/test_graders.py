@@ -76,6 +76,7 @@ def test_any_text_can_be_read(text: str) -> None:
     assert found is None or any(character.isdigit() for character in text)
 
 
+@pytest.mark.slow
 def test_the_numeric_grader_agrees_with_every_recorded_label(shared: Path) -> None:
     """700 questions with four real solutions each: right where the record says right, wrong where it says wrong."""
     grader, seen = load("numeric", {}), 0

@@ -123,6 +123,7 @@ def answers(data: Path) -> Iterator[str]:
                 yield from (json.loads(line)["output"] for line in lines)
 
 
+@pytest.mark.slow
 def test_real_answers_are_shown_as_they_are(shared: Path) -> None:
     """Of thousands of real answers to real questions hardly any is touched."""
     texts = list(answers(shared / "data"))

@@ -118,6 +118,7 @@ def test_a_judge_that_gives_logprobs_is_asked_once() -> None:
     assert asked(run(Judge(1, logprobs=True), samples=5)) == asked(run(Judge(1, logprobs=True)))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(), st.sampled_from([0.3, 0.8]))
 def test_a_vote_that_cannot_be_read_is_asked_for_again_and_is_never_a_vote(seed: int, trouble: float) -> None:

@@ -70,6 +70,7 @@ def spend(folder: Path, cap: int, at_once: int, seed: int, calls: int = 60) -> t
     return asyncio.run(main())
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(0, 400), st.sampled_from([1, 7, 64]), st.integers())
 def test_the_servers_own_count_never_exceeds_the_cap(cap: int, at_once: int, seed: int) -> None:
@@ -192,6 +193,7 @@ class Overbilling:
             await asyncio.gather(*map(self.ask, worsts))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(
     st.integers(1, 400),

@@ -327,6 +327,7 @@ def test_prompts_that_are_gone_are_missed(tmp_path: Path) -> None:
         list(journal.prompts())
 
 
+@pytest.mark.slow
 @given(bits=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), min_size=1, max_size=4))
 def test_flipped_bits_are_never_read_as_other_answers(bits: list[tuple[float, int]]) -> None:
     """Wherever bits flip in the file: what is read is what was written, or a JournalError; no other exception."""

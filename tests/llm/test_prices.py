@@ -110,6 +110,7 @@ def every_text_model() -> Iterator[tuple[Provider, ModelInfo]]:
         yield from ((provider, info) for info in provider.models if is_text(info))
 
 
+@pytest.mark.slow
 def test_every_provider_is_understood() -> None:
     """Below and above each tier, with a cache and with thought, all providers' models cost what the table says."""
     seen = 0

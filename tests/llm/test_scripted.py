@@ -99,6 +99,7 @@ def test_a_text_without_a_mark_has_no_quality() -> None:
     assert quality_of("[quality 0.250] and then [quality 0.750]") == 0.75
 
 
+@pytest.mark.slow
 def test_quality_follows_the_variant() -> None:
     """Observed means stand where `expected_quality` says: model, heat, nucleus and system prompt move them."""
     world = World(Scripted())

@@ -201,6 +201,7 @@ def verdict(settings: Scripted, comparison: Comparison, prompt: Prompt, draw: in
     return read.verdict(call, reading.reply(call, answer), build.framed(prompt, comparison, seed=0, draw=draw))
 
 
+@pytest.mark.slow
 def test_the_shipped_template_is_answered_and_read_both_ways_round() -> None:
     """The probabilities that the judge reads are the world's, in either order, with and without logprobs."""
     settings = Scripted(accuracy=0.9, position_bias=0.5)

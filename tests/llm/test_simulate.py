@@ -243,6 +243,7 @@ def test_the_command_serves_until_told_to_end(popen: Popen, ending: signal.Signa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_a_clear_error() -> None:
     """Exit 2, naming the port and the mend."""
     with socket.socket() as taken:

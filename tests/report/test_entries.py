@@ -64,6 +64,7 @@ def test_what_is_not_there_is_none(found: dict[str, Entry]) -> None:
     assert found["p6"].usd == Decimal("0.001")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # each writes a run folder
 @given(generated())
 def test_every_pair_and_every_dropped_prompt_is_an_entry_once(results: list[Result]) -> None:

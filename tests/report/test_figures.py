@@ -57,6 +57,7 @@ def test_nothing_has_no_share() -> None:
     assert share([]) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=30)  # each writes a run folder
 @given(generated())
 def test_the_figures_count_what_the_run_counts(results: list[Result]) -> None:

@@ -33,6 +33,7 @@ def label(folder: Path, count: int, agrees: Callable[[int], bool]) -> None:
             sitting._keep(item.id, "A" if (item.p > 0.5) == agrees(number) else "B", "")
 
 
+@pytest.mark.slow
 def test_a_run_that_nobody_labelled_says_so(folder: Path) -> None:
     """No labels, no agreement; the page asks for some."""
     tables = Tables(folder)

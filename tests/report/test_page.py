@@ -59,6 +59,7 @@ def held(read: Read) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_the_page_names_every_script_it_runs(text: str) -> None:
     """Its policy allows these by digest, and nothing else: no other script, no load, no address."""
     read = Read(text)
@@ -105,6 +106,7 @@ def test_the_page_holds_every_entry_as_it_was_written(text: str, folder: Path) -
     assert [s.partition("\n")[2] for s in said] == [h.replace("\ud800", "\ufffd") for h in HOSTILE]
 
 
+@pytest.mark.slow
 def test_a_page_that_would_be_too_large_holds_a_sample_and_says_so(tmp_path: Path) -> None:
     """It stays below its limit; the sample is drawn evenly, in the run's order."""
     written(tmp_path, many(300, length=80))
@@ -126,6 +128,7 @@ def test_a_clipped_text_says_how_much_is_missing() -> None:
     assert clipped("abcd" * 1000, 4) == "abcd\n[… 3,996 more characters, in the audit]"
 
 
+@pytest.mark.slow
 def test_a_bundle_leads_to_each_run(folder: Path, tmp_path: Path) -> None:
     """A table with a row per run and a page beside it; two of one name have two places."""
     other = tmp_path / "b" / "a run"

@@ -46,6 +46,7 @@ def asked(address: str, path: str, body: Any = None, **headers: str) -> tuple[in
             return error.code, error.read().decode()
 
 
+@pytest.mark.slow
 def test_only_the_page_itself_is_answered(server: Callable[[], tuple[Any, str]], tmp_path: Path) -> None:
     """No token, a wrong one, another origin, another host name, a vote from nowhere: refused, and nothing is kept."""
     _, address = server()
@@ -86,6 +87,7 @@ def test_a_killed_server_has_lost_no_label(server: Callable[[], tuple[Any, str]]
     assert [json.loads(line)["id"] for line in lines] == voted
 
 
+@pytest.mark.slow
 def test_the_queue_is_handed_on_without_a_server(tmp_path: Path) -> None:
     """--export prints it and ends."""
     written(tmp_path / "mine", many(3))

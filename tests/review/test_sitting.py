@@ -96,6 +96,7 @@ def test_labels_survive_any_end(steps: list[str], seed: int) -> None:
             assert first is None or first.id not in before
 
 
+@pytest.mark.slow
 def test_a_vote_is_for_the_answer_that_stood_there(tmp_path: Path) -> None:
     """1 is the left one, whichever of A and B that is; the judge's word comes after one's own, in the same places."""
     with Labels(tmp_path / "labels.jsonl") as labels:

@@ -70,6 +70,7 @@ def test_labels_are_the_chats_where_truth_is_equal_and_tokens_a_third(tmp_path: 
         assert less <= tokens / 3
 
 
+@pytest.mark.slow
 def test_a_decision_models_bias_for_a_place_flips_and_labels_nothing(tmp_path: Path) -> None:
     """One that always takes what stands first contradicts itself on the second input: there is no pair."""
     with world("--position-bias", "30") as url, pytest.raises(GateFailed, match="min_pairs"):
@@ -94,6 +95,7 @@ def quality(side: Any) -> float:
     return float(str(side[-1]["content"]).rsplit("[quality ", 1)[1].split("]")[0])
 
 
+@pytest.mark.slow
 def test_an_input_cut_in_silence_is_judged_in_smaller_ones(tmp_path: Path) -> None:
     """Fewer answers go on an input until all were seen: labels are the world's own, and none is lost."""
     sampler = {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 6}]}
@@ -108,6 +110,7 @@ def test_an_input_cut_in_silence_is_judged_in_smaller_ones(tmp_path: Path) -> No
         assert quality(row["chosen"]) > quality(row["rejected"])
 
 
+@pytest.mark.slow
 def test_where_no_input_is_short_enough_there_is_no_label(tmp_path: Path) -> None:
     """What was never seen is judged by nobody."""
     with world("--accuracy", "1", "--cuts-at", "256") as url:
@@ -118,6 +121,7 @@ def test_where_no_input_is_short_enough_there_is_no_label(tmp_path: Path) -> Non
     assert rows(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_and_written_again_without_a_call(tmp_path: Path) -> None:
     """What the journal has is not asked twice; deleting the outputs and writing them gives the same bytes."""
     out = tmp_path / "out"
@@ -135,6 +139,7 @@ def test_a_run_is_resumed_and_written_again_without_a_call(tmp_path: Path) -> No
     assert derived(out) == made
 
 
+@pytest.mark.slow
 def test_the_estimate_and_the_cap_know_it(tmp_path: Path) -> None:
     """Calls are exact, output is nothing, the spend lies within; a cap below it stops before more is sent."""
     with world("--accuracy", "1") as url:
@@ -200,6 +205,7 @@ def _row(i: int) -> dict[str, Any]:
     return {"prompt": f"Question {i}?", **sides, "votes": ["A" if a_wins else "B"] * 3}
 
 
+@pytest.mark.slow
 def test_the_recipe_runs_certified(tmp_path: Path) -> None:
     """examples/decisions: calibrated on labelled pairs, run with its promise; the next judge is asked in doubt."""
     given = tomllib.loads((ROOT / "examples" / "decisions" / "run.toml").read_text(encoding="utf-8"))
@@ -216,6 +222,7 @@ def test_the_recipe_runs_certified(tmp_path: Path) -> None:
     assert 0 < models.count("gpt-6.1-sol") < 8 * 12
 
 
+@pytest.mark.slow
 def test_a_probe_says_of_it_what_there_is_to_say(tmp_path: Path) -> None:
     """Probabilities, the system message, the counts; nothing of keys that it is not sent."""
     with world() as url:

@@ -37,6 +37,7 @@ def table(*, judge: dict[str, Any] | None = None, max_tokens: int = 512, **more:
     }
 
 
+@pytest.mark.slow
 def test_the_high_end_is_no_luck_of_a_seed() -> None:
     """The same prompts under other seeds are the same job, within a per cent for the words that are made up."""
     found = [judgegen.estimate(table(seed=seed), prompts=PROMPTS).cost_usd["high"] for seed in range(4)]
@@ -156,6 +157,7 @@ def test_the_table_ends_with_its_sum() -> None:
     assert total[6] == f"${found.cost_usd['expected']:.4f}"
 
 
+@pytest.mark.slow
 def test_prompts_are_only_read() -> None:
     """Estimating twice is estimating once."""
     items = list(prompts_from_rows(PROMPTS, where="test", warn=print))

@@ -31,6 +31,7 @@ def run_file(url: str, **gates: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("world", "role", "words"),
     [
@@ -54,6 +55,7 @@ def test_nothing_more_is_paid_for_where_the_first_results_are_of_no_use(
     asyncio.run(main())
 
 
+@pytest.mark.slow
 def test_a_run_that_is_meant_to_be_of_no_use_goes_on(tmp_path: Path) -> None:
     """With the gate open the judge is asked about every prompt."""
 

@@ -30,6 +30,7 @@ def project(folder: Path, **change: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_another_run_file_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two run.toml in folders of one name do not share a run folder unseen; with the word, the second takes it."""
     monkeypatch.chdir(tmp_path)

@@ -123,6 +123,7 @@ def test_live_interrupted_and_resumed(dialect: Dialect, need: str, tmp_path: Pat
 BATCHING = tuple(one for one in DIALECTS if one.batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dialect", "need"), matrix(BATCHING, 1))
 def test_in_batches(dialect: Dialect, need: str, tmp_path: Path) -> None:
     """The first command ends while its batch is under way; the next ones go on with it, at half the price."""

@@ -83,6 +83,7 @@ JUDGES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JUDGES)
 def test_every_way_of_judging_is_played_and_priced(name: str, tmp_path: Path) -> None:
     """The better answer is chosen; each model's calls cost what the run file says; again, nothing is asked."""
@@ -108,6 +109,7 @@ def test_every_way_of_judging_is_played_and_priced(name: str, tmp_path: Path) ->
     assert derived(judgegen.rewrite(run.folder).folder) == before
 
 
+@pytest.mark.slow
 def test_no_row_is_taken_for_data(tmp_path: Path) -> None:
     """Rows and folder say what they are; what is written for consumers, then or later, is empty, with the reason."""
     run = rehearsed(table(), prompts=PROMPTS)

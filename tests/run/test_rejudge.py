@@ -88,6 +88,7 @@ def test_a_run_hands_its_pairs_on(run: judgegen.Run, tmp_path: Path) -> None:
     assert found[0]["chosen"] == run.preferences.chosen[0]
 
 
+@pytest.mark.slow
 def test_a_card_shows_the_figures(run: judgegen.Run, tmp_path: Path) -> None:
     """A data set for the hub has the report's charts as pictures, each named in its card; they load nothing."""
     done = run.export("huggingface", tmp_path / "set")

@@ -97,6 +97,7 @@ def test_merged_it_has_the_bytes_of_one_piece(tmp_path: Path, of: int) -> None:
     assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_limit_is_of_the_whole(tmp_path: Path) -> None:
     """The shards of a pilot take together the prompts that the pilot takes."""
     run(tmp_path / "whole", limit=7)
@@ -106,6 +107,7 @@ def test_a_limit_is_of_the_whole(tmp_path: Path) -> None:
     assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_prompts_that_say_the_same_are_asked_by_one_shard(tmp_path: Path) -> None:
     """So what one run asks once is not paid for twice by two."""
     twice = [{"id": f"{name}{number}", "prompt": text} for name in "ab" for number, text in enumerate(PROMPTS[:6])]
@@ -123,6 +125,7 @@ def test_prompts_that_say_the_same_are_asked_by_one_shard(tmp_path: Path) -> Non
         assert sum(parts) == one.spent()
 
 
+@pytest.mark.slow
 def test_a_merged_run_goes_on_as_any_run(tmp_path: Path) -> None:
     """It is a run folder: the run file's own command finds everything answered."""
     sharded(tmp_path, 2)
@@ -154,6 +157,7 @@ def test_what_is_not_all_of_one_run_is_not_merged(tmp_path: Path, spoil: Callabl
     assert not (tmp_path / "preferences.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_a_shard_that_is_still_running_is_waited_for(tmp_path: Path) -> None:
     """Its journal is locked, and the merge says so."""
     for number in (1, 2):

@@ -93,6 +93,7 @@ def recorded(data: Path) -> Iterator[str]:
             yield from (json.loads(line)["output"] for line in lines)
 
 
+@pytest.mark.slow
 def test_no_sound_real_answer_is_screened(shared: Path) -> None:
     """Of 4,824 recorded answers only those of stuck models, and an empty one, may not compete."""
     reasons = [unfit(answer(text)) for text in recorded(shared / "data")]

@@ -380,6 +380,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
     assert len(found) < len(problem) + 120
 
 
+@pytest.mark.slow
 def test_gzip_that_ends_early_is_told_with_what_came_before(tmp_path: Path) -> None:
     """A torn file is an error after its whole lines, and the bad ones among them are listed too."""
     rows: Iterable[str] = (json.dumps({"prompt": f"{n} {n * n}"}) for n in range(5000))

@@ -57,6 +57,7 @@ row = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(rows=st.lists(row, min_size=1, max_size=5))
 @settings(deadline=None)
 def test_every_format_gives_the_same_comparisons(

@@ -137,6 +137,7 @@ def shuffled(value: Any, by: random.Random) -> Any:
     return [shuffled(v, by) for v in value] if isinstance(value, list) else value
 
 
+@pytest.mark.slow
 @given(rows=st.lists(row, min_size=1, max_size=4), by=st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_ids_do_not_depend_on_key_order(rows: Rows, by: random.Random) -> None:

@@ -48,6 +48,7 @@ def compared(folder: Path, *judges: dict[str, Any], **more: Any) -> rivals.Rival
     return asyncio.run(rivals.compare(list(judges), **given))
 
 
+@pytest.mark.slow
 def test_the_better_judge_is_told_and_what_a_correct_pair_costs(tmp_path: Path) -> None:
     """Against people, beside each other, in dollars; the disagreements are those on which their labels differ."""
     found = compared(tmp_path, table(tmp_path, 0.95), table(tmp_path, 0.55, usd=0.1))
@@ -69,6 +70,7 @@ def test_the_better_judge_is_told_and_what_a_correct_pair_costs(tmp_path: Path) 
     assert told["against"] == "votes"
 
 
+@pytest.mark.slow
 def test_the_same_judge_twice_agrees_in_all(tmp_path: Path) -> None:
     """Agreement 1, nothing to read; a decision model of the same truth is the same judge."""
     found = compared(tmp_path, table(tmp_path, 1.0), table(tmp_path, 1.0, api="decisions"))
@@ -77,6 +79,7 @@ def test_the_same_judge_twice_agrees_in_all(tmp_path: Path) -> None:
     assert found.disputes == ()
 
 
+@pytest.mark.slow
 def test_judges_that_score_are_compared_by_their_ranks_within_a_prompt(tmp_path: Path) -> None:
     """Both by the quality: the same ranks; a judge that only compares has none."""
     rubric: dict[str, Any] = {"method": "rubric"}
@@ -102,6 +105,7 @@ def test_judges_that_score_stand_beside_peoples_ratings(tmp_path: Path) -> None:
     assert "ranks as ratings" in "\n".join(judge_compare.lines(found))
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_again(tmp_path: Path) -> None:
     """What it compared, with its labels where votes would be: the judge of the run agrees with itself."""
     rows = [{"prompt": f"Question {i}: why?"} for i in range(8)]
@@ -121,6 +125,7 @@ def test_two_run_files_at_least_and_no_two_of_one_name(tmp_path: Path) -> None:
         rivals.names_of(["a/run.toml", "b/run.toml"])
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_to_use_and_what_to_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

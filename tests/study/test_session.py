@@ -59,6 +59,7 @@ def test_what_a_check_will_take_is_counted_without_a_call(tmp_path: Path) -> Non
     assert check.expected(LABELLED, run=run, out=tmp_path / "check").cost_usd["high"] == 0
 
 
+@pytest.mark.slow
 def test_what_an_attack_will_take_is_counted_without_a_call(tmp_path: Path) -> None:
     """Its calls are counted; the answers that the run's journal has are in no row."""
     run = table(tmp_path, {"provider": "scripted"})

@@ -46,6 +46,7 @@ def test_the_surest_disagreement_comes_first() -> None:
     assert between(one, other).opposed == (1, 3, 0)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 def test_ranks_are_of_one_prompt_at_a_time(seed: int) -> None:
     """Adding to all scores of a prompt changes nothing; the mean is that of the prompts in which both tell apart."""

@@ -34,6 +34,7 @@ FITS = st.lists(
 ).filter(lambda rows: len({group for _, _, group in rows}) > 1)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(FITS, st.sampled_from([*METHODS, "auto"]))
 def test_a_map_keeps_order_symmetry_and_doubt(rows: list[tuple[float, float, str]], method: Any) -> None:
@@ -117,6 +118,7 @@ def test_a_judge_worse_than_chance_is_silenced_and_not_turned_round() -> None:
         assert np.allclose(fit_map(p, 1 - y, groups, method=method).many(GRID), 0.5, atol=0.02)
 
 
+@pytest.mark.slow
 def test_auto_takes_the_method_that_holds_on_prompts_unseen() -> None:
     """Steps where the middle means nothing, a slope for logistic votes; the calibrated are left nearly alone."""
     rng = np.random.default_rng(8)

@@ -32,6 +32,7 @@ def kept_accuracy(right: Curve, cut: float) -> float:
     return float(np.mean(right(np.linspace(cut, 1, 2001))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "n", "per_prompt", "shared"),
     [

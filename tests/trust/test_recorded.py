@@ -31,6 +31,7 @@ def line(lines: list[dict[str, Any]], **where: str) -> dict[str, Any]:
     return next(item for item in lines if all(item[key] == value for key, value in where.items()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prd_labels"])
 def test_prd_labels_are_what_they_are_expected_to_be(benchmark: ModuleType, name: str) -> None:
     """Consistent only, calibration, panel and escalation on human votes: every expectation holds."""
@@ -59,6 +60,7 @@ def test_min_max_is_as_good_as_the_round_robin_for_less(
     assert quick["share"] <= 0.3
 
 
+@pytest.mark.slow
 def test_both_pages_say_what_the_recordings_say(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """GPT-4 on LLMBar Natural: the README's figures to the digit, and those that benchmarks/README.md repeats."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
@@ -76,6 +78,7 @@ def test_both_pages_say_what_the_recordings_say(shared: Path, monkeypatch: pytes
     assert [f"0{figure}" for figure in said.groups()] == repeated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["llmbar_metrics"])
 def test_llmbar_recounts_and_the_gate_refuses_the_confidently_wrong(benchmark: ModuleType, name: str) -> None:
     """The paper's accuracies come back; on Neighbor no confidently wrong judge gets a threshold."""
@@ -105,6 +108,7 @@ def test_judges_that_share_a_fault_agree_with_one_another_and_not_with_people(be
     assert alike["ChatGPT | LLaMA2"] > 2 * alike["ChatGPT | GPT-4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alpaca_verdicts"])
 def test_alpaca_probabilities_and_habits_come_back(benchmark: ModuleType, name: str) -> None:
     """P(label) is the recorded one; second place is worth several times first; the null model wins all the same."""

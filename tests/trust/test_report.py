@@ -72,6 +72,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other if one is None or other is None else abs(one - other) < 1e-9)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(rows: list[Judged], lot: random.Random) -> None:
@@ -79,6 +80,7 @@ def test_the_order_of_rows_changes_nothing(rows: list[Judged], lot: random.Rando
     assert same(small(rows), small(lot.sample(rows, len(rows))))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_renaming_the_sides_of_any_row_changes_nothing(rows: list[Judged], lot: random.Random) -> None:
@@ -269,6 +271,7 @@ WORLDS: list[tuple[dict[str, float], dict[str, float]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("world", "truths"), WORLDS)
 def test_a_scripted_judge_is_recovered_within_its_intervals(
     scripted: Scripted, world: dict[str, float], truths: dict[str, float]
@@ -300,6 +303,7 @@ def test_intervals_widen_where_pairs_share_a_prompt(scripted: Scripted) -> None:
     assert width(report(rows, resamples=300)) > 2.5 * width(report(apart, resamples=300))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slope", "truth"), [(1.0, 0.0), (0.2, 0.2)])
 def test_calibration_error_is_recovered_though_noise_raises_it(slope: float, truth: float) -> None:
     """The true error, nothing included, lies inside the interval in nine of ten seeds; a bad one is told from none."""

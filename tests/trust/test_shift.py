@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from scipy.stats import ttest_ind
 
 from judgegen.trust import Judged
@@ -14,6 +15,7 @@ from judgegen.trust.shift import FIGURES, LEAST, Seen, from_dict, seen, shifts
 Scripted = Callable[..., list[Judged]]
 
 
+@pytest.mark.slow
 def test_halves_of_one_set_are_told_apart_no_more_often_than_the_level_says(scripted: Scripted) -> None:
     """Several pairs of a prompt are of one fate, and count as one: two hundred halvings, five in a hundred at most."""
     alarms = 0

@@ -35,6 +35,7 @@ def of(rows: Rows, **named: Any) -> Rows:
     return [row for row in rows if all(row[key] == value for key, value in named.items())]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(generated())
 def test_the_audit_holds_everything_once(
@@ -59,6 +60,7 @@ def test_the_audit_holds_everything_once(
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(generated())
 def test_the_calls_sum_to_the_total(

@@ -52,6 +52,7 @@ def test_the_summary_is_what_was_counted_by_hand(write: Write, tmp_path: Path) -
     assert [name for name in summary if name in golden] == list(golden)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(generated())
 def test_every_prompt_comes_out_as_pairs_or_a_reason(
@@ -71,6 +72,7 @@ def test_every_prompt_comes_out_as_pairs_or_a_reason(
         assert row["prompt"] == [{"role": "user", "content": f"what is {row['prompt_id']} ?"}]
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(generated())
 def test_the_same_results_make_the_same_bytes(
@@ -115,6 +117,7 @@ def child(folder: Path, *, count: int, renames: int) -> int:
     return subprocess.run(arguments, env={"PYTHONPATH": path, "PYTHONHASHSEED": "7"}, check=False).returncode
 
 
+@pytest.mark.slow
 def test_another_process_writes_the_same_bytes(write: Write, contents: Contents, tmp_path: Path) -> None:
     """Neither the order of hashes nor the order of the stamp shows."""
     write(tmp_path / "here", known())
@@ -122,6 +125,7 @@ def test_another_process_writes_the_same_bytes(write: Write, contents: Contents,
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("renames", [0, 3])
 def test_a_killed_writer_leaves_whole_files(write: Write, contents: Contents, tmp_path: Path, renames: int) -> None:
     """Each file is the old one or the new one; the next writer clears what lies beside them."""

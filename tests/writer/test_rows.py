@@ -117,6 +117,7 @@ def test_a_failure_costs_what_it_cost() -> None:
     assert cost([drawn])["total"] == Decimal("0.5")
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(COSTS, max_size=10), st.randoms())
 def test_sums_are_exact_whatever_the_order(costs: list[Decimal], lot: Any) -> None:

@@ -26,6 +26,7 @@ def summed(*results: Result) -> dict[str, Any]:
     return summary.row()
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(generated(), st.randoms())
 def test_the_order_of_prompts_changes_nothing(results: list[Result], lot: Any) -> None:
