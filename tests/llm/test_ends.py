@@ -17,6 +17,9 @@ from judgegen.llm.ends import end, why_cut
         (["content_filter", "content_filter: RECITATION", "SAFETY", "PROHIBITED_CONTENT", "refusal"], "filter"),
         (["tool_calls", "function_call", "tool_use"], "tool"),
         (["error", "ERROR", "abort", "insufficient_system_resource", "MALFORMED_FUNCTION_CALL"], "failed"),
+        (["FinishReason.STOP", "StopReason.endTurn", "finishReason.stop", "stopSequence", "1"], "stop"),
+        (["FinishReason.MAX_TOKENS", "maxTokens", "2"], "length"),
+        (["contentFilter", "FinishReason.SAFETY", "3"], "filter"),
         (["", "whatever", "4"], None),
     ],
 )

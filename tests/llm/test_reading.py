@@ -229,6 +229,12 @@ def test_the_older_apis_logprobs_are_read_as_todays() -> None:
         ({"finish_reason": "stop", "error": {"code": 502}}, 3, "error"),
         ({"finish_reason": "MAX_TOKENS"}, 3, "MAX_TOKENS"),
         ({"finish_reason": 7, "stop_reason": "end_turn"}, 3, "end_turn"),
+        ({"finish_reason": 7}, 3, "7"),
+        ({"finish_reason": False}, 3, "False"),
+        ({"finish_reason": ["length"]}, 3, "length"),
+        ({"finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}, 3, "MAX_TOKENS"),
+        ({"finish_reason": "stop", "native_finish_reason": "whatever"}, 3, "stop"),
+        ({"finish_reason": None, "stop_reason": 128009}, 3, "stop"),
     ],
 )
 def test_the_word_for_the_end_is_kept_as_it_came(choice: Any, output: int, finish: str) -> None:

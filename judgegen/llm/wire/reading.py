@@ -14,6 +14,7 @@ from typing import Any
 
 from judgegen.llm import shape
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Reply
+from judgegen.llm.ends import end
 from judgegen.llm.retry import Odd
 from judgegen.llm.wire import counting
 from judgegen.textual import clean
@@ -23,6 +24,8 @@ DETAIL = 2_000
 _THOUGHT = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "reasoning_text")
 _BLOCKS = ("thinking_blocks", "reasoning_details")
 _ENDS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason")
+_STRANGE = 80
+"""Characters kept of a word for an end."""
 
 
 def reply(call: Call, answer: Any) -> Reply | Failure:
@@ -34,6 +37,8 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     given = answer if isinstance(answer, dict) else {}
     listed = given.get("choices")
     rows = listed if isinstance(listed, list) else []
+    if given.get("error"):  # the gateway told its own trouble beside what it had by then
+        rows = [{**row, "error": given["error"]} if isinstance(row, dict) else row for row in rows]
     choices = tuple(choice for choice in map(_choice, rows) if choice is not None)
     if not choices:
         return _unreadable(call, answer, given)
@@ -100,13 +105,24 @@ def _finish(row: Mapping[str, Any], *, refused: bool) -> str:
         return "error"
     if refused:
         return "refusal"
-    for name in _ENDS:
-        said = row.get(name)
-        if isinstance(said, dict):
-            said = said.get("type") or said.get("reason")
-        if isinstance(said, str) and said.strip():
-            return clean(said.strip())[:80]
-    return ""
+    said = next((word for name in _ENDS if (word := _word(row.get(name)))), "") or _number(row)
+    own = _word(row.get("native_finish_reason"))
+    return own if end(said) == "stop" and end(own) in ("length", "filter", "failed") else said
+
+
+def _word(value: Any) -> str:
+    """An end as a word, "" where it is none."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("reason")
+    return clean(value.strip())[:_STRANGE] if isinstance(value, str) else ""
+
+
+def _number(row: Mapping[str, Any]) -> str:
+    """An end that is told by a number, as enumerations are; what stands in `stop_reason` may be a token's."""
+    given = (row.get(name) for name in _ENDS[:2])
+    return next((str(value) for value in given if isinstance(value, bool | int | float)), "")[:_STRANGE]
 
 
 def _refusal(value: Any) -> str:
