@@ -14,26 +14,34 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]
 
-_TAG = r"(?:seed:|mm:|ant)?think(?:ing)?"
+_TAG = r"(?:ant|[a-z0-9]+[:_-])?think(?:ing)?"
+_NAME = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?)"
+_BAR, _GAP = r"[|\uff5c]", r"[_\u2581]"
 _PAIRS: tuple[tuple[str, str], ...] = (
-    (rf"<{_TAG}(?:\s[^<>]*)?>", rf"</{_TAG}>"),
+    (rf"<\s?{_TAG}(?:\s[^<>]*)?>", rf"<\s?/\s?{_TAG}\s*>"),
+    (
+        rf"<{_BAR}(?:(?:begin|start){_GAP}(?:of{_GAP})?)?{_NAME}(?:{_GAP}(?:begin|start))?{_BAR}>",
+        rf"<{_BAR}(?:/{_NAME}|end{_GAP}(?:of{_GAP})?{_NAME}|{_NAME}{_GAP}end){_BAR}>",
+    ),
     (r"\[THINK\]", r"\[/THINK\]"),
     (r"\u25c1think\u25b7", r"\u25c1/think\u25b7"),
-    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),
-    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),
     (r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
     (r"<\|?channel\|?>(?:thought|analysis)\b(?!<\|message\|>)", r"<\|?channel\|>(?!analysis|commentary|thought)"),
     (r"<unused94>", r"<unused95>"),
 )
 """Marks that mean thought wherever they stand."""
+_ABOUT = (
+    r"think(?:ing)?|thoughts?|reason(?:ing)?|reflections?|scratch_?pad|analysis|deliberation|monologue|rationale|cot|"
+    r"chain[_-]?of[_-]?thoughts?"
+)
+"""What a mark is called that means thought; words may stand before and after it."""
+_CALLED = rf"(?:[a-z0-9]+[_-])*(?:{_ABOUT})(?:[_-](?:process|block|steps?|trace|content|phase|section|summary))?"
 _AT_THE_HEAD: tuple[tuple[str, str], ...] = (
-    *(
-        (rf"<{name}(?:\s[^<>]*)?>", rf"</{name}>")
-        for name in (
-            *("thought", "thoughts", "reasoning", "reason", "reflection", "scratchpad", "analysis", "deliberation"),
-            *("inner_monologue", "internal_reasoning", "chain_of_thought", "cot", "monologue", "rationale"),
-        )
-    ),
+    (rf"<(?P<name>{_CALLED})(?:\s[^<>]*)?>", rf"</{_CALLED}\s*>"),
+    (rf"&lt;(?P<name>{_CALLED})&gt;", rf"&lt;/{_CALLED}&gt;"),
+    (rf"\[(?:{_ABOUT})\]", rf"\[/(?:{_ABOUT})\]"),
+    (rf"```{_NAME}\n", r"\n```"),
+    (r"<\|im_start\|>think\b", r"<\|im_start\|>(?:answer|assistant)\b"),
     (r'<details type="reasoning"[^<>]*>', r"</details>"),
     (r"Thinking\.\.\.\n", r"\.\.\.done thinking\."),
     (r"Here is my thought process:", r"Here is my response:"),
@@ -48,11 +56,11 @@ _QUOTES, _ENDS = tuple("\"'`\u201c\u2018"), tuple("\"'`\u201d\u2019")
 _NEAR = 80
 """Characters around a mark that tell whether it is quoted or stands alone."""
 _CHANNEL = re.compile(r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>[^<]*(?:<\|message\|>)?")
-_MARKED = re.compile(r"<|\[/?THINK\]|\u25c1", re.IGNORECASE)
+_MARKED = re.compile(r"<|&lt;|\[/?(?:THINK|REASON|THOUGHT)|\u25c1", re.IGNORECASE)
 """What every mark has; a text without it, and without `_UNMARKED`, has no thought."""
-_BEGUN = ("<", "[", "\u25c1")
+_BEGUN = ("<", "[", "&lt;", "\u25c1")
 """With what it begins; these are found faster."""
-_UNMARKED = re.compile(r"\s*(?:analysis|Thinking\.|Here is my)", re.IGNORECASE)
+_UNMARKED = re.compile(r"\s*(?:analysis|Thinking\.|Here is my|\[|```[tr])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +109,9 @@ def _from_the_head(text: str, opened: str, closed: str) -> Span | None:
     begins = re.match(rf"\s*{opened}", text, re.IGNORECASE)
     if begins is None:
         return None
-    ends = re.search(closed, text[begins.end() :], re.IGNORECASE)
+    closing = list(re.finditer(closed, text[begins.end() :], re.IGNORECASE))
+    name = begins.groupdict().get("name", "").casefold()
+    ends = next((mark for mark in closing if name in mark[0].casefold()), closing[0] if closing else None)
     return (0, begins.end() + ends.end() if ends else len(text))
 
 

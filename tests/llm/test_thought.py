@@ -21,6 +21,17 @@ MARKS = [
     ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
     ("<|channel>thought\n", "<channel|>"),
     ("Here is my thought process:", "Here is my response:"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<think >", "</think >"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("<|begin_of_thinking|>", "<|end_of_thinking|>"),
+    ("<\uff5cbegin\u2581of\u2581thinking\uff5c>", "<\uff5cend\u2581of\u2581thinking\uff5c>"),
+    ("<thinking_process>", "</thinking_process>"),
+    ("<internal_thoughts>", "</internal_thoughts>"),
+    ("[REASONING]", "[/REASONING]"),
+    ("&lt;think&gt;", "&lt;/think&gt;"),
+    ("```thinking\n", "\n```"),
+    ("<|im_start|>think", "<|im_start|>answer"),
 ]
 WORDS = st.text(alphabet="abc {}\"'\n.,", max_size=30).map(lambda text: f"w{text}w")
 
