@@ -118,6 +118,14 @@ def test_a_server_that_never_answered_is_not_waited_for() -> None:
     assert outage.wait_s() is None
 
 
+def date(moment: float) -> str:
+    return format_datetime(datetime.fromtimestamp(moment, UTC), usegmt=True)
+
+
+def in_ms(moment: float) -> str:
+    return str(int(moment * 1000))
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
@@ -150,6 +158,27 @@ def test_a_server_that_never_answered_is_not_waited_for() -> None:
             {},
             45,
         ),
+        ({"retry-after": "2s"}, None, 2),
+        ({"retry-after": "PT1M30S"}, None, 90),
+        ({"retry-after": str(int(NOW + 30))}, None, 30),
+        ({"retry-after": datetime.fromtimestamp(NOW + 30, UTC).isoformat()}, None, 30),
+        ({"date": date(NOW + 3600), "retry-after": date(NOW + 3630)}, None, 30),  # a clock that is an hour ahead
+        ({"date": date(NOW - 3600), "retry-after": date(NOW - 3570)}, None, 30),
+        ({"date": "yesterday", "retry-after": date(NOW + 30)}, None, 30),
+        ({"ratelimit": "limit=10, remaining=0, reset=7"}, None, 7),
+        ({"ratelimit": '"burst";r=0;t=7, "day";r=90;t=5000'}, None, 7),
+        ({"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "7"}, None, 7),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(int(NOW + 7))}, None, 7),
+        ({"x-ratelimit-reset-after": "7.5"}, None, 7.5),
+        ({"x-ratelimit-reset-requests": "7s", "x-ratelimit-reset-tokens": "90s"}, None, 7),
+        (
+            {},
+            {"error": {"metadata": {"headers": {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": in_ms(NOW + 9)}}}},
+            9,
+        ),
+        ({}, {"error": "Model is loading", "estimated_time": 20.5}, 20.5),
+        ({}, {"retry_after_ms": "2000"}, 2),
+        ({}, {"error": {"resets_at": int(NOW + 60), "type": "usage_limit_reached"}}, 60),
         ({}, [[[[]]]], None),
         ({}, None, None),
     ],
