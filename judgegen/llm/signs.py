@@ -70,10 +70,12 @@ CODES: dict[Kind, dict[str, str]] = {
 
 SENTENCES: dict[Kind, dict[str, str]] = {
     "money": {
-        "all": r"\b(insufficient|not enough|no|low|more|out of|used up|exhausted|remaining|requires?|run out of)\b"
-        r".{0,24}\b(credits?|balance|funds)\b|\b(credits?|balance|funds)\b.{0,30}\b(too low|used up|insufficient|"
-        r"exhausted|expired|exceeded|run out|depleted|negative|overdue)|payment required|in arrears|overdue[- ]payment|"
-        r"billing (is |not |hard )|spend(ing)? limit|exceeded your current quota|top up your",
+        "all": r"\b(insufficient|not enough|no|low|more|out of|used (up|all)|spent all|exhausted|remaining|requires?|"
+        r"run out of)\b.{0,24}\b(credits?|balance|funds)\b|\b(credits?|balance|funds)\b.{0,30}\b(too low|used up|"
+        r"insufficient|exhausted|expired|exceeded|run out|depleted|negative|overdue)|payment required|in arrears|"
+        r"overdue[- ]payment|billing (is |not |hard )|spend(ing)? (limit|cap|budget)|exceeded your current "
+        r"quota|top up your|\bbudget\b.{0,20}(exceeded|exhausted|reached|used up)|exceeded.{0,20}\bbudget\b|"
+        r"monthly .{0,20}\b(limit|cap|quota|budget)\b",
     },
     "flagged": {
         "all": r"content.?(filter|policy|management|moderat|violat|exists risk)|responsible.?ai|safety (system|check|"
@@ -84,7 +86,8 @@ SENTENCES: dict[Kind, dict[str, str]] = {
     },
     "too_long": {
         "all": r"context.{0,12}(length|size|window|limit)|maximum.{0,20}tokens|(prompt|input|message|request|text|"
-        r"conversation)\w*\b.{0,20}\b(too|is) (long|large)|too many (input |prompt )?tokens|(input|prompt)s?\b"
+        r"conversation)\w*\b(?:(?!\bt(?:ook|aking|akes)\b).){0,20}\b(too|is) (long|large)|too many "
+        r"(input |prompt )?tokens|(input|prompt)s?\b"
         r".{0,20}tokens?\b.{0,30}(exceed|limit|must be)|exceed\w*.{0,30}(context|max\w*.{0,12}(length|input|model))|"
         r"range of input length|payload too large|token count .{0,40}exceed",
     },

@@ -82,10 +82,23 @@ def asked(server: Server, *calls: Call, learned: Learned | None = None) -> list[
     return asyncio.run(main())
 
 
-@given(st.sets(st.sampled_from(sorted(REFUSES))), st.sampled_from(["No.", "Bad Request", "E4711: einmal anders"]))
-def test_whatever_is_refused_in_whatever_words_every_call_is_answered(refused: set[str], words: str) -> None:
+NOES: list[tuple[int, Any]] = [
+    (400, {"error": "No."}),
+    (400, ["E4711: einmal anders"]),
+    (403, {"message": "Not for your tier"}),
+    (404, {"error": {"message": "No endpoints found that can handle the requested parameters."}}),
+    (422, {}),
+    (501, "not implemented"),
+    (200, {"code": 20015, "msg": "\u53c2\u6570\u9519\u8bef", "data": None}),
+    (200, {"success": False, "message": "no"}),
+]
+"""Refusals by words that name nothing."""
+
+
+@given(st.sets(st.sampled_from(sorted(REFUSES))), st.sampled_from(NOES))
+def test_whatever_is_refused_in_whatever_words_every_call_is_answered(refused: set[str], no: tuple[int, Any]) -> None:
     """No call is asked more than a few times, and after some all are asked once, with nothing left out in vain."""
-    server = Server(lambda body: (400, {"error": words}) if any(REFUSES[name](body) for name in refused) else None)
+    server = Server(lambda body: no if any(REFUSES[name](body) for name in refused) else None)
     replies = asked(server, *map(judge_call, range(20)))
     assert all(isinstance(reply, Reply) for reply in replies)
     assert len(server.bodies) <= 20 + 16
@@ -148,6 +161,9 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
         (400, {"type": "error", "error": {"type": "x", "message": "credit balance is too low"}}, "money"),
         (400, {"code": "Arrearage", "message": "Access denied, account not in good standing"}, "money"),
         (402, {"title": "Payment Required", "detail": "x"}, "money"),
+        (403, {"error": "Your team has used all available credits"}, "money"),
+        (429, {"error": {"message": "You have reached your monthly spending cap. Upgrade your plan."}}, "money"),
+        (400, {"error": {"message": "Budget has been exceeded! Current cost: 10.1"}}, "money"),
         (429, {"error": {"code": "insufficient_quota", "message": "x"}}, "money"),
         (429, [{"error": {"code": 429, "message": "You exceeded your current quota. Retry in 3.5s."}}], "throttled"),
         (403, {"code": "no permission", "error": "Content violates usage guidelines. Failed check: SAFETY"}, "flagged"),
@@ -163,6 +179,10 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
         (200, {"error": "Unexpected endpoint or method. (POST /chat/completions)"}, "path"),
         (500, {"error": {"code": 500, "message": "Jinja Exception: System role not supported"}}, "request"),
         (500, {"error": {"message": "The server had an error"}}, "passing"),
+        (500, {"error": {"message": "the request exceeds the available context size"}}, "too_long"),
+        (500, {"error": {"message": "The request took too long to complete"}}, "passing"),
+        (200, {"code": 500, "msg": "\u7cfb\u7edf\u7e41\u5fd9", "data": None}, "passing"),
+        (501, "not implemented", "unclear"),
         (413, "too much", "too_long"),
         (400, {"message": "This model's maximum context length is 4096 tokens, max_tokens included"}, "too_long"),
         (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"}]}, "unclear"),

@@ -141,7 +141,8 @@ class ChatProvider:
         if what == "too_long":
             self._learned.of(call).context = signs.context(refusal.said)
             return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
-        if what not in ("unclear", "request") and not self._fails(call, trial, refusal):
+        unsaid = what in ("unclear", "request", "forbidden") or refusals.only_by_status(refusal, what)
+        if not unsaid and not self._fails(call, trial, refusal):
             return False
         spoken_of = spoken(refusal, trial)
         if not spoken_of and (ends := users_own(call, refusal)):

@@ -16,7 +16,7 @@ from judgegen.llm.learned import Learned
 from judgegen.llm.retry import Doubtful, Transient
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire.body import WIRE_NAMES
-from judgegen.llm.wire.refusals import Refusal, What
+from judgegen.llm.wire.refusals import Refusal, What, only_by_status
 
 _NOT_TAKEN = re.compile(
     r"unsupported|unrecogni[sz]ed|unknown|not support|not permitted|not allowed|unexpected|extra (fields|inputs)|"
@@ -25,6 +25,7 @@ _NOT_TAKEN = re.compile(
     re.IGNORECASE,
 )
 _SHORT = 300
+_FORBIDDEN = 403
 _UNSERVED = frozenset({502, 503, 504, 520, 521, 522, 523, 530})
 """What a gateway or a content network says of a server that it cannot reach; the last five are Cloudflare's."""
 _KEYS = {"top_logprobs": "logprobs"}
@@ -95,11 +96,12 @@ class Meanings:
                 slow=slow,
                 unserved=status in _UNSERVED and refusal.retry_after is None,
             )
-        if (ends := _ends(call, refusal, what)) is not None:
+        this_alone = self._learned.of(call).answered and only_by_status(refusal, what)
+        if not this_alone and (ends := _ends(call, refusal, what)) is not None:
             return ends
-        return self._doubtful(call, refusal, what)
+        return self._doubtful(call, refusal)
 
-    def _doubtful(self, call: Call, refusal: Refusal, what: What) -> Failure | Exception:
+    def _doubtful(self, call: Call, refusal: Refusal) -> Failure | Exception:
         known = self._learned.of(call)
         said = f"{refusal.status} {refusal.message}"[:_SHORT]
         earlier = self._learned.doubt(call, said)
@@ -107,7 +109,7 @@ class Meanings:
         if known.answered and (earlier or since):
             return Failure(reason="rejected", detail=refusal.message)
         self._refused_at.setdefault(call.id, known.answers)
-        mend = _key(call) if what == "forbidden" else f"check {_model(call)}, and what the run file asks of it"
+        mend = _key(call) if refusal.status == _FORBIDDEN else f"check {_model(call)}, and what the run file asks of it"
         return Doubtful(said, ProviderRefused(f"{call.endpoint} refuses whatever it is asked: {said}; {mend}"))
 
 

@@ -25,6 +25,10 @@ _CODES = ("code", "type", "status", "error_code", "error_type", "reason", "__typ
 _PARAMS = ("param", "parameter", "field", "loc", "parameters")
 _DEEPEST = 8
 _LONGEST = 600
+_SERVERS = 500
+_NOT_SERVED = (501, 505)
+"""Statuses of the five hundreds that mean this request, and always will."""
+_FINE = re.compile(r"0+|2\d\d")
 _WORD = re.compile(r"[\w.:\-]{1,64}\Z")
 
 
@@ -60,7 +64,15 @@ def inside(answer: Any) -> Refusal | None:
     if not isinstance(first, dict) or first.get("choices"):
         return None
     told = any(first.get(name) for name in ("error", "errors", "detail", "error_code", "base_resp"))
-    return gathered(200, first) if told or first.get("object") == "error" else None
+    told = told or first.get("object") == "error" or first.get("success") is False or _coded(first)
+    return gathered(200, first) if told else None
+
+
+def _coded(answer: Mapping[str, Any]) -> bool:
+    """Whether it is an envelope of a code that is not nought or a 200, and a message: {"code": 1210, "msg": "..."}."""
+    codes = [str(answer[name]) for name in ("code", "status", "status_code", "statusCode") if answer.get(name)]
+    spoken = any(isinstance(answer.get(name), str) for name in ("message", "msg", "reason"))
+    return spoken and any(code.isdecimal() and not _FINE.fullmatch(code) for code in codes)
 
 
 def gathered(status: int, found: Any, retry_after: float | None = None) -> Refusal:
@@ -126,17 +138,32 @@ def _held(text: str) -> Any:
     return found if isinstance(found, dict | list) else None
 
 
+def only_by_status(refusal: Refusal, what: What) -> bool:
+    """Whether a path is taken to be wrong for its status alone, which a gateway also has for a wish it cannot route."""
+    return what == "path" and not signs.told("path", refusal.words, refusal.said)
+
+
 def kind(refusal: Refusal) -> What:
     """What a refusal is about, by its fields and then by its sentences; a status alone decides where it is clear."""
     status, words, said = refusal.status, refusal.words, refusal.said
     if status == 429:
         final = signs.coded("money", words) or (signs.told("money", words, said) and not _waits(refusal))
         return "money" if final else "throttled"
-    if status == 402 or signs.coded("money", words) or (status < 500 and signs.told("money", words, said)):
+    if status == 402 or signs.coded("money", words) or (status < _SERVERS and signs.told("money", words, said)):
         return "money"
-    if status >= 500:
-        return "request" if signs.told("request", words, said) else "passing"
+    if status >= _SERVERS and status not in _NOT_SERVED:
+        return _of_a_server(status, words, said)
     return "passing" if status in (408, 409, 425) else _of_a_request(status, words, said)
+
+
+def _of_a_server(status: int, words: frozenset[str], said: str) -> What:
+    """Some say with a 500 what is at fault with the request."""
+    rows: tuple[tuple[What, bool], ...] = (
+        ("request", signs.told("request", words, said)),
+        ("too_long", status == _SERVERS and signs.told("too_long", words, said)),
+        ("flagged", status == _SERVERS and signs.coded("flagged", words)),
+    )
+    return next((what for what, holds in rows if holds), "passing")
 
 
 def _waits(refusal: Refusal) -> bool:
@@ -145,7 +172,7 @@ def _waits(refusal: Refusal) -> bool:
 
 def _of_a_request(status: int, words: frozenset[str], said: str) -> What:
     """Of the first line that holds: what is sure goes before what sentences hint at, and these before the status."""
-    wished = status != 403 and bool(signs.wishes(said))
+    wished = bool(signs.wishes(said))
     rows: tuple[tuple[bool, What], ...] = (
         (status == 498 or signs.told("flagged", words, said), "flagged"),
         (status == 401 or signs.coded("key", words), "key"),
