@@ -161,6 +161,7 @@ class Store:
 
     def _tried(self, what: str, name: str, work: Callable[[], T]) -> T:
         for pause in (*PAUSES_S, None):
+            self._fs.invalidate_cache()  # one that lists folders once (hf) would not see what other machines put there
             try:
                 return work()
             except FileNotFoundError:

@@ -14,7 +14,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Weather]]:
     """The store behind weather:// URLs, empty and fair; what is tried again is tried at once."""
     fsspec.register_implementation("weather", Weather, clobber=True)
     monkeypatch.setattr(store, "PAUSES_S", (0.0, 0.0, 0.0))
-    for kept in (Weather.store, Weather.faults, Weather.calls, Weather.puts):
+    for kept in (Weather.store, Weather.faults, Weather.calls, Weather.puts, Weather.known):
         kept.clear()
     Weather.pseudo_dirs[:], Weather.cut = [""], 0
     yield Weather

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fsspec.implementations.memory import MemoryFile
 from hypothesis import given
 from hypothesis import strategies as st
 from stores.weather import Weather, fetched
@@ -174,6 +175,18 @@ def test_what_is_put_is_whole_or_as_it_was(tmp_path: Path, weather: type[Weather
     Weather.faults.clear()
     store.put(tmp_path / "x", "x")
     assert store.read("x") == b"after"
+
+
+def test_what_another_machine_did_is_seen(weather: type[Weather]) -> None:
+    """Whatever the store's client believes to know by then: of a mark that was not there, was another's, is gone."""
+    store = Store("weather://bucket")
+    assert store.read("mark") is None
+    for said in (b"1", b"another"):
+        Weather.store["/bucket/mark"] = MemoryFile(None, "/bucket/mark", said)
+        assert store.read("mark") == said
+    assert not store.create("mark", b"ours")
+    del Weather.store["/bucket/mark"]
+    assert store.create("mark", b"ours")
 
 
 @pytest.mark.parametrize("url", ["memory://bucket/place", "file://{}/place"])

@@ -13,7 +13,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 
 class Weather(MemoryFileSystem):  # type: ignore[misc]
-    """A store in memory that fails as it is told: `faults` see every call first, and may raise."""
+    """A store in memory that fails as it is told: `faults` see every call first, and may raise.
+
+    What it has read, or found missing, it knows until it is told to forget, as the hub's client does.
+    """
 
     protocol = "weather"
     store: ClassVar[dict[str, Any]] = {}
@@ -22,6 +25,7 @@ class Weather(MemoryFileSystem):  # type: ignore[misc]
     cut: ClassVar[int] = 0
     calls: ClassVar[Counter[str]] = Counter()
     puts: ClassVar[dict[str, list[bytes]]] = {}
+    known: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -36,7 +40,14 @@ class Weather(MemoryFileSystem):  # type: ignore[misc]
 
     def cat_file(self, path: str, *arguments: Any, **named: Any) -> Any:
         self._met("read", path)
-        return super().cat_file(path, *arguments, **named)
+        if path not in self.known:
+            self.known[path] = super().cat_file(path, *arguments, **named) if self.exists(path) else None
+        if self.known[path] is None:
+            raise FileNotFoundError(path)
+        return self.known[path]
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.known.clear()
 
     def get_file(self, rpath: str, lpath: str, *arguments: Any, **named: Any) -> None:
         self._met("get", rpath)
