@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,19 @@ UNKNOWN = (
     "judgegen.llm.prices",
     "judgegen.spec",
 )
+
+
+BEYOND_ONE_MACHINE = ("judgegen.fleet", "judgegen.stores", "judgegen.run", "judgegen.llm.lease", "judgegen.llm.lent")
+
+
+def test_how_many_machines_there_are_is_nothing_to_the_stages() -> None:
+    """No shard, store, lease or engine is behind sampler, judge, writer, pipeline; one room knows Ray, one fsspec."""
+    for module in graph():
+        if room(module) in (*STAGES, "pipeline"):
+            assert not [found for found in reached(module) if found.startswith(BEYOND_ONE_MACHINE)], module
+    for package, only in (("ray", "fleet"), ("fsspec", "stores")):
+        stands = re.compile(rf"^\s*(import|from) {package}\b", re.MULTILINE)
+        assert {room(name_of(path)) for path in MODULES if stands.search(path.read_text("utf-8"))} == {only}
 
 
 @pytest.mark.parametrize("stage", STAGES)
