@@ -7,7 +7,7 @@ import re
 import shlex
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from worlds import derived, world
 
 import judgegen
+from judgegen import sources
 from judgegen.cli import main
 from judgegen.exchange.validate import validate
 from judgegen.judge.methods import METHODS
@@ -24,6 +25,7 @@ from judgegen.review.queue import a_on_the_left, items, queue
 from judgegen.review.sitting import Sitting
 from judgegen.simulator.prose import quality_of
 from judgegen.sources.starter import recipes
+from judgegen.spec.reading import read
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"(?P<note><!-- not run: [^>]*-->\n)?```console\n(?P<text>.*?)```", re.DOTALL)
@@ -52,9 +54,10 @@ class Played:
 def commands(name: str) -> Iterator[tuple[list[str], int]]:
     """The commands of a recipe's page that can be run here, each with the code it is said to end with."""
     for found in FENCE.finditer((ROOT / "examples" / name / "README.md").read_text(encoding="utf-8")):
-        for line in found["text"].splitlines() if not found["note"] else ():
-            code = re.search(r"# ends with (\d)", line)
-            yield shlex.split(line.removeprefix("$ "), comments=True), int(code[1]) if code else 0
+        for line in found["text"].splitlines():
+            words, code = shlex.split(line.removeprefix("$ "), comments=True), re.search(r"# ends with (\d)", line)
+            if not found["note"] or words[:2] == ["judgegen", "init"]:
+                yield words, int(code[1]) if code else 0
 
 
 @dataclass
@@ -304,26 +307,19 @@ def reward_first(made: Played) -> None:
     assert asked["gpt-6.1-sol"] < 3 * answers
 
 
-def rounds(_: Played) -> None:
-    """What it needs is gigabytes; `make rounds` runs it."""
+def elsewhere(made: Played) -> None:
+    """The rest needs what is not here (`make quickstart`, `make rounds`, an engine): what it begins with is read."""
+    (path,) = made.folder.glob("*/run.toml")
+    assert list(sources.prompts(path.parent / read(path).prompts, warn=pytest.fail))
 
 
-def quickstart(_: Played) -> None:
-    """What it needs is not here; `make quickstart` and the README's tests hold what it comes to."""
-
-
-def offline(_: Played) -> None:
-    """What it needs is not here; tests/run/test_offline_engine.py holds the script to the live run."""
-
-
-CHECKS: dict[str, Callable[[Played], None]] = {
+CHECKS: Mapping[str, Callable[[Played], None]] = {
     check.__name__.replace("_", "-"): check
     for check in (
-        simulator, quickstart, rubric, grader, hybrid, panel, escalation, tournament, decisions, calibrated, review,
-        batch, cap, template, method, trl, kto, cluster, reward_first, rounds,
-        offline,
+        simulator, rubric, grader, hybrid, panel, escalation, tournament, decisions, calibrated, review, batch, cap,
+        template, method, trl, kto, cluster, reward_first,
     )
-}  # fmt: skip
+} | dict.fromkeys(("quickstart", "rounds", "offline"), elsewhere)  # fmt: skip
 
 
 @pytest.mark.slow
