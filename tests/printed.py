@@ -277,7 +277,9 @@ INSPECT = {
     "columns": "the columns that are read",
     "left": "the columns that become metadata",
     "refused.*": "rows that are no preference, by reason",
-    "shown.*": "the first preferences, as rows of preferences.jsonl",
+    "uses.*.count": "preferences, comparisons or prompts that the rows come to",
+    "uses.*.refused": "why the rows as they are are refused as these; null where they are not",
+    "shown.*": "the first preferences, as rows of preferences.jsonl; comparisons or prompts where there are none",
     "sure": "the share of rows read as one and the same",
 }
 COST = {

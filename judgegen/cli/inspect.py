@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from judgegen.exchange.inspect import Inspection
 
 _WIDTH = 90
+_USES = {"preferences": "judgegen import", "comparisons": "judgegen judge check", "prompts": "prompts of a run"}
 
 
 def inspect(
@@ -35,7 +36,8 @@ def inspect(
 ) -> None:
     """Say what a file's rows are, and show three as read.
 
-    Nothing is written. The first 200 rows are looked at. Exit code 2 when none of them is a preference.
+    Nothing is written. The first 200 rows are looked at: what each is read as, and what they are good for: preferences
+    for `judgegen import`, comparisons for `judgegen judge check`, prompts for a run. Exit code 2 when for nothing.
     """
     from judgegen.cli import ending
     from judgegen.errors import SpecError
@@ -43,9 +45,11 @@ def inspect(
 
     with ending.told(as_json=as_json):
         found = look(source, name=shape, mapping=mapping or (), encoding=encoding)
-        if not found.shown:
+        if not found.good:
             reasons = "; ".join(f"{count:,}: {reason}" for reason, count in list(found.refused.items())[:5])
-            raise SpecError(f"{source}: none of its first {found.rows:,} rows is a preference ({reasons})")
+            raise SpecError(
+                f"{source}: none of its first {found.rows:,} rows is a preference, a comparison or a prompt ({reasons})"
+            )
     print(json.dumps(asdict(found) | {"sure": round(found.sure, 4)}) if as_json else "\n".join(_text(source, found)))
 
 
@@ -57,19 +61,30 @@ def _text(source: str, found: Inspection) -> Iterator[str]:
     yield f"read: {', '.join(sorted(found.columns))}"
     if found.left:
         yield f"kept as metadata, or empty: {', '.join(found.left)}"
+    for name, use in found.uses.items():
+        told = f"{use.count:,} {name}" if use.count else f"no; {use.refused or 'none of its rows is a preference'}"
+        yield f"{_USES[name]}: {_cut(told)}"
+    kind = next((name.removesuffix("s") for name, use in found.uses.items() if use.count), "")
     for number, row in enumerate(found.shown, 1):
-        yield f"\npreference {number}"
+        yield f"\n{kind} {number}"
         yield from (f"  {role}: {words}" for role, words in _chat(row["prompt"]))
         for side in ("chosen", "rejected"):
             yield from (f"  {side}: {words}" for _, words in _chat(row.get(side) or ()))
         yield from (f"  {key}: {row[key]}" for key in ("margin", "p_chosen") if key in row)
+        yield from (f"  {key}: {_cut(row[key])}" for key in ("response_a", "response_b") if key in row)
+        yield from (f"  votes: {', '.join(row[key])}" for key in ("votes",) if key in row)
 
 
 def _chat(messages: Any) -> Iterator[tuple[str, str]]:
     """Who says what, on one line each."""
     for message in messages:
-        words = " ".join(_words(message).split())
-        yield str(message["role"]), words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1]}…"
+        yield str(message["role"]), _cut(_words(message))
+
+
+def _cut(words: str) -> str:
+    """On one line."""
+    words = " ".join(words.split())
+    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1]}…"
 
 
 def _words(message: Mapping[str, Any]) -> str:

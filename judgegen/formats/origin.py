@@ -126,9 +126,16 @@ def _check_columns(found: Mapping[str, Any], origin: Origin) -> None:
 
 
 def together(group: list[Read]) -> Read:
-    """Rated answers to one prompt as one ranking."""
-    answers = tuple(answer for one in group for answer in one.reading.answers)
+    """Rated answers to one prompt as one ranking; one that was rated several times has the mean of its ratings."""
+    rated: dict[str, list[Answer]] = {}
+    for answer in (answer for one in group for answer in one.reading.answers):
+        rated.setdefault(json.dumps(answer.messages, sort_keys=True), []).append(answer)
+    answers = tuple(same[0] if len(same) == 1 else replace(same[0], score=_mean(same)) for same in rated.values())
     return replace(group[0], reading=replace(group[0].reading, kind="ranked", answers=answers))
+
+
+def _mean(answers: list[Answer]) -> float:
+    return math.fsum(answer.score or 0.0 for answer in answers) / len(answers)
 
 
 def preferences(found: Read, origin: Origin, *, system: str | None = None, pairs: Pairs = "all") -> list[Row]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from judgegen.sources import verdicts
-from judgegen.sources.columns import ColumnNames, plain_name
+from judgegen.sources.columns import CRITERIA, ColumnNames, plain_name
 from judgegen.sources.rows import RowError
 from judgegen.sources.spellings import optional
 
@@ -57,7 +57,7 @@ def yes(value: Any) -> bool | None:
 
 def speaks(name: str) -> bool:
     """Whether a column of that name may say that an answer is a bad one."""
-    return bare(name) in _PRAISE or bare(name) in _BLAME
+    return bare(name) in _PRAISE or bare(name) in _BLAME or bare(name) in CRITERIA
 
 
 def extends(name: str) -> bool:
@@ -114,11 +114,22 @@ def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
     if name in table.of("rating"):
         told = str(value)[:20]
         yield f"{name} is {told!r}, no number; say what it means: --map label={name},wanted={told}"
+    elif _graded(name, value):
+        yield (
+            f"{name!r} rates the answer: pairs go by one rating, --map rating={name}, and `judgegen "
+            "judge check` takes all; if it rates something else, leave the column out"
+        )
     if name in table.of("ranks") and verdicts.number(value) is not None:
         yield (
             f"{name} ranks the answer among others that stand in other rows; put them into one row as a list, or leave "
             "the column out"
         )
+
+
+def _graded(name: str, value: Any) -> bool:
+    """Whether a number rates the answer by a criterion; of what may be a flag 0 and 1 are one."""
+    rates = bare(name) in CRITERIA and verdicts.number(value) is not None
+    return rates and (bare(name) not in _PRAISE or yes(value) is None)
 
 
 def _spelled(value: Any) -> str:

@@ -15,6 +15,12 @@ SCORES = (
     *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
     *("mean_score", "reward", "quality", "helpfulness"),
 )
+CRITERIA = frozenset(
+    "relevance coherence fluency consistency empathy surprise engagement complexity correctness verbosity creativity "
+    "clarity accuracy factuality groundedness completeness conciseness depth truthfulness honesty scores ratings "
+    "instruction_following".split()
+) | frozenset(SCORES)
+"""Names of columns that rate an answer, by one criterion or all in all."""
 MEANINGS: dict[str, tuple[str, ...]] = {
     "chat": (
         "messages",

@@ -14,18 +14,12 @@ from typing import Any
 
 from judgegen.llm.calls import digest
 from judgegen.sources import shapes, spellings, verdicts
-from judgegen.sources.columns import SCORES, ColumnNames, known, plain_name
+from judgegen.sources.columns import CRITERIA, ColumnNames, known, plain_name
 from judgegen.sources.questions import Question
 from judgegen.sources.readings import EMPTIED, Names
 from judgegen.sources.rows import Bad, NoPreference, ReadError, Row, RowError, Rows
 from judgegen.sources.spellings import Chat
 
-CRITERIA = frozenset(
-    "relevance coherence fluency consistency empathy surprise engagement complexity correctness verbosity creativity "
-    "clarity accuracy factuality groundedness completeness conciseness depth truthfulness honesty scores ratings "
-    "instruction_following".split()
-) | frozenset(SCORES)
-"""Names of columns that rate an answer."""
 RATERS = frozenset("rater rater_id worker worker_id annotator annotator_id reviewer reviewer_id evaluator".split())
 """Names of columns that say whose word a row is."""
 KEPT = "answers-ratings"

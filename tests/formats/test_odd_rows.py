@@ -188,6 +188,27 @@ def test_numbers_of_a_list_are_not_believed_where_others_count_from_1() -> None:
     assert (sides(first)[1:], sides(second)[1:]) == ((GOOD, BAD), (BAD, GOOD))
 
 
+@pytest.mark.parametrize("criterion", ["relevance", "Coherence", "response_accuracy", "correctness", "honesty"])
+@pytest.mark.parametrize("marks", [(5, 2), (4.5, "3")])
+def test_an_answer_that_is_rated_by_a_criterion_is_not_a_wanted_one(criterion: str, marks: tuple[Any, Any]) -> None:
+    """By no rating that is known it is told which is better; as the mend says the pair is."""
+    rows = [{"prompt": Q, "answer": text, criterion: mark} for text, mark in zip((GOOD, BAD), marks, strict=True)]
+    for row in imported(rows):
+        assert isinstance(row, Reject)
+        assert f"--map rating={criterion}" in row.reason
+    (found,) = imported(rows, wishes=Wishes(mapping=[f"rating={criterion}"]))
+    assert sides(found)[1:] == (GOOD, BAD)
+
+
+def test_of_several_ratings_of_one_answer_the_mean_counts() -> None:
+    """Raters who contradict each other make no pairs that do."""
+    marks = {GOOD: (5, 3, 4), BAD: (4, 4, 1)}
+    rows = [{"prompt": Q, "answer": text, "score": mark} for text, given in marks.items() for mark in given]
+    (found,) = imported(rows)
+    assert isinstance(found, dict)
+    assert (sides(found)[1:], found["scores"]) == ((GOOD, BAD), {"chosen": 4.0, "rejected": 3.0})
+
+
 @pytest.mark.parametrize(
     ("row", "mapping"),
     [
