@@ -60,6 +60,11 @@ def speaks(name: str) -> bool:
     return bare(name) in _PRAISE or bare(name) in _BLAME or bare(name) in CRITERIA
 
 
+def seen(name: str) -> bool:
+    """Whether a column of that name holds what is asked besides words."""
+    return plain_name(name) in _SEEN
+
+
 def extends(name: str) -> bool:
     """Whether a column of that name holds what is asked besides words, or how the answers begin."""
     return plain_name(name) in _SEEN or plain_name(name) in _BEGUN

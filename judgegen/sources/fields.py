@@ -25,13 +25,22 @@ from typing import Any, Generic, TypeVar
 
 from judgegen.llm.calls import digest
 from judgegen.records import Prompt
-from judgegen.sources import chat, jsonrows, shapes, wrappings
+from judgegen.sources import beside, chat, jsonrows, shapes, wrappings
 from judgegen.sources.columns import Mapped, known
 from judgegen.sources.plain import check, columns, without_nulls
 from judgegen.sources.readings import Names
 from judgegen.sources.rows import RowError, kind, quoted
 from judgegen.sources.spellings import chat as spelled
-from judgegen.sources.spellings import is_chat, is_transcript, listed, optional, transcript, unwrapped
+from judgegen.sources.spellings import (
+    given,
+    is_chat,
+    is_transcript,
+    listed,
+    optional,
+    role_named,
+    transcript,
+    unwrapped,
+)
 
 NAMES = ("id", "prompt", "messages", "system", "reference", "tools", "metadata")
 TEXTS = ("instruction", "question", "input", "text")
@@ -107,6 +116,7 @@ def asked(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, A
     Raises:
         RowError: what is wrong with them.
     """
+    _check_asked(cells, names.mapped)
     if names.mapped or _says_more(cells):
         return _of_any_shape(cells, names)
     try:
@@ -117,6 +127,24 @@ def asked(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, A
         except RowError:
             raise plain from None
     return _by_name(cells, messages, used), cells
+
+
+def _check_asked(cells: Mapping[str, Any], mapped: Mapped) -> None:
+    """Refuse a row that asks with pictures or sounds in columns of their own, or is a turn that asks nothing.
+
+    Raises:
+        RowError: which column says so; where the prompt's is mapped, none does.
+    """
+    if any(meaning in ("prompt", "chat") for meaning, _ in mapped):
+        return
+    if name := next((name for name in cells if beside.seen(name) and given(cells[name])), None):
+        raise RowError(
+            f"{name!r} belongs to what is asked, and words are all that is sent; where they are enough by themselves, "
+            "name their column under [columns], like prompt = 'question'"
+        )
+    role = cells.get("role")
+    if isinstance(role, str) and "messages" not in cells and role_named(role) in ("assistant", "system", "tool"):
+        raise RowError(f"role is {role!r}, so that the row is no question; put the messages of a chat into one row")
 
 
 def _says_more(cells: Mapping[str, Any]) -> bool:

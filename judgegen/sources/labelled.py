@@ -146,13 +146,20 @@ def _compared(found: Reading) -> tuple[list[str], tuple[Vote, ...]]:
         RowError: the row compares no two answers.
     """
     if found.kind not in ("comparison", "pair") or len(found.answers) != 2:
-        raise RowError("compares no two answers; a comparison has two, and a winner or votes")
+        raise RowError(_compares_not(found))
     responses = [_said(answer.messages) for answer in found.answers]
     if found.kind == "comparison":
         return responses, found.votes
     if int(digest([found.asked.messages, *responses], size=8), 16) % 2 == 0:
         return responses, ("A",)
     return responses[::-1], ("B",)
+
+
+def _compares_not(found: Reading) -> str:
+    if len(found.answers) > 1:
+        origin = "ranked" if found.kind == "ranked" else "chosen-rejected"
+        return f"has {len(found.answers)} answers; its pairs are compared with --from {origin}"
+    return "compares no two answers; a comparison has two, and a winner or votes"
 
 
 def _said(answer: Sequence[Message]) -> str:

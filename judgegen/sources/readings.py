@@ -104,6 +104,10 @@ def side(value: Any, name: str) -> Chat:
         if words is None:
             raise RowError(f"{name} is an object with {quoted(list(value))}, of which none is known to hold the answer")
         return side(words, name)
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        raise RowError(
+            f"{name} is a list of texts, and nothing says which is better; write them as chosen and rejected"
+        )
     if not isinstance(value, list) or not value:
         raise RowError(f"{name} is {kind(value)}, neither a text nor messages")
     return spellings.chat(value, name)

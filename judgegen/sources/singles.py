@@ -16,6 +16,8 @@ _TEXTS = ("response", "answer", "completion", "text", "output", "content", "mess
 _FLAGS = frozenset(
     "chosen preferred accepted good better positive rejected worse bad wrong negative dispreferred unpreferred".split()
 )
+_LEARNED = ("weight", "train", "training", "loss")
+"""Keys of a message by which trainers leave it out, where they are 0 or false."""
 _RANKS = ("rank",)
 _SCORES = ("fine-grained_score", "score", "rating", "overall_score", "reward")
 
@@ -207,6 +209,8 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     wanted, label = _wanted(cells, table, name)
     asked = question({k: v for k, v in cells.items() if k != name}, table, frozenset({name}))
     (chat,), asked = parted([side(cells[name], name)], asked)
+    if wanted is None and (told := _unlearned(cells[name], name)) is not None:
+        raise RowError(f"the answer that {name} ends with has {told}: it is not to be learned; leave the row out")
     rating = next((n for n in table.of("rating") if verdicts.number(cells.get(n)) is not None and n != name), None)
     used = asked.columns | {name} | ({label} if label else set())
     if wanted is not None:
@@ -218,6 +222,15 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
     score = verdicts.number(cells[rating])
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
+
+
+def _unlearned(value: Any, name: str) -> str | None:
+    """What a chat's last message has that says to trainers that it is context alone."""
+    value = spellings.unwrapped(value, name)
+    last = value[-1] if isinstance(value, list) and value else None
+    if not isinstance(last, Mapping):
+        return None
+    return next((f"{key} {last[key]}" for key in _LEARNED if last.get(key) in (0, 0.0, False)), None)
 
 
 def ended(cells: Mapping[str, Any], table: ColumnNames) -> str | None:

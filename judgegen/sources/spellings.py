@@ -50,6 +50,8 @@ _TEMPLATED = re.compile(
     r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z))",
     re.DOTALL,
 )
+_MARKED = re.compile(r"\s*<extra_id_[01]>(System|User|Assistant)\n")
+"""NeMo's marks of who speaks, as they stand within HelpSteer's prompts of several turns."""
 _PRINTED = re.compile(r"""\s*(?:array\()?[\[{]\s*\{?\s*['"](?:role|from|content|value)['"]\s*:""")
 
 
@@ -71,7 +73,9 @@ def optional(value: Any) -> bool:
 
 def is_plain(words: str) -> bool:
     """Whether a text is surely neither a chat nor a transcript."""
-    return not (_OPENED.match(words) or _TWICE.match(words) or is_transcript(words) or _TEMPLATED.match(words))
+    if _OPENED.match(words) or _TWICE.match(words) or is_transcript(words) or _TEMPLATED.match(words):
+        return False
+    return "<extra_id_" not in words
 
 
 def untemplated(words: str, name: str) -> str:
@@ -86,13 +90,15 @@ def untemplated(words: str, name: str) -> str:
 
 
 def unwrapped(value: Any, name: str) -> Any:
-    """A chat out of a text that is one: JSON, or Python's repr of it. Any other text stays a text.
+    """A chat out of a text that is one: JSON, Python's repr of it, or turns with marks. Any other text stays a text.
 
     Raises:
         RowError: printed like a chat, and not to be read back (NumPy's print, or cut off).
     """
     if isinstance(value, str) and _TWICE.match(value):
         value = _inner(value)
+    if isinstance(value, str) and "<extra_id_" in value and _MARKED.search(value):
+        return _marked(value)
     if not isinstance(value, str) or not _OPENED.match(value):
         return value
     for read in (json.loads, _literal):
@@ -104,6 +110,13 @@ def unwrapped(value: Any, name: str) -> Any:
     if not _PRINTED.match(value):
         return value
     raise RowError(f"{name} is printed like a chat and cannot be read back; save the table as JSONL or Parquet")
+
+
+def _marked(words: str) -> Chat:
+    """The turns of a text with marks; what stands before the first is the user's, a mark at the end no turn."""
+    before, *parts = _MARKED.split(words)
+    spoken = [("User", before), *zip(parts[::2], parts[1::2], strict=True)]
+    return [{"role": who.lower(), "content": said.strip()} for who, said in spoken if said.strip()]
 
 
 def _inner(words: str) -> str:
@@ -174,10 +187,10 @@ def is_message(value: Any) -> bool:
 
 def _speaker(one: Mapping[str, Any]) -> str | None:
     """The key that tells who speaks, in a message without a role."""
-    return next((key for key in _SPEAKS if isinstance(one.get(key), str) and _role(one[key]) in ROLES), None)
+    return next((key for key in _SPEAKS if isinstance(one.get(key), str) and role_named(one[key]) in ROLES), None)
 
 
-def _role(said: Any) -> Any:
+def role_named(said: Any) -> Any:
     """A role by its one name; what is none comes back as it is."""
     if not isinstance(said, str):
         return said
@@ -213,7 +226,7 @@ def _message(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
     if role is None and (key := _speaker(one)) is not None:
         one = {"role": one[key], **{name: value for name, value in one.items() if name not in ("role", key)}}
     plain = {key: value for key, value in one.items() if value is not None or key == "content"}
-    plain["role"] = _role(plain.get("role"))
+    plain["role"] = role_named(plain.get("role"))
     if "parts" in plain:
         plain["content"] = "".join(
             str(part.get("text", "")) for part in plain.pop("parts") if isinstance(part, Mapping)
@@ -237,7 +250,7 @@ def _parts(parts: list[Any]) -> Any:
 def _tagged(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
     """A turn of {from, value}. A function call's value is JSON of name and arguments; its ids are counted."""
     tag, said = one["from"], one["value"]
-    role = _role(tag)
+    role = role_named(tag)
     called = [call["id"] for message in before for call in message.get("tool_calls", ())]
     if tag == "function_call" and isinstance(said, str):
         return {"role": "assistant", "content": None, "tool_calls": _calls(said, len(called))}

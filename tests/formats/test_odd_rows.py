@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from judgegen.errors import SpecError
+from judgegen.exchange.comparisons import labelled
 from judgegen.exchange.import_ import Reject, Wishes, imported
+from judgegen.sources.reading import prompts_from_rows
 
 Row = dict[str, Any]
 Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
@@ -198,6 +201,80 @@ def test_an_answer_that_is_rated_by_a_criterion_is_not_a_wanted_one(criterion: s
         assert f"--map rating={criterion}" in row.reason
     (found,) = imported(rows, wishes=Wishes(mapping=[f"rating={criterion}"]))
     assert sides(found)[1:] == (GOOD, BAD)
+
+
+TURNS = [{"role": "user", "content": Q}, {"role": "assistant", "content": "Hm."}, {"role": "user", "content": "Well?"}]
+
+
+@pytest.mark.parametrize("before", ["", "<extra_id_0>System\nBe brief.\n<extra_id_1>User\n"])
+@pytest.mark.parametrize("after", ["", "\n<extra_id_1>Assistant\n"])
+def test_marks_within_a_prompt_are_turns(before: str, after: str) -> None:
+    """HelpSteer's prompts of several turns are chats, for import and for a run; a text that only names a mark is none."""
+    marked = f"{before}{Q}<extra_id_1>Assistant\nHm.\n<extra_id_1>User\nWell?{after}"
+    asked = [{"role": "system", "content": "Be brief."}, *TURNS] if before else TURNS
+    (found,) = imported([PAIR | {"prompt": marked}])
+    (prompt,) = prompts_from_rows([{"prompt": marked}], where="rows", warn=print)
+    assert sides(found)[0] == asked == list(prompt.messages)
+    (plain,) = imported([PAIR | {"prompt": "What is <extra_id_1> for?"}])
+    assert sides(plain)[0] == [{"role": "user", "content": "What is <extra_id_1> for?"}]
+
+
+@pytest.mark.parametrize(
+    "mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"loss": False}, {"training": False}]
+)
+@pytest.mark.parametrize(
+    "keys", [("messages", "role", "content", "assistant"), ("conversations", "from", "value", "gpt")]
+)
+def test_an_answer_that_trainers_leave_out_is_not_a_wanted_one(mark: Row, keys: tuple[str, str, str, str]) -> None:
+    """What a chat says is context is nothing to learn; with a weight of 1 it is."""
+    name, who, said, role = keys
+    chat = [{who: "user", said: Q}, {who: role, said: BAD}]
+    (refused,) = imported([{name: [chat[0], chat[1] | mark]}])
+    assert isinstance(refused, Reject)
+    assert "is not to be learned" in refused.reason
+    (found,) = imported([{name: [chat[0], chat[1] | {"weight": 1}]}])
+    assert isinstance(found, dict)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"question": Q, "image": {"bytes": "aGk="}}, "'image' belongs to what is asked"),
+        ({"prompt": [{"role": "user", "content": Q}], "images": ["a.png"]}, "'images' belongs to what is asked"),
+        ({"text": GOOD, "role": "assistant", "parent_id": "1"}, "role is 'assistant', so that the row is no question"),
+        ({"text": "Be kind.", "role": "system"}, "role is 'system', so that the row is no question"),
+    ],
+)
+def test_a_run_asks_nothing_that_the_row_does_not(row: Row, words: str) -> None:
+    """No question without its picture, and no answer as a question; a column that is named is what is asked."""
+    with pytest.raises(SpecError, match=words):
+        list(prompts_from_rows([row], where="rows", warn=print))
+    column = next(iter(row))
+    assert len(list(prompts_from_rows([row], where="rows", warn=print, mapping={"prompt": column}))) == 1
+    empty = {key: None if key in ("image", "images") else "user" if key == "role" else row[key] for key in row}
+    assert len(list(prompts_from_rows([empty], where="rows", warn=print))) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "shape"),
+    [
+        ({"prompt": Q, "answers": [{"answer": GOOD, "rank": 1}, {"answer": BAD, "rank": 2}]}, "ranked"),
+        ({"prompt": Q, "chosen": [GOOD], "rejected": [BAD, "Hm."]}, "chosen-rejected"),
+    ],
+)
+def test_of_several_answers_a_check_takes_the_pairs_as_it_says(row: Row, shape: str) -> None:
+    """The mend that is told is one."""
+    with pytest.raises(SpecError, match=f"its pairs are compared with --from {shape}"):
+        list(labelled([row], None, print))
+    texts = [{one.response_a, one.response_b} for one in labelled([row], shape, print)]
+    assert {GOOD, BAD} in texts
+
+
+def test_a_list_of_two_texts_is_no_pair() -> None:
+    """By their places alone nothing is preferred."""
+    (refused,) = imported([{"instruction": Q, "output": [GOOD, BAD]}])
+    assert isinstance(refused, Reject)
+    assert "nothing says which is better" in refused.reason
 
 
 def test_of_several_ratings_of_one_answer_the_mean_counts() -> None:
