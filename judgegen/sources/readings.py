@@ -105,9 +105,7 @@ def side(value: Any, name: str) -> Chat:
             raise RowError(f"{name} is an object with {quoted(list(value))}, of which none is known to hold the answer")
         return side(words, name)
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
-        raise RowError(
-            f"{name} is a list of texts, and nothing says which is better; write them as chosen and rejected"
-        )
+        raise RowError(f"{name} is a list of texts, and an answer is one text; write each in a column of its own")
     if not isinstance(value, list) or not value:
         raise RowError(f"{name} is {kind(value)}, neither a text nor messages")
     return spellings.chat(value, name)

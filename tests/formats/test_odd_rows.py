@@ -209,14 +209,16 @@ TURNS = [{"role": "user", "content": Q}, {"role": "assistant", "content": "Hm."}
 @pytest.mark.parametrize("before", ["", "<extra_id_0>System\nBe brief.\n<extra_id_1>User\n"])
 @pytest.mark.parametrize("after", ["", "\n<extra_id_1>Assistant\n"])
 def test_marks_within_a_prompt_are_turns(before: str, after: str) -> None:
-    """HelpSteer's prompts of several turns are chats, for import and for a run; a text that only names a mark is none."""
+    """HelpSteer's prompts of several turns are chats, for import and for a run; a text that names a mark is none."""
     marked = f"{before}{Q}<extra_id_1>Assistant\nHm.\n<extra_id_1>User\nWell?{after}"
     asked = [{"role": "system", "content": "Be brief."}, *TURNS] if before else TURNS
     (found,) = imported([PAIR | {"prompt": marked}])
     (prompt,) = prompts_from_rows([{"prompt": marked}], where="rows", warn=print)
-    assert sides(found)[0] == asked == list(prompt.messages)
+    assert asked == list(prompt.messages)
+    assert isinstance(found, dict)
+    assert found["prompt"] == asked
     (plain,) = imported([PAIR | {"prompt": "What is <extra_id_1> for?"}])
-    assert sides(plain)[0] == [{"role": "user", "content": "What is <extra_id_1> for?"}]
+    assert sides(plain)[0] == "What is <extra_id_1> for?"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_a_list_of_two_texts_is_no_pair() -> None:
     """By their places alone nothing is preferred."""
     (refused,) = imported([{"instruction": Q, "output": [GOOD, BAD]}])
     assert isinstance(refused, Reject)
-    assert "nothing says which is better" in refused.reason
+    assert "output is a list of texts, and an answer is one text" in refused.reason
 
 
 def test_of_several_ratings_of_one_answer_the_mean_counts() -> None:

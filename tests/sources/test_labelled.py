@@ -106,7 +106,7 @@ BAD = {
     without("response_a"): "no answer beside its prompt: the columns are 'prompt', 'response_b', 'winner'",
     without("response_b", response_b=None): "no answer beside its prompt",
     without("response_a", response_a=7): "response_a is a number, neither a text nor messages",
-    without("response_a", response_a=["x"]): "response_a: message 1 is text, not an object",
+    without("response_a", response_a=["x"]): "response_a is a list of texts, and an answer is one text",
     without("winner"): "nothing says which of 'response_a', 'response_b' is better: the columns are",
     without("winner", winner=None): "nothing says which of 'response_a', 'response_b' is better",
     without(votes=["B"]): "winner and votes prefer different answers; say which counts",
