@@ -153,7 +153,7 @@ def probabilities(choice: Choice, shown: Frame) -> list[float] | None:
     """P(first), P(second), P(tie) at the verdict's token, summing to 1; None where logprobs do not tell."""
     if not choice.logprobs:
         return None
-    found = _verdict_token(choice.logprobs, shown)
+    found = _verdict_token(choice, shown)
     if found is None:
         return None
     entry, before = found
@@ -185,11 +185,17 @@ def alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
     return {entry["token"]: entry["logprob"], **found}
 
 
-def _verdict_token(tokens: Sequence[Mapping[str, Any]], shown: Frame) -> tuple[Mapping[str, Any], str] | None:
-    """The token in which the verdict's label begins, and what of that token stands before the label."""
+def _verdict_token(choice: Choice, shown: Frame) -> tuple[Mapping[str, Any], str] | None:
+    """The token in which the verdict's label begins, and what of that token stands before the label.
+
+    None where the tokens are not of this answer: those of some servers spell another text.
+    """
+    tokens = choice.logprobs or ()
     text = "".join(entry["token"] for entry in tokens)
     found = _place(text, shown)
-    return None if found is None else token_at(tokens, text, found[1])
+    if found is None or (text != choice.text and found[0] != label(choice.text, shown)):
+        return None
+    return token_at(tokens, text, found[1])
 
 
 def token_at(tokens: Sequence[Mapping[str, Any]], text: str, at: int) -> tuple[Mapping[str, Any], str] | None:

@@ -23,6 +23,7 @@ _CONTROL = re.compile(
     r"|system|user|assistant|end|start|channel|message|return)\|>"
     r"|<\uff5c[\w\u2581 ]{1,40}\uff5c>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
 )
+_VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
@@ -53,7 +54,7 @@ def unfit(candidate: Candidate) -> str | None:
     if (cut := why_cut(candidate.finish)) is not None:
         return cut
     text = normal(candidate.text)
-    if not text:
+    if _VISIBLE.search(text) is None:
         return None if candidate.tool_calls else "empty"
     if controlled(candidate.text):
         return "control-tokens"

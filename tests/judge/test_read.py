@@ -196,7 +196,7 @@ def test_mass_elsewhere_means_the_spoken_label_counts() -> None:
 def test_probabilities_sum_to_one() -> None:
     """Mass on other tokens is left out and the rest scaled."""
     split = [('{"verdict": "', {}), ("M", {"M": 0.6, "K": 0.2, "Sure": 0.2}), ('"}', {})]
-    p = probabilities(Choice(text="", logprobs=tokens(*split)), SHOWN)
+    p = probabilities(Choice(text='{"verdict": "M"}', logprobs=tokens(*split)), SHOWN)
     assert p == pytest.approx([0.25, 0.75, 0.0])
 
 
@@ -218,3 +218,13 @@ def test_labels_are_fresh_per_call() -> None:
     counts = [sum(f.first == letter for f in frames) for letter in LETTERS]
     assert min(counts) > 2000 / len(LETTERS) * 0.6
     assert len({f.fence for f in frames}) > 1990
+
+
+def test_tokens_of_another_text_say_nothing_of_a_verdict() -> None:
+    """Only where they spell the label that the answer gives are their probabilities those of the verdict."""
+    sure = tokens(('{"verdict": "', {}), ("M", {"M": 0.9, "K": 0.1}), ('"}', {}))
+    assert probabilities(reply('{"verdict": "K"}', logprobs=sure).first, SHOWN) is None
+    assert probabilities(reply('{"verdict":"M"}', logprobs=sure).first, SHOWN) == pytest.approx([0.1, 0.9, 0])
+    read = verdict(CALL, reply('{"verdict": "K"}', logprobs=sure), SHOWN)
+    assert isinstance(read, Verdict)
+    assert (read.label, read.soft) == ("first", False)

@@ -48,7 +48,9 @@ identity = "mine"                            # keeps what is paid for when the a
 schema = "json_object"                       # json_schema | json_object | off
 ```
 
-Where `--batch` does not work, [batch files](batch-files.md) may. [Decision models](decisions.md) and
+With `--batch` nothing is asked one at a time: what a model does not take, and that none of its verdicts can be read,
+shows only when its first batch is back and paid. `judgegen probe FILE --out DIR` asks before, and the batch uses
+what it learned. Where `--batch` does not work, [batch files](batch-files.md) may. [Decision models](decisions.md) and
 [reward models](rewards.md) say which servers answer their questions.
 """
 SCHEMAS = {"json_schema": "a JSON schema", "json_object": "a JSON object", "words": "its form in words"}

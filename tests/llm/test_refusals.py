@@ -15,7 +15,7 @@ from judgegen.errors import ProviderRefused
 from judgegen.llm.calls import Call, Failure, Reply, Tag
 from judgegen.llm.learned import Learned
 from judgegen.llm.providers.openai import ChatProvider
-from judgegen.llm.retry import Doubtful
+from judgegen.llm.retry import Doubtful, Odd
 from judgegen.llm.wire import refusals
 
 SCHEMA = {"type": "object", "properties": {"verdict": {"type": "string", "enum": ["C", "D", "tie"]}}}
@@ -144,6 +144,14 @@ def test_a_prompt_that_is_refused_where_others_are_answered_is_a_final_no() -> N
     assert (found.reason, found.detail) == ("rejected", "take turns")
 
 
+def test_every_2xx_that_holds_an_answer_is_one_and_an_empty_one_passes() -> None:
+    """201 and 203 answer as 200 does; 204 is a hiccup, and says nothing of the request."""
+    server = Server(lambda _: (203 if len(server.bodies) > 1 else 201, completion()))
+    assert all(isinstance(reply, Reply) for reply in asked(server, judge_call(0), judge_call(1)))
+    with pytest.raises(Odd):
+        asked(Server(lambda _: (204, {})), judge_call(2))
+
+
 def test_a_failure_by_chance_is_asked_again_at_once() -> None:
     """Constrained decoding that fails is no word about the request."""
     server = Server(
@@ -183,6 +191,7 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
         (500, {"error": {"message": "The request took too long to complete"}}, "passing"),
         (200, {"code": 500, "msg": "\u7cfb\u7edf\u7e41\u5fd9", "data": None}, "passing"),
         (501, "not implemented", "unclear"),
+        (420, "Enhance your calm", "throttled"),
         (413, "too much", "too_long"),
         (400, {"message": "This model's maximum context length is 4096 tokens, max_tokens included"}, "too_long"),
         (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"}]}, "unclear"),

@@ -160,3 +160,14 @@ def test_a_value_that_is_too_large_is_named_by_its_key() -> None:
     (found,), _ = ask([web.Response(status=400, body=json.dumps(said).encode(), content_type="application/json")])
     assert isinstance(found, ProviderRefused)
     assert "judge.max_tokens" in str(found)
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", '"GBK"', "Shift_JIS", "utf-8", "no-such", "hex"])
+def test_text_in_the_encoding_that_its_server_declares_is_read_in_it(charset: str) -> None:
+    """UTF-8 is read as such whatever is declared; what is no UTF-8 by the declared encoding, if there is one."""
+    kind = f"application/json; charset={charset}"
+    assert streamed.read('{"a": "caf\u00e9"}'.encode(), kind) == {"a": "caf\u00e9"}
+    words = {"iso-8859-1": "caf\u00e9", '"GBK"': "\u4f60\u597d", "Shift_JIS": "\u65e5\u672c"}.get(charset)
+    if words is not None:
+        encoded = f'{{"a": "{words}"}}'.encode(charset.strip('"'))
+        assert streamed.read(encoded, kind) == {"a": words}

@@ -66,6 +66,12 @@ def test_what_repeats_as_much_as_speech_does_is_an_answer() -> None:
     assert unfit(answer("ha " * 40)) is None
 
 
+@pytest.mark.parametrize("text", ["", " \n\t\u00a0", "\u200b", "\ufeff\u2060 \u00ad"])
+def test_what_nobody_sees_is_no_answer(text: str) -> None:
+    """White space, and characters without a width, which Python does not take for such."""
+    assert unfit(answer(text)) == "empty"
+
+
 @given(st.text(max_size=60), st.integers(1, 40))
 def test_repetition_is_a_share(text: str, times: int) -> None:
     """Between nothing and all, and more of the same never lowers it below what one more copy adds."""

@@ -103,8 +103,9 @@ class ChatProvider:
             chat = call.api == "chat"
             write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
             status, headers, content = await self._post(write(call, manner))
-            answer: Any = streamed.read(content) if status == 200 else None
-            refusal = refusals.inside(answer) if status == 200 else _refusal(status, headers, content)
+            fine = status < _REFUSED
+            answer: Any = streamed.read(content, headers.get("content-type", "")) if fine else None
+            refusal = refusals.inside(answer) if fine else _refusal(status, headers, content)
             if refusal is None:
                 return self._answered(call, trial, manner, read(call, answer))
             what = refusals.kind(refusal)

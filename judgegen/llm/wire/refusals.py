@@ -26,6 +26,7 @@ _PARAMS = ("param", "parameter", "field", "loc", "parameters")
 _DEEPEST = 8
 _LONGEST = 600
 _SERVERS = 500
+_THROTTLES = (420, 429, 430)
 _NOT_SERVED = (501, 505)
 """Statuses of the five hundreds that mean this request, and always will."""
 _FINE = re.compile(r"0+|2\d\d")
@@ -146,7 +147,7 @@ def only_by_status(refusal: Refusal, what: What) -> bool:
 def kind(refusal: Refusal) -> What:
     """What a refusal is about, by its fields and then by its sentences; a status alone decides where it is clear."""
     status, words, said = refusal.status, refusal.words, refusal.said
-    if status == 429:
+    if status in _THROTTLES:
         final = signs.coded("money", words) or (signs.told("money", words, said) and not _waits(refusal))
         return "money" if final else "throttled"
     if status == 402 or signs.coded("money", words) or (status < _SERVERS and signs.told("money", words, said)):

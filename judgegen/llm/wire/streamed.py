@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from judgegen.llm.retry import Odd
@@ -18,8 +19,8 @@ _SHORT = 80
 _NAMES = frozenset({"role", "name", "id", "type"})
 
 
-def read(content: bytes) -> Any:
-    """The JSON value that a response of status 200 holds.
+def read(content: bytes, kind: str = "") -> Any:
+    """The JSON value that a response of status 200 holds; `kind` is its Content-Type.
 
     Raises:
         Odd: it holds none, or a stream that broke off; what it is stands in `why`.
@@ -27,7 +28,7 @@ def read(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        text = content.decode("utf-8-sig", "replace").strip()
+        text = _decoded(content, kind)
     events = list(_events(text))
     if not events:
         return _spoken(text)
@@ -40,6 +41,15 @@ def read(content: bytes) -> Any:
     if _DONE not in events and not (ends and all(ends)):
         raise Odd("a stream of events that broke off")
     return whole
+
+
+def _decoded(content: bytes, kind: str) -> str:
+    """JSON is UTF-8, whatever its server says; what is not is what its server says."""
+    declared = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.IGNORECASE)
+    for encoding in ("utf-8-sig", *([declared[1]] if declared else ())):
+        with suppress(ValueError, LookupError):
+            return content.decode(encoding).strip()
+    return content.decode("utf-8-sig", "replace").strip()
 
 
 def _spoken(text: str) -> Any:
