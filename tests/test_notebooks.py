@@ -29,8 +29,8 @@ pytestmark = [
 
 
 def test_there_are_notebooks() -> None:
-    """The six of them, in the order in which they are read."""
-    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+    """The seven of them, in the order in which they are read."""
+    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 @pytest.fixture
