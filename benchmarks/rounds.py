@@ -3,8 +3,9 @@
     python benchmarks/rounds.py runs/rounds runs/rounds-shuffled [--truth judge:right --run examples/rounds/run.toml]
 
 Of every round: right answers of each arm, how each gained on its round 0, and by how much more the first gained than
-the second, question by question, with 95 % intervals over questions. One training an arm: what another seed comes to is
-in no interval.
+the second, question by question, with 95 % intervals over questions; first on the questions held out, which each round
+answers once, then on those that it was trained on, which the round after it answers several times. One training an
+arm: what another seed comes to is in no interval.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 
 from judgegen.judge import graders
 from judgegen.judge.graders import Grader
-from judgegen.train.held import Held, figure, less
+from judgegen.records import Candidate, Prompt
+from judgegen.report.tables import Tables
+from judgegen.train.held import Held, figure, less, name
 from judgegen.trust.figures import Figure
 
 
@@ -34,6 +37,37 @@ def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
         apart = said(figure(less(*gains), seed, kind="free"))
         found.append(f"| {number} | {' | '.join(cells)} | {apart} |")
     return [*found, f"{len(helds[0].graded(0, grader))} questions"]
+
+
+def trained_on(arms: list[Path], grader: Grader, seed: int) -> list[str]:
+    """A table of the models that a later round sampled from, on the questions whose pairs they were trained on."""
+    found = ["| round | " + " | ".join(f"{arm.name}: right, gained" for arm in arms) + " | the first gained more by |"]
+    found += ["| --- | --- | --- | --- |"]
+    number = 0
+    while all((arm / name(number + 1) / "run" / "summary.json").is_file() for arm in arms):
+        shares = [drawn(arm / name(number + 1) / "run", grader) for arm in arms]
+        gains = [less(share, drawn(arm / name(1) / "run", grader)) for share, arm in zip(shares, arms, strict=True)]
+        cells = [
+            f"{said(figure(share, seed))}, {said(figure(gain, seed, kind='free'))}"
+            for share, gain in zip(shares, gains, strict=True)
+        ]
+        found.append(f"| {number} | {' | '.join(cells)} | {said(figure(less(*gains), seed, kind='free'))} |")
+        number += 1
+    return found
+
+
+def drawn(run: Path, grader: Grader) -> dict[str, float]:
+    """The share of a run's answers to each question that are right; what is cut or a repeat counts as it stands."""
+    tables = Tables(run)
+    asked = {row["prompt_id"]: row["reference"] for row in tables.prompts}
+    scores: dict[str, list[float]] = {}
+    for row in tables.candidates:
+        prompt = Prompt(id=row["prompt_id"], messages=(), reference=asked[row["prompt_id"]])
+        text = Candidate(
+            prompt_id=prompt.id, variant="", index=0, model="", text=row["text"] or "", finish="stop", call_id=""
+        )
+        scores.setdefault(prompt.id, []).append(grader(prompt, text))
+    return {prompt: sum(found) / len(found) for prompt, found in scores.items()}
 
 
 def _cell(held: Held, number: int, gain: Mapping[str, float], grader: Grader, seed: int) -> str:
@@ -58,7 +92,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("examples/rounds/run.toml"))
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
     told = parser.parse_args()
-    print("\n".join(lines(told.arms, graders.load(told.truth, {}, base=told.run.resolve().parent), told.seed)))
+    grader = graders.load(told.truth, {}, base=told.run.resolve().parent)
+    print("\n".join([*lines(told.arms, grader, told.seed), "", *trained_on(told.arms, grader, told.seed)]))
 
 
 if __name__ == "__main__":
