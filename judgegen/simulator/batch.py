@@ -9,7 +9,6 @@ Batches and files are kept until the server ends. Knows nothing of what is asked
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import bad, body_of, dropped, in_json, is_metadata, page, refused
-from judgegen.simulator.work import BatchSettings, BatchWork
+from judgegen.simulator.work import BatchSettings, BatchWork, Submissions
 
 
 class Workshop:
@@ -41,14 +40,8 @@ class Workshop:
         self._speaker, self._files, self._tally, self._settings = speaker, files, tally, settings
         self._seed = speaker.world.settings.seed
         self._all: dict[str, ServedBatch] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._submissions = Lots("submissions", self._seed)
-
-    async def aclose(self) -> None:
-        """Stop working."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._submissions = Submissions("submissions", self._seed, settings, tally)
+        self.aclose = self._submissions.aclose
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of the API."""
@@ -67,28 +60,16 @@ class Workshop:
         stored = self._files.get(str(body.get("input_file_id")))
         if (refusal := _refusal(body, stored)) is not None or stored is None:
             return refused(refusal or Problem(message="no file"))
-        if self._submissions.unit() < self._settings.busy_rate:
-            self._tally.came_to("throttled")
+        if self._submissions.busy():
             busy = Problem(message="Slow down.", status=429, type="rate_limit_error", code="rate_limit_exceeded")
             return in_json(busy.payload(), 429, {"retry-after-ms": "50"})
-        batch = self._accept(stored, body.get("metadata"))
-        if self._submissions.unit() < self._settings.crash_rate:
-            self._tally.came_to("fault")
-            return dropped(request)
-        return in_json(batch.row())
-
-    def _accept(self, stored: Stored, metadata: Mapping[str, str] | None) -> ServedBatch:
-        batch = ServedBatch(input=stored, metadata=metadata)
+        batch = ServedBatch(input=stored, metadata=body.get("metadata"))
         lots = Lots("batch", self._seed, len(self._all))
         self._all[batch.id] = batch
-        self._tally.counts["batches"] += 1
         work = BatchWork(
             batch, lots, self._settings, self._speaker, self._files, self._tally, self.enqueued, self._strikes
         )
-        task = asyncio.create_task(work.done())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return batch
+        return dropped(request) if self._submissions.begin(work.done()) else in_json(batch.row())
 
     def enqueued(self, model: str | None) -> int:
         """Input tokens of the open batches for `model`."""

@@ -29,7 +29,7 @@ from judgegen.simulator.lots import Lots
 from judgegen.simulator.scripted import Speaker
 from judgegen.simulator.tally import ServerTally
 from judgegen.simulator.wire import body_of, dropped, in_json
-from judgegen.simulator.work import BatchSettings
+from judgegen.simulator.work import BatchSettings, Submissions
 
 MOST_REQUESTS = 100_000
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -67,14 +67,8 @@ class MessageBatches:
     def __init__(self, speaker: Speaker, tally: ServerTally, settings: BatchSettings) -> None:
         self._speaker, self._tally, self._settings = speaker, tally, settings
         self._all: dict[str, MessageBatch] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._submissions = Lots("message submissions", speaker.world.settings.seed)
-
-    async def aclose(self) -> None:
-        """Stop working."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._submissions = Submissions("message submissions", speaker.world.settings.seed, settings, tally)
+        self.aclose = self._submissions.aclose
 
     def routes(self) -> list[web.RouteDef]:
         """The routes of the API."""
@@ -92,21 +86,13 @@ class MessageBatches:
         problem = body if isinstance(body, Problem) else _wrong(body.get("requests"))
         if problem is not None or isinstance(body, Problem):
             return _no(str(problem.message if problem else ""))
-        if self._submissions.unit() < self._settings.busy_rate:
-            self._tally.came_to("throttled")
+        if self._submissions.busy():
             busy = Problem(message="Slow down.", status=429)
             return in_json(messages.error(busy.payload(), 429), 429, {"retry-after": "0"})
         batch = MessageBatch(requests=body["requests"])
         lots = Lots("message batch", self._speaker.world.settings.seed, len(self._all))
         self._all[batch.id] = batch
-        self._tally.counts["batches"] += 1
-        task = asyncio.create_task(self._work(batch, lots))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if self._submissions.unit() < self._settings.crash_rate:
-            self._tally.came_to("fault")
-            return dropped(request)
-        return in_json(batch.row())
+        return dropped(request) if self._submissions.begin(self._work(batch, lots)) else in_json(batch.row())
 
     async def listed(self, request: web.Request) -> web.Response:
         """The batches, newest first."""

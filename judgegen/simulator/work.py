@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any
@@ -22,7 +22,7 @@ from judgegen.simulator.bodies import Problem
 from judgegen.simulator.faults import Fault, Strikes
 from judgegen.simulator.files import MOST_BATCH_BYTES, KeptFiles
 from judgegen.simulator.lots import Lots
-from judgegen.simulator.scripted import Speaker
+from judgegen.simulator.scripted import Kind, Speaker
 from judgegen.simulator.tally import ServerTally
 
 SLICE = 20
@@ -54,6 +54,38 @@ class BatchSettings:
     enqueued_tokens: int | None = None  # input tokens of a model's open batches; above it a new one fails
     most_requests: int = 50_000
     most_bytes: int = MOST_BATCH_BYTES
+
+
+class Submissions:
+    """What meets those who submit a batch, and the work on what was accepted, a task for each."""
+
+    def __init__(self, name: str, seed: int, settings: BatchSettings, tally: ServerTally) -> None:
+        self._lots, self._settings, self._tally = Lots(name, seed), settings, tally
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def busy(self) -> bool:
+        """Whether this one is met by a 429."""
+        return self._struck(self._settings.busy_rate, "throttled")
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Count a batch and take it to its end; whether who submitted it hears nothing of that."""
+        self._tally.counts["batches"] += 1
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return self._struck(self._settings.crash_rate, "fault")
+
+    def _struck(self, rate: float, kind: Kind) -> bool:
+        struck = self._lots.unit() < rate
+        if struck:
+            self._tally.came_to(kind)
+        return struck
+
+    async def aclose(self) -> None:
+        """Stop working."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class BatchWork:
