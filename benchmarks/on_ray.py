@@ -22,25 +22,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shard_kills import written
+
 LOOK_S = 0.1
 MARK = "MEASURED_RUN"
-RUN_FILE = """\
-prompts = "prompts.txt"
-[endpoints.sim]
-base_url = "{url}"
-identity = "the simulator"
-max_concurrency = 16
-price = {{ input = 1, output = 4 }}
-[sampler]
-endpoint = "sim"
-model = "small"
-[[sampler.variants]]
-name = "warm"
-n = 3
-[judge]
-endpoint = "sim"
-model = "judge"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +56,13 @@ def cpu(mark: str) -> Iterator[tuple[str, float]]:
             continue
 
 
-def measured(folder: Path, name: str, latency_s: float, words: Sequence[str]) -> Measured:
+def measured(folder: Path, name: str, latency_s: float, prompts: int, words: Sequence[str]) -> Measured:
     """One run against a server of its own."""
     serve = [sys.executable, "-m", "judgegen", "simulate", "--port", "0", "--latency-s", str(latency_s)]
     with subprocess.Popen(serve, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         url = server.stdout.readline().split()[-1]
-        path = folder / f"{name}.toml"
-        path.write_text(RUN_FILE.format(url=url), encoding="utf-8")
+        path = written(folder, url, prompts=prompts)
         environ = {**os.environ, MARK: name, "HOME": str(folder), "RAY_TMPDIR": str(folder)}
         command = [sys.executable, "-m", "judgegen", "run", str(path), "--out", str(folder / name), "--quiet", "--yes"]
         begun, first, used = time.perf_counter(), 0.0, dict[str, float]()
@@ -103,10 +87,8 @@ def main() -> None:
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="r") as name:
         folder = Path(name)
-        prompts = (f"Explain fact number {number} about rivers.\n" for number in range(told.prompts))
-        (folder / "prompts.txt").write_text("".join(prompts), encoding="utf-8")
         ways = {"one": (), "ray": ("--engine", "ray", "--shards", str(told.shards))}
-        found = {way: measured(folder, way, told.latency_s, words) for way, words in ways.items()}
+        found = {way: measured(folder, way, told.latency_s, told.prompts, words) for way, words in ways.items()}
     print("| run | wall | first call after | CPU |\n| --- | --- | --- | --- |")
     for way, said in {"one": "in one piece", "ray": f"{told.shards} shards on Ray"}.items():
         one = found[way]

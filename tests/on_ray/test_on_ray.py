@@ -15,53 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from shard_kills import AT_ONCE, billed, tokens, written
 from worlds import derived, stats, world
 
 if TYPE_CHECKING:  # with `make test` it is no module by that name
     from on_ray.conftest import Cluster
 
 Popen = Callable[..., "subprocess.Popen[bytes]"]
-PROMPTS = [f"Explain fact number {number} about rivers." for number in range(40)]
-RUN_FILE = """\
-prompts = "prompts.txt"
-[budget]
-max_usd = 5
-[endpoints.sim]
-base_url = "{url}"
-identity = "the simulator"
-max_concurrency = {places}
-{rpm}
-timeout_s = 5
-price = {{ input = 1, output = 4 }}
-[sampler]
-endpoint = "sim"
-model = "small"
-[[sampler.variants]]
-name = "warm"
-n = 3
-[judge]
-endpoint = "sim"
-model = "judge"
-"""
-PLACES, RPM = 16, 900
-
-
-def written(folder: Path, url: str, *, rpm: int | None = None, tpm: int | None = None) -> Path:
-    (folder / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
-    path = folder / "mine.toml"
-    pace = "\n".join(f"{name} = {value}" for name, value in (("rpm", rpm), ("tpm", tpm)) if value is not None)
-    path.write_text(RUN_FILE.format(url=url, places=PLACES, rpm=pace), encoding="utf-8")
-    return path
-
-
-def tokens(of: dict[str, Any]) -> int:
-    """What the server has counted, in and out."""
-    return int(of["prompt_tokens"] + of["completion_tokens"])
-
-
-def billed(of: dict[str, Any]) -> float:
-    """USD, at the prices of the run file."""
-    return float(of["prompt_tokens"] * 1 + of["completion_tokens"] * 4) / 1e6
+RPM = 900
 
 
 def outputs(folder: Path) -> dict[str, str]:
@@ -118,9 +79,9 @@ def test_killed_at_random_it_is_the_run(popen: Popen, cluster: Cluster, tmp_path
     assert len(re.findall("was lost", said)) >= 1
     assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
     assert now["throttled"] == 0
-    assert now["peak"] <= PLACES
+    assert now["peak"] <= AT_ONCE
     assert now["seen"] == once["seen"]
-    assert now["repeats"] <= len(victims) * PLACES  # what was in flight when its process died
+    assert now["repeats"] <= len(victims) * AT_ONCE  # what was in flight when its process died
 
 
 def test_no_minute_sees_more_tokens_than_the_limit(popen: Popen, cluster: Cluster, tmp_path: Path) -> None:
@@ -211,6 +172,6 @@ def test_the_head_may_be_restarted(popen: Popen, cluster: Cluster, tmp_path: Pat
         assert process.returncode != 0
         cluster.start()
         finish(start(popen, cluster.environ, *words, "--quiet"))
-        assert stats(url)["repeats"] <= PLACES
+        assert stats(url)["repeats"] <= AT_ONCE
         whole(popen, cluster, path, tmp_path / "whole", url)
     assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")
