@@ -22,7 +22,7 @@ from judgegen.llm.stop import Stop
 from judgegen.run.session import Given, resolve
 from judgegen.show.progress import Shown
 from judgegen.spec.short import ShortFile
-from judgegen.stores.urls import url_of
+from judgegen.stores.urls import shown, url_of
 
 TELL_S = 1.0
 """Seconds between words to the display."""
@@ -48,7 +48,9 @@ def whole_of(given: Given, which: Mapping[str, Any], how: Mapping[str, Any], *, 
         SpecError: its folder is at a URL, where no shard that is lost can be taken up at once.
     """
     if which["out"] is not None and url_of(which["out"]) is not None:
-        raise SpecError(f"--engine: {which['out']} is no folder; give --out one that all machines of the engine see")
+        raise SpecError(
+            f"--engine: {shown(which['out'])} is no folder; give --out one that all machines of the engine see"
+        )
     folder = resolve(given, which["out"])[2]
     if isinstance(given, ShortFile):
         given = replace(given, path=given.path.resolve())

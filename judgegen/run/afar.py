@@ -217,6 +217,7 @@ class Afar:
                 done = work()
             except JudgegenError as error:
                 self.leave() if error.run is None else self.end()
+                error.args = (str(error).replace(str(self.folder), self.store.shown),)
                 raise
             self.end()
             return done

@@ -70,7 +70,7 @@ def _divided(table: Path, folder: Path, shards: Sequence[Shard], whose: Callable
         for shard in shards:
             inside = folder / f"{COLUMN}={shard.number}"
             inside.mkdir(parents=True)
-            file = pq.ParquetWriter(inside / table.name, source.schema_arrow, compression="zstd")
+            file = pq.ParquetWriter((inside / table.name).absolute(), source.schema_arrow, compression="zstd")
             writers[shard] = stack.enter_context(file)
         for batch in source.iter_batches(batch_size=ROWS_PER_GROUP):
             for shard, rows in _by_shard(batch, whose):

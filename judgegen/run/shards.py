@@ -24,6 +24,7 @@ from judgegen.writer.files import write_text
 
 RECORD = "shard.json"
 RUN_FILE = "run.toml"
+_ALIKE = ("its prompts or limit are not those", "its run file is not that")
 _WORD = re.compile(r"([1-9]\d{0,5})/([1-9]\d{0,5})\Z")
 _FOLDER = re.compile(r"shard-(\d+)-of-(\d+)\Z")
 
@@ -145,11 +146,9 @@ def gathered(out: Path) -> list[Shard]:
     first = folders[0]
     run_file = (first / RUN_FILE).read_text(encoding="utf-8")
     for folder in folders[1:]:
-        for what, ours, theirs in zip(("its prompts or limit", "its run file"), said[first], said[folder], strict=True):
+        for what, ours, theirs in zip(_ALIKE, said[first], said[folder], strict=True):
             if ours != theirs:
-                raise SpecError(
-                    f"{folder}: {what} are not those of {first.name}; run it again with what the others had"
-                )
+                raise SpecError(f"{folder}: {what} of {first.name}; run it again with what the others had")
     gather(out, folders)
     write_text(out / RUN_FILE, run_file)
     return [shard for shard, _ in found]

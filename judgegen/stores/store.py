@@ -24,6 +24,10 @@ PAUSES_S = (0.5, 2.0, 8.0)
 _AT_ONCE = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "hf", "memory", "oci", "oss", "tos")
 """Schemes of stores in which a file that is put appears when it is whole; elsewhere it is put beside and renamed."""
 _EXTRA = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hf"}
+_KEYS_OF = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run: aws configure",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS, or run: gcloud auth application-default login",
+}
 _FINAL = (FileNotFoundError, PermissionError, FileExistsError, IsADirectoryError, NotImplementedError)
 _KEYS = ("AWS_", "GOOGLE_", "GCS_", "AZURE_", "HF_", "FSSPEC_", "MINIO_", "R2_", "B2_")
 
@@ -51,8 +55,8 @@ class Store:
             fs, root = url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
             extra = _EXTRA.get(self._scheme)
-            mend = f"pip install 'judgegen[{extra}]'" if extra else str(error)
-            raise SpecError(f"{self.shown}: what speaks with such a store is not installed; run: {mend}") from None
+            mend = f"run: pip install 'judgegen[{extra}]'" if extra else str(error)
+            raise SpecError(f"{self.shown}: what speaks with such a store is not installed ({mend})") from None
         except Exception as error:  # noqa: BLE001 - each store's library has errors of its own
             raise SpecError(f"{self.shown}: {_said(error)}") from None
         return fs, str(root)
@@ -164,7 +168,9 @@ class Store:
             self._fs.invalidate_cache()  # one that lists folders once (hf) would not see what other machines put there
             try:
                 return work()
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if what == "written":  # there is no such bucket
+                    raise self._failed(what, name, error) from None
                 raise
             except Exception as error:  # noqa: BLE001 - each store's library has errors of its own
                 if pause is None or isinstance(error, _FINAL):
@@ -174,7 +180,8 @@ class Store:
 
     def _failed(self, what: str, name: str, error: Exception) -> OutputError:
         place = f"{self.shown}/{name}" if name else self.shown
-        return OutputError(f"{place}: cannot be {what} ({_said(error)})")
+        keys = f"; {_KEYS_OF[self._scheme]}" if self._scheme in _KEYS_OF and "credential" in str(error).lower() else ""
+        return OutputError(f"{place}: cannot be {what} ({_said(error)}{keys})")
 
 
 @contextmanager
@@ -191,7 +198,8 @@ def at_hand(url: str) -> Iterator[Path]:
         except FileNotFoundError:
             raise FileNotFoundError(errno.ENOENT, "there is no such file", bare(url)) from None
         except (OutputError, SpecError) as error:
-            raise OSError(errno.EIO, str(error).removeprefix(f"{bare(url)}: "), bare(url)) from None
+            words = str(error).removeprefix(f"{bare(url)}: ").removeprefix("cannot be read (").removesuffix(")")
+            raise OSError(errno.EIO, words, bare(url)) from None
         yield whole
 
 

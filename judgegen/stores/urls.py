@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from judgegen.llm.secrets import bare
 
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.+)\Z", re.DOTALL)
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/+)(.+)\Z", re.DOTALL)
 _WITHOUT_HOST = ("file", "local")
 HERE = Path("runs")
 
@@ -15,14 +15,15 @@ HERE = Path("runs")
 def url_of(place: object) -> str | None:
     """The URL that a text or a path is; None for a place on this machine.
 
-    A Path folds the two slashes behind a scheme into one; they are put back.
+    A Path folds the two slashes behind a scheme into one; they are put back. A scheme is in small letters.
     """
     found = _URL.match(str(place)) if isinstance(place, str | Path) else None
     if found is None:
         return None
     scheme, slashes, rest = found.groups()
+    scheme = scheme.lower()
     if len(slashes) > 1:
-        return str(place)
+        return f"{scheme}:{slashes}{rest}"
     return f"{scheme}://{'/' if scheme in _WITHOUT_HOST else ''}{rest}"
 
 

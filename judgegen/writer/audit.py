@@ -37,7 +37,7 @@ class AuditTable:
     def __init__(self, path: Path, schema: pa.Schema, stamp: Mapping[str, str]) -> None:
         self.path = path
         self._schema = schema.with_metadata({f"judgegen.{key}": value for key, value in sorted(stamp.items())})
-        self._writer = pq.ParquetWriter(part_of(path), self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(part_of(path).absolute(), self._schema, compression="zstd")
         self._rows: list[Row] = []
         self._characters = 0
 

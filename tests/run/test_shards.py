@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shard_kills import AT_ONCE, written
 from worlds import derived, stats, world
 
 import judgegen
@@ -142,7 +143,7 @@ def test_a_merged_run_goes_on_as_any_run(tmp_path: Path) -> None:
         (lambda out: None, r"1 of 3 shards are missing \(3/3\)"),
         (lambda out: run(out, shard="3/3", prompts=PROMPTS[:-1]), "its prompts or limit are not those"),
         (lambda out: run(out, shard="3/3", limit=5), "its prompts or limit are not those"),
-        (lambda out: run(out, shard="3/3", file={**FILE, "seed": 8}), "its run file are not those"),
+        (lambda out: run(out, shard="3/3", file={**FILE, "seed": 8}), "its run file is not that"),
         (lambda out: run(out, shard="1/2"), "shards of 2 and of 3 are here"),
         (lambda out: (out / "shard-3-of-3").mkdir(), "not a shard that began"),
     ],
@@ -181,23 +182,6 @@ def test_a_limit_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
         run(tmp_path, file=few, shard="1/16")
 
 
-RUN_FILE = """\
-prompts = "prompts.txt"
-[endpoints.sim]
-base_url = "{url}"
-identity = "the simulator"
-max_concurrency = 8
-price = {{ input = 1, output = 4 }}
-[sampler]
-endpoint = "sim"
-model = "small"
-[[sampler.variants]]
-name = "warm"
-n = 3
-[judge]
-endpoint = "sim"
-model = "judge"
-"""
 SHARDS = 4
 
 
@@ -212,15 +196,13 @@ def test_killed_at_random_the_shards_pay_for_nothing_twice(
         return popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     lot, kills = random.Random(3), 0
-    (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS) + "\n", encoding="utf-8")
-    path = tmp_path / "mine.toml"
     with world("--latency-s", "0.02", "--fault-rate", "0.05") as url:
-        path.write_text(RUN_FILE.format(url=url), encoding="utf-8")
+        path = written(tmp_path, url, prompts=len(PROMPTS))
         whole = start("run", str(path), "--out", str(tmp_path / "whole"), "--yes")
         assert whole.wait(120) == 0
         once = stats(url)["seen"]
     with world("--latency-s", "0.02", "--fault-rate", "0.05") as url:
-        path.write_text(RUN_FILE.format(url=url), encoding="utf-8")
+        path = written(tmp_path, url, prompts=len(PROMPTS))
         left = set(range(1, SHARDS + 1))
         while left:
             words = [f"{number}/{SHARDS}" for number in sorted(left)]
@@ -236,6 +218,6 @@ def test_killed_at_random_the_shards_pay_for_nothing_twice(
                 if process.wait(120) == 0:
                     left.discard(int(word.split("/")[0]))
         assert start("merge", str(tmp_path / "parts")).wait(60) == 0
-        assert stats(url)["repeats"] <= kills * 8 // SHARDS
+        assert stats(url)["repeats"] <= kills * AT_ONCE // SHARDS
         assert stats(url)["seen"] == once
     assert outputs(tmp_path / "parts") == derived(tmp_path / "whole")

@@ -325,6 +325,10 @@ def test_shards_at_a_store_are_merged_there(
         machine(f"node {number}")
         run(URL, shard=f"{number}/2")
     machine("third")
+    with pytest.raises(
+        judgegen.SpecError, match=r"weather://bucket/none: no shards here; .* --out weather://bucket/none"
+    ):
+        judgegen.merge("weather://bucket/none")
     mark = f"{URL}/shard-1-of-2/{MARK}"
     Afar(URL, LOCAL).store.write(f"shard-1-of-2/{MARK}", b'{"token": "t", "machine": "m", "pid": 1}')
     with pytest.raises(judgegen.JournalError, match="is writing there"):
@@ -335,6 +339,13 @@ def test_shards_at_a_store_are_merged_there(
     assert found == whole[0]
     machine("fourth")
     assert judgegen.load(URL).summary["pairs"] == merged.summary["pairs"] > 0
+
+
+def test_a_folder_whose_name_looks_like_a_url_is_a_folder(
+    machine: Callable[[str], None], whole: tuple[dict[str, str], int, Decimal]
+) -> None:
+    """A colon in it is nothing to what writes the tables."""
+    assert derived(run(Path("s3:mine")).folder) == whole[0]
 
 
 def test_a_folder_that_was_fetched_by_hand_is_a_run_folder(

@@ -44,6 +44,11 @@ def test_a_path_is_no_url(place: str) -> None:
     assert url_of(Path(place)) is None
 
 
+def test_a_scheme_may_be_in_capitals() -> None:
+    """As elsewhere; a run is never kept in a folder of that name because of it."""
+    assert url_of("S3://Bucket/X") == url_of(Path("S3://Bucket/X")) == "s3://Bucket/X"
+
+
 def test_a_file_url_keeps_its_root() -> None:
     """Three slashes, which pathlib makes one."""
     assert url_of(Path("file:///tmp/x")) == "file:///tmp/x"
