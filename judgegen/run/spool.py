@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from io import BytesIO
+from operator import attrgetter
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from types import MemberDescriptorType, TracebackType
+from typing import Any, Generic, Self, TypeVar, cast
 
 T = TypeVar("T")
 _SIZE = struct.Struct("<Q")
@@ -41,7 +45,9 @@ class Spool(Generic[T]):
 
     def add(self, item: T) -> None:
         """Put one by; none may be added once they are read."""
-        written = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
+        packed = BytesIO()
+        _Pickler(packed, pickle.HIGHEST_PROTOCOL).dump(item)
+        written = packed.getvalue()
         self._file.write(_SIZE.pack(len(written)) + written)
         self._count += 1
 
@@ -52,3 +58,33 @@ class Spool(Generic[T]):
             (size,) = _SIZE.unpack(self._file.read(_SIZE.size))
             item: T = pickle.loads(self._file.read(size))  # noqa: S301 - written by this process, where nobody else can
             yield item
+
+
+class _Pickler(pickle.Pickler):
+    """Records as their values in the order of their fields, which Python by itself looks up anew for each."""
+
+    def reducer_override(self, item: object) -> Any:
+        """How an item is written."""
+        values = _values(cast("type", type(item)))
+        return NotImplemented if values is None else (_made, (type(item), values(item)))
+
+
+@lru_cache(maxsize=256)
+def _values(kind: type) -> Callable[[Any], Any] | None:
+    """Takes the values out of a record of this kind; None where it is none, or is not made of slots alone."""
+    names = [one.name for one in fields(kind)] if is_dataclass(kind) else []
+    slots = all(isinstance(getattr(kind, name, None), MemberDescriptorType) for name in names)
+    return attrgetter(*names) if slots and len(names) > 1 else None
+
+
+@lru_cache(maxsize=256)
+def _places(kind: type) -> tuple[Callable[[Any, Any], None], ...]:
+    return tuple(getattr(kind, one.name).__set__ for one in fields(kind))
+
+
+def _made(kind: type, values: tuple[Any, ...]) -> Any:
+    """The record again; what it checked when it was made is not checked again."""
+    item: Any = object.__new__(kind)
+    for place, value in zip(_places(kind), values, strict=True):
+        place(item, value)
+    return item

@@ -24,6 +24,8 @@ _CONTROL = re.compile(
     r"|<\uff5c[\w\u2581 ]{1,40}\uff5c>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
 )
 _VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+_MARKS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f<\[]")
+"""With what each of these begins; most texts have none, which is seen much sooner."""
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
@@ -63,6 +65,8 @@ def unfit(candidate: Candidate) -> str | None:
 
 def controlled(text: str) -> bool:
     """Whether a chat template's tokens or control characters stand in a text outside of code, which may quote them."""
+    if _MARKS.search(text) is None:
+        return False
     return _CONTROL.search(text) is not None and _CONTROL.search(_CODE.sub("", text).strip(" \n")) is not None
 
 

@@ -6,7 +6,6 @@ depends on the clock: timings stay in the journal. Knows nothing of how results 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -21,7 +20,7 @@ from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
 from judgegen.writer import arrays
 from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
-from judgegen.writer.files import part_of, put_in_place
+from judgegen.writer.files import json_text, part_of, put_in_place
 from judgegen.writer.money import fitting
 from judgegen.writer.rows import Asked, Bill, Spent, rounded
 
@@ -130,7 +129,7 @@ class Audit:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json_text(value)
 
 
 def _json_if_any(values: Iterable[Any]) -> str | None:

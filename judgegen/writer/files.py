@@ -87,6 +87,20 @@ def json_line(row: Mapping[str, Any], *, halves: bool = False) -> bytes:
         return (json.dumps(row).encode() if halves and _halved(text) else _on_one_line(clean(text).encode())) + b"\n"
 
 
+def json_text(value: Any) -> str:
+    """What `json.dumps` writes of a value with `ensure_ascii=False`, sooner where there is much text in it.
+
+    Raises:
+        ValueError: a number that JSON has no word for.
+    """
+    try:
+        pieces: list[bytes] = []
+        _put(value, pieces)
+        return b"".join(pieces).decode()
+    except (TypeError, UnicodeEncodeError):  # half of a character, or what json.dumps has to tell or to refuse
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def compact_line(row: Mapping[str, Any]) -> bytes:
     """What `json_line` writes, without blanks between values; for rows in which no number is infinite or none."""
     try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +26,37 @@ def test_items_come_back_in_order_as_often_as_they_are_read(
             kept.add(item)
         assert list(kept) == items
         assert list(kept) == items
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """As records are."""
+
+    one: Any
+    other: Any = None
+    tail: tuple[Any, ...] = ()
+
+
+@dataclass
+class _Loose:
+    """One whose values are no slots."""
+
+    one: Any
+    other: Any = None
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    """Equal, of the same type, and what was one in two places is one again."""
+    inner = _Pair(1, {"a": Decimal("0.10")})
+    item = (_Pair(inner, inner, (_Loose(2), date(2026, 1, 2))), _Pair(None))
+    with Spool[tuple[_Pair, _Pair]](tmp_path) as kept:
+        kept.add(item)
+        (found,) = kept
+    assert found == item
+    assert found[0].one is found[0].other
+    assert type(found[0].tail[0]) is _Loose
+    with pytest.raises(AttributeError):
+        found[0].one = 3  # type: ignore[misc]
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.textual import clean
-from judgegen.writer.files import json_line, part_of, put_in_place, whole, write_text
+from judgegen.writer.files import json_line, json_text, part_of, put_in_place, whole, write_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -102,3 +102,10 @@ def test_there_is_nothing_to_put_in_place(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         put_in_place(tmp_path / "file.txt")
     assert not (tmp_path / "file.txt").exists()
+
+
+@given(JSON | st.text(st.characters()) | st.tuples(JSON, st.text(st.characters())))
+def test_text_of_json_is_the_standard_librarys(value: Any) -> None:
+    """Character for character, halves of characters as well."""
+    assert json_text(value) == json.dumps(value, ensure_ascii=False)
+    assert json_text([value, {"a": (value,)}]) == json.dumps([value, {"a": (value,)}], ensure_ascii=False)
