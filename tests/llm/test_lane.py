@@ -74,6 +74,8 @@ def test_a_header_goes_once_whatever_its_case() -> None:
     [
         ("/v1", {}, "/v1/chat/completions"),
         ("/v1/", {}, "/v1/chat/completions"),
+        ("/v1/chat/completions/", {}, "/v1/chat/completions"),
+        ("/d/chat/completions?api-version=1", {}, "/d/chat/completions?api-version=1"),
         ("/a%20b/v1", {}, "/a%20b/v1/chat/completions"),
         ("/v1?api-version=1", {}, "/v1/chat/completions?api-version=1"),
         ("/v1?a=1", {"b": "2 3"}, "/v1/chat/completions?a=1&b=2+3"),

@@ -267,9 +267,12 @@ def _resolved(pairs: tuple[tuple[str, str], ...], name: str) -> dict[str, str]:
 
 
 def _split(base_url: str) -> tuple[str, dict[str, str]]:
-    """The address, and its query: what is asked of a path stands behind the path."""
+    """Where the API begins, be that or the path of its chat given, and the query, which stands behind each path."""
     parts = urlsplit(base_url)
-    return urlunsplit(parts._replace(query="", fragment="")), dict(parse_qsl(parts.query, keep_blank_values=True))
+    begins = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return urlunsplit(parts._replace(path=begins, query="", fragment="")), dict(
+        parse_qsl(parts.query, keep_blank_values=True)
+    )
 
 
 def connect(
