@@ -1,8 +1,7 @@
-"""HTTP for what is asked most: bytes out, bytes back, over connections of ours, bounded in seconds and in bytes.
+"""HTTP for what is asked most: bytes out, bytes back, over one session per endpoint, bounded in seconds and in bytes.
 
 No more of an answer is read than any can need, as it comes out of its packing; a redirection to another host is not
-followed; what is no HTTP at all is told apart from silence. Through a proxy it goes by aiohttp. Knows nothing of what
-is asked.
+followed; what is no HTTP at all is told apart from silence. Knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -22,13 +21,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from judgegen.llm.secrets import masked
-from judgegen.llm.wire import link as links
 from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
-from judgegen.llm.wire.link import Links
-from judgegen.llm.wire.response import NotHttpError
 
 _CONNECT_S = 10.0
-_HEAD = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Content-Type": "application/json"}
 _MOVED = (301, 302, 303, 307, 308)
 _KEEPS_METHOD = (307, 308)
 
@@ -52,8 +47,6 @@ class Lane:
         self._session: aiohttp.ClientSession | None = None
         self._through: _Proxy = (None, None)
         self._addresses: dict[str, URL] = {}
-        self._links: Links | None = None
-        self._heads: dict[tuple[str, URL], tuple[URL, bytes]] = {}
 
     async def post(self, path: str, row: Mapping[str, Any]) -> Answer:
         """What the server says to a body of JSON.
@@ -74,23 +67,18 @@ class Lane:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._links is not None:
-            await self._links.aclose()
         if self._session is not None:
             await self._session.close()
 
     async def _asked(self, method: str, path: str, body: bytes | None) -> Answer:
         try:
-            return await self._followed(method, self._address(path), body)
+            async with asyncio.timeout(self._within_s):
+                return await self._followed(method, self._address(path), body)
         except TimeoutError:  # aiohttp's own are such as well
             raise TimeoutError(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
             refused = isinstance(error.os_error, ConnectionRefusedError)
             raise (ConnectionRefusedError if refused else ConnectionError)(_words(error)) from None
-        except NotHttpError as error:
-            raise ConnectionAbortedError(f"an answer that is not HTTP ({_words(error)[:120]})") from None
-        except ConnectionError as error:
-            raise type(error)(_words(error)) from None
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise ConnectionError(_words(error)) from None
         except (aiohttp.ClientError, HttpProcessingError, UnicodeError, ValueError) as error:
@@ -103,44 +91,21 @@ class Lane:
         return known
 
     async def _followed(self, method: str, url: URL, body: bytes | None) -> Answer:
-        deadline = asyncio.get_running_loop().time() + self._within_s
         for hop in range(1, HOPS + 1):
-            answer = status, headers, _ = await self._once(method, url, body, deadline)
-            where = headers.get("Location") if status in _MOVED else None
-            if where is None or hop == HOPS:
-                return answer
-            url = _same_host(url, url.join(URL(where)), keeps=body is None or status in _KEEPS_METHOD)
+            async with self._opened(url).request(
+                method, url, data=body, allow_redirects=False, proxy=self._through[0], proxy_auth=self._through[1]
+            ) as response:
+                where = response.headers.get("Location") if response.status in _MOVED else None
+                if where is None or hop == HOPS:
+                    return response.status, response.headers, await _read(response)
+                url = _same_host(url, url.join(URL(where)), keeps=body is None or response.status in _KEEPS_METHOD)
         raise AssertionError("the last hop returns")
-
-    async def _once(self, method: str, url: URL, body: bytes | None, deadline: float) -> Answer:
-        """One request over a connection of ours; by aiohttp where the environment names a proxy for it."""
-        if self._links is None and self._session is None:
-            self._through = _proxy(url)
-            if self._through[0] is None:
-                self._links = Links(self._places + 8, _context(url))
-        if self._links is None:
-            async with asyncio.timeout_at(deadline):
-                return await self._through_proxy(method, url, body)
-        origin, head = self._heads.get((method, url)) or self._headed(method, url)
-        length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
-        return await self._links.ask(origin, b"".join((head, length, b"\r\n", body or b"")), deadline)
-
-    def _headed(self, method: str, url: URL) -> tuple[URL, bytes]:
-        """Whom to ask, and what stands above every body."""
-        found = self._heads[method, url] = (url.origin(), links.head(method, url, self._head()))
-        return found
-
-    async def _through_proxy(self, method: str, url: URL, body: bytes | None) -> Answer:
-        proxy, login = self._through
-        async with self._opened(url).request(
-            method, url, data=body, allow_redirects=False, proxy=proxy, proxy_auth=login
-        ) as response:
-            return response.status, response.headers, await _read(response)
 
     def _opened(self, url: URL) -> aiohttp.ClientSession:
         if self._session is None:
+            self._through = _proxy(url)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._places + 8, ssl=_context(url) or True),
+                connector=aiohttp.TCPConnector(limit=self._places + 8, ssl=_context(url)),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._within_s)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._head(),
@@ -148,7 +113,7 @@ class Lane:
         return self._session
 
     def _head(self) -> CIMultiDict[str]:
-        head = CIMultiDict(_HEAD)
+        head = CIMultiDict({"Accept": "application/json", "Content-Type": "application/json"})
         for name, value in self._headers.items():  # names have no case: the last one stands
             head[name] = value
         return head
@@ -176,10 +141,10 @@ def _proxy(url: URL) -> _Proxy:
     return through.with_user(None), login
 
 
-def _context(url: URL) -> ssl.SSLContext | None:
+def _context(url: URL) -> ssl.SSLContext | bool:
     """Whom to trust: whom the system trusts, which Python does not find by itself on a Mac."""
     if url.scheme != "https":
-        return None
+        return True
     if sys.platform == "darwin":
         import truststore
 
