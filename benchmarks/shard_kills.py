@@ -89,8 +89,9 @@ def billed(stats: dict[str, Any]) -> float:
 def answered(folder: Path) -> set[str]:
     """The calls that the journal of a folder holds, whoever was killed while writing it."""
     with tempfile.TemporaryDirectory() as name:
-        for path in folder.glob("journal.sqlite*"):
-            shutil.copy(path, name)
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                shutil.copy(folder / f"journal.sqlite{suffix}", name)
         if not (Path(name) / "journal.sqlite").exists():
             return set()
         with closing(sqlite3.connect(Path(name) / "journal.sqlite")) as db:
@@ -203,7 +204,7 @@ class Killer:
         """One of those that have begun, now and then."""
         if self.left and time.monotonic() > self.next:
             self.next = time.monotonic() + 2 + 6 * self.lot.random()
-            if victims := [part for part in parts if _running(part) and answered(part.kept)]:
+            if victims := [part for part in parts if _running(part) and (part.kept / "journal.sqlite").exists()]:
                 part = self.lot.choice(victims)
                 lost = url_of(part.root) is not None and self.lot.random() < 0.5
                 self.again += part.kill(lost=lost)
