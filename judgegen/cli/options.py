@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from judgegen.stores.urls import url_of
+
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -81,6 +83,8 @@ def check_wait(*, batch: bool, wait: bool, batch_file: Path | None = None) -> No
     Raises:
         typer.BadParameter: it stands by itself, or both are asked for.
     """
+    if url_of(batch_file) is not None:
+        raise typer.BadParameter("is a folder on this machine, which an engine reads", param_hint="--batch-file")
     if batch and batch_file is not None:
         raise typer.BadParameter("does not go with --batch", param_hint="--batch-file")
     if wait and not batch:

@@ -16,6 +16,7 @@ _SECRET_NAME = re.compile(r"key|token|secret|passw|auth|credential|cookie|signat
 MASK = "[secret]"
 _SHORTEST = 8
 """Characters below which a text is no secret that could be told from chance."""
+_NO_WORD = 16
 _forms: dict[str, bytes] = {}
 
 
@@ -35,7 +36,10 @@ def _written(secret: str) -> Iterator[str]:
             text = base64.b64encode(before + packed)
             whole = text[len(before) and 4 : len(text) - 4].decode()
             yield from (whole, whole.replace("+", "-").replace("/", "_"))
-    yield from (raw.hex(), raw.hex().upper(), quote(secret, safe=""), json.dumps(secret)[1:-1], secret)
+    yield from (raw.hex(), raw.hex().upper(), quote(secret, safe=""), json.dumps(secret)[1:-1])
+    if len(secret) >= _NO_WORD and any(mark.isdigit() for mark in secret):  # a word in other letters is no secret
+        yield from (secret.upper(), secret.lower())
+    yield secret
 
 
 def masked(text: str) -> str:

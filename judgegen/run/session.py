@@ -8,6 +8,7 @@ with guesses. Knows nothing of what a job makes of its results.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -37,6 +38,7 @@ from judgegen.spec.short import ShortFile, written
 from judgegen.stores.urls import here, shown, url_of
 from judgegen.watch import Watch
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/*")
 T = TypeVar("T", bound=Countable)
 R = TypeVar("R")
 S = TypeVar("S")
@@ -298,8 +300,14 @@ def resolve(given: Given, out: str | Path | None, *, judging: bool = False) -> t
 
 
 def place(out: str | Path) -> Path:
-    """The folder on this machine of a run that goes to `out`, a folder or a URL."""
+    """The folder on this machine of a run that goes to `out`, a folder or a URL.
+
+    Raises:
+        SpecError: a scheme with nothing behind it, of which a folder of that name would be made.
+    """
     url = url_of(out)
+    if _SCHEME.fullmatch(str(out)):
+        raise SpecError(f"{out} names no place: behind the scheme stands a bucket or a path, as in s3://mine/runs")
     return Path(out) if url is None else here(url)
 
 

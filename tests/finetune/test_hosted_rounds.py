@@ -238,7 +238,7 @@ def test_killed_in_every_stage_it_goes_on_to_the_same_selection(
     server = provider()
     whole = plan(server.url, out="killed")
     text = whole.file.read_text(encoding="utf-8")
-    whole.file.write_text(text.replace("[sampler]", "max_concurrency = 1\n\n[sampler]".replace("\n\n", "\n", 1)))
+    whole.file.write_text(text.replace("price =", "max_concurrency = 1\nprice ="))
     values: dict[str, Any] = {"order": whole.order.row(), "file": str(whole.file), "out": str(whole.out)}
     values |= {"rounds": 2, "held": 0.5, "truth": whole.truth, "every": True}
     running: list[subprocess.Popen[str]] = []

@@ -100,6 +100,14 @@ def test_no_form_of_a_secret_is_left(secret: str, around: str) -> None:
         assert form.encode() not in secrets.masked_bytes(f"{form}".encode()).replace(secrets.MASK.encode(), b"")
 
 
+def test_a_key_in_other_letters_is_a_key_and_a_word_is_none() -> None:
+    """A server that repeats it in capitals is not believed; a made-up key that is a word leaves that word alone."""
+    secrets.remember("sk-Mixed-0123456789-Case")
+    assert secrets.masked("SK-MIXED-0123456789-CASE") == secrets.masked("sk-mixed-0123456789-case") == "[secret]"
+    secrets.remember("Not-Needed-By-Anybody")
+    assert secrets.masked("not-needed-by-anybody") == "not-needed-by-anybody"
+
+
 def test_what_a_provider_repeats_is_masked_before_it_is_read() -> None:
     """In an error and in an answer: nothing downstream ever holds the key."""
 

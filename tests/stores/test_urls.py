@@ -14,12 +14,15 @@ from fsspec.implementations.memory import MemoryFile
 from hypothesis import given
 from hypothesis import strategies as st
 from stores.weather import Weather, fetched
+from typer.testing import CliRunner
 
 import judgegen
 from judgegen import sources
-from judgegen.errors import OutputError
+from judgegen.cli import app
+from judgegen.errors import OutputError, SpecError
 from judgegen.llm import secrets
 from judgegen.run import kept_file
+from judgegen.run.session import place
 from judgegen.spec.reading import parse, read
 from judgegen.stores.store import Store
 from judgegen.stores.urls import here, url_of
@@ -42,6 +45,20 @@ def test_a_path_is_no_url(place: str) -> None:
     """Drives of Windows and splits of a folder are none."""
     assert url_of(place) is None
     assert url_of(Path(place)) is None
+
+
+@pytest.mark.parametrize("out", ["s3://", Path("s3://"), "gs:"])
+def test_a_scheme_alone_is_no_place_for_a_run(out: str | Path) -> None:
+    """No folder of that name is made for it."""
+    with pytest.raises(SpecError, match="names no place"):
+        place(out)
+
+
+def test_files_for_an_engine_lie_on_this_machine(tmp_path: Path) -> None:
+    """A store is refused, as a folder `s3:` would be taken for one."""
+    ended = CliRunner().invoke(app, ["run", str(tmp_path / "mine.toml"), "--batch-file", "s3://a/b"])
+    assert ended.exit_code == 2
+    assert "is a folder on this machine" in " ".join(ended.output.split())
 
 
 def test_a_scheme_may_be_in_capitals() -> None:
