@@ -102,7 +102,7 @@ class Book:
 
     def put(self, entry: Booked) -> None:
         """Write a job down, in the place of what was known of it; on disk before this returns."""
-        jobs = {known.job: known for known in self.entries()} | {entry.job: entry}
+        jobs = {(known.base_url, known.job): known for known in (*self.entries(), entry)}
         rows = [asdict(job) for job in jobs.values()]
         write_text(self.path, json.dumps({"version": VERSION, "jobs": rows}, indent=2, ensure_ascii=False) + "\n")
 

@@ -83,8 +83,14 @@ class Landings:
         """Send, land, answer. Cancelling the caller does not cancel the landing."""
         task = asyncio.create_task(self._land(call))
         self._flying.add(task)
-        task.add_done_callback(self._flying.discard)
+        task.add_done_callback(self._landed)
         return await asyncio.shield(task)
+
+    def _landed(self, task: asyncio.Task[Outcome]) -> None:
+        """Over, well or not; where its caller is gone by then, what ended that one has said why."""
+        self._flying.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _land(self, call: Call) -> Outcome:
         self._requests[call.id] += 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -407,3 +408,28 @@ def test_what_is_done_already_is_not_waited_for_for_ever(tmp_path: Path) -> None
         assert not scene.landings._flying
 
     asyncio.run(main())
+
+
+def test_a_landing_that_fails_when_its_caller_is_gone_is_nobodys_traceback(tmp_path: Path) -> None:
+    """A disk that fills while a run ends: what ended the run has said so, and the loop has nothing to complain of."""
+    complaints: list[str] = []
+
+    def refused(_: Call, number: int) -> Outcome:
+        raise JournalError(f"the disk is full, for the {number}th time")
+
+    async def left() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        scene = Scene(tmp_path, refused)
+        caller = asyncio.create_task(scene.landings(call()))
+        await scene.sending.wait()
+        caller.cancel()
+        with suppress(asyncio.CancelledError):
+            await caller
+        await asyncio.sleep(0.01)  # it lands by itself, before anybody waits for what is in flight
+        await scene.landings.drain()
+        del caller
+        gc.collect()
+        scene.journal.close()
+
+    asyncio.run(left())
+    assert complaints == []
