@@ -16,6 +16,9 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+
+from soft_labels import said
 
 from judgegen import api
 from judgegen.errors import GateFailed
@@ -26,7 +29,6 @@ from judgegen.report.tables import Tables
 from judgegen.spec import parse
 from judgegen.spec.short import ShortFile
 from judgegen.train.held import figure, less
-from judgegen.trust.figures import Figure
 
 
 def models(arms: list[Path]) -> dict[str, str]:
@@ -87,12 +89,8 @@ def lines(found: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [*told, f"{len(base)} questions"]
 
 
-def _said(values: Mapping[str, float], kind: str) -> str:
-    one: Figure = figure(values, 0, kind="free" if kind == "free" else "share")
-    if one.value is None:
-        return "not known"
-    ends = "" if one.low is None or one.high is None else f" [{one.low:.1%}, {one.high:.1%}]"
-    return f"{one.value:.1%}{ends}"
+def _said(values: Mapping[str, float], kind: Literal["share", "free"]) -> str:
+    return said(figure(values, 0, kind=kind))
 
 
 def main() -> None:
