@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -78,7 +79,7 @@ def played(plan: Plan) -> tuple[Done, list[str]]:
 
 def asked(folder: Path) -> dict[str, int]:
     """Models that a run's sampler asked, with the number of its calls in the journal."""
-    with sqlite3.connect(folder / "journal.sqlite") as db:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as db:
         found = [json.loads(row)["model"] for (row,) in db.execute("SELECT request FROM calls WHERE role = 'sampler'")]
     return {model: found.count(model) for model in found}
 
@@ -87,7 +88,7 @@ def calls(out: Path) -> int:
     """In all journals."""
     count = 0
     for path in out.rglob("journal.sqlite"):
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db:
             count += db.execute("SELECT count(*) FROM calls").fetchone()[0]
     return count
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,7 +104,7 @@ def paid(out: Path) -> int:
     """Calls in all journals."""
     count = 0
     for path in out.rglob("journal.sqlite"):
-        with sqlite3.connect(path) as db:
+        with closing(sqlite3.connect(path)) as db:
             count += db.execute("SELECT count(*) FROM calls").fetchone()[0]
     return count
 
