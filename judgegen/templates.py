@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from judgegen.errors import SpecError
 from judgegen.llm.calls import Message
@@ -117,17 +117,22 @@ WRITTEN: Mapping[str, Kind] = {kind.name: kind for kind in (REFERENCE, CHECKLIST
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aspect:
-    """One thing a rubric scores: `anchors` say what each score means, the lowest, 1, first."""
+    """One thing a rubric scores: `anchors` say what each score means, the lowest, 1, first.
+
+    Of a predicate, which is so or is not so, they say the no, 0, and the yes, 1.
+    """
 
     name: str
     question: str
     anchors: tuple[str, ...]
     weight: float = 1.0
+    asked: Literal["score", "predicate"] = "score"
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """The scores there are."""
-        return tuple(range(1, len(self.anchors) + 1))
+        """The scores there are, ascending by one."""
+        least = 1 if self.asked == "score" else 0
+        return tuple(range(least, least + len(self.anchors)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

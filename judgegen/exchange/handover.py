@@ -6,7 +6,6 @@ Knows the run folder's files. Knows nothing of consumers.
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -15,11 +14,10 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.exchange.import_ import Reject, imported
+from judgegen.judge.checklist import items
 from judgegen.llm.journal import Journal
 from judgegen.spec import read
 from judgegen.templates import CHECKLIST, RUBRIC, parse
-
-_MARK = re.compile(r"^(?:[-*•]|\(?\d+[.)])\s*")  # what numbers or marks a line of a list
 
 ATTACK = "attack.json"  # of `judgegen judge attack`, in the folder beside the run's that ends in -attack
 NO_EVIDENCE = ("flip", "unreadable", "no-reference")
@@ -118,7 +116,7 @@ def prompts(folder: Path) -> Iterator[dict[str, Any]]:
     """
     told = facts(folder)
     absolute = told["run"].get("judge", {}).get("method") in ("rubric", "python", "reward")
-    aspects, lists = _aspects(told), _checklists(folder)
+    aspects, lists = _criteria("\n".join(_written(told))) or _aspects(told), _checklists(folder)
     judged = _judged(folder)
     for asked in _table(folder, "prompts", ["prompt_id", "outcome", "messages", "reference", "tools"]):
         name = asked["prompt_id"]
@@ -154,10 +152,15 @@ def _checklists(folder: Path) -> dict[str, str]:
     }
 
 
+def _written(told: Mapping[str, Any]) -> list[str]:
+    """The checklist that the run file holds for every prompt."""
+    found = told["run"].get("judge", {}).get("checklist")
+    return found if isinstance(found, list) else []
+
+
 def _criteria(checklist: str) -> list[dict[str, Any]]:
-    """A checklist's questions, one a line, as criteria of equal weight."""
-    lines = (_MARK.sub("", line.strip()) for line in checklist.splitlines())
-    questions = [line for line in lines if line]
+    """A checklist's questions as criteria of equal weight."""
+    questions = items(checklist)
     return [{"name": f"question {n}", "description": text, "weight": 1.0} for n, text in enumerate(questions, 1)]
 
 

@@ -172,7 +172,7 @@ def _text(found: Mapping[str, Any], key: str) -> str:
     return str(found[key])
 
 
-_ONE = "Criteria are the judge's own: the checklist it wrote for the prompt, or the aspects of its rubric."
+_ONE = "Criteria are the judge's own: its checklist for the prompt, or the aspects of its rubric."
 _LAST = "Several turns do not fit in one text: prompts of more than one question are left out."
 
 

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from judgegen.judge import belief, build, constraints, decide, read, rewards, schedule, score, sheets
+from judgegen.judge import belief, build, checklist, constraints, decide, read, rewards, schedule, score, sheets
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.graders import GraderFailed
 from judgegen.judge.judging import Judging
@@ -243,8 +243,9 @@ class Bench:
 
     async def scores(self, competing: Sequence[Candidate], notes: Notes) -> Scores:
         """What each judge and the grader give each candidate by itself."""
-        every = list(itertools.product(competing, self.plan.scorers))
-        given = await together(self._score(candidate, asking, notes) for candidate, asking in every)
+        askings = [checklist.asked(asking, notes) for asking in self.plan.scorers]
+        every = list(itertools.product(competing, askings))
+        given = await together(self._score(candidate, asking, shown) for candidate, (asking, shown) in every)
         found: dict[str, list[Score | Unreadable]] = {c.key: [] for c in competing}
         for (candidate, _), one in zip(every, given, strict=True):
             found[candidate.key].append(one)
@@ -301,13 +302,18 @@ class Bench:
         """What the judges are given beside the answers; why nobody can be asked where it could not be had."""
         plan, own = self.plan, self.prompt.metadata.get("criteria")
         criteria = own if isinstance(own, str) and own.strip() else plan.criteria
-        notes = Notes(criteria=criteria, reference=self.prompt.reference if plan.given else None)
+        notes = Notes(
+            criteria=criteria,
+            reference=self.prompt.reference if plan.given else None,
+            checklist="\n".join(plan.questions) or None,
+        )
         if plan.reference is not None and notes.reference is None:
             if (text := await self._written(plan.reference, notes)) is None:
                 return "no readable reference could be had from the judge"
             notes = replace(notes, reference=text)
         if plan.checklist is not None:
-            if (text := await self._written(plan.checklist, notes)) is None:
+            text = await self._written(plan.checklist, notes)
+            if text is None or not checklist.items(text):
                 return "no readable checklist could be had from the judge"
             notes = replace(notes, checklist=text)
         return notes

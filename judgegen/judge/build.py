@@ -34,6 +34,8 @@ class Asking:
         votes: how many verdicts on one display are counted where one alone says nothing of how sure it is.
         api: whether it is asked in a chat, or typed questions, or scores answers by themselves.
         rewards: on which scale it scores them.
+        checklist: of one that scores and is asked a checklist's items as questions of their own, what they weigh
+            together; None for one that is shown it.
     """
 
     route: str
@@ -51,6 +53,7 @@ class Asking:
     votes: int = 1
     api: Api = "chat"
     rewards: Scale = "logits"
+    checklist: float | None = None
 
     def free(self) -> Asking:
         """This judge free to answer otherwise when it is asked again: at temperature 1 unless the run file says one."""

@@ -24,6 +24,7 @@ class Judging:
         lists: in how many orders all answers are shown at once; None for as many as put each in each place.
         given: whether a reference that a prompt brings is shown.
         reference, checklist: who writes one, None for nobody.
+        questions: a checklist that holds for every prompt.
         constraints: rules that a chosen answer must not break.
         obeys: who is asked about those in words, None for nobody.
         length_correction: in logits. `length_scale` is in characters.
@@ -46,6 +47,7 @@ class Judging:
     given: bool = True
     reference: Asking | None = None
     checklist: Asking | None = None
+    questions: tuple[str, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     obeys: Asking | None = None
     length_correction: float = 0.0

@@ -53,7 +53,7 @@ def score(calls: Sequence[Call], found: Iterable[Heard | str], aspects: Sequence
 
 def _value(means: Mapping[str, float], aspects: Sequence[Aspect]) -> float:
     whole = math.fsum(a.weight for a in aspects)
-    return math.fsum(a.weight * (means[a.name] - 1) / (len(a.anchors) - 1) for a in aspects) / whole
+    return math.fsum(a.weight * (means[a.name] - a.levels[0]) / (len(a.anchors) - 1) for a in aspects) / whole
 
 
 def _variance(variances: Mapping[str, float], aspects: Sequence[Aspect]) -> float:

@@ -116,18 +116,21 @@ def _comparing(shown: Frame) -> dict[str, Any]:
 
 
 def scoring(prompt: Prompt, candidate: Candidate, asking: Asking, *, seed: int, draw: int, notes: Notes) -> Call:
-    """The call that shows one answer and asks for a score of each aspect."""
+    """The call that shows one answer and asks for a score of each aspect, and of each predicate whether it is so."""
     aspects = asking.template.aspects
     quoted = (build.request(prompt), build.answer(candidate), *build.texts(notes))
     values = {
         "answer": neutral(build.answer(candidate), frozenset(one.name for one in aspects))[0],
-        "aspects": aspects,
+        "aspects": [one for one in aspects if one.asked == "score"],
         "fence": frame(quoted, seed, prompt.id, candidate.call_id, candidate.index, draw).fence,
     }
     return _asking(prompt, asking, values, notes, [_rating(one) for one in aspects], draw=draw)
 
 
 def _rating(aspect: Aspect) -> dict[str, Any]:
+    if aspect.asked == "predicate":
+        options = [{"value": str(level)} for level in aspect.levels]
+        return {"name": aspect.name, "type": "predicate", "instructions": aspect.question, "options": options}
     levels = zip(aspect.levels, aspect.anchors, strict=True)
     return {
         "name": aspect.name,

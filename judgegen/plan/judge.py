@@ -13,7 +13,7 @@ from typing import Any
 
 from judgegen import templates
 from judgegen.errors import SpecError
-from judgegen.judge import graders
+from judgegen.judge import checklist, graders
 from judgegen.judge.build import WISHES, Asking
 from judgegen.judge.constraints import Constraint, aspects
 from judgegen.judge.judging import Judging
@@ -85,6 +85,11 @@ def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
     ]
     panel = [resolve(one, name=name, weight=weight) for (one, weight), name in zip(members, names, strict=False)]
     scorers = [_scorer(kept, one, asking) for (one, _), asking in zip(members, panel, strict=True)]
+    if checklist.NAME in judge.weights and not any(_weighs_checklist(asking) for asking in scorers):
+        raise SpecError(
+            "judge.weights: checklist weighs the items that a decision model is asked, and nobody is asked any; write "
+            'api = "decisions" and a checklist, or remove it'
+        )
     writes = {kind: _writer(spec, kept, kind) for kind in WRITTEN if getattr(judge, kind) == "judge"}
     return replace(
         common,
@@ -100,8 +105,23 @@ def _asked(spec: Spec, common: Judging, kept: Mapping[str, str]) -> Judging:
         given=judge.reference != "off",
         reference=writes.get("reference"),
         checklist=writes.get("checklist"),
+        questions=_questions(judge),
         obeys=_obeys(spec, kept, common) if _worded(spec) else None,
     )
+
+
+def _questions(judge: Judge) -> tuple[str, ...]:
+    """The checklist that the run file holds."""
+    found = judge.checklist if isinstance(judge.checklist, tuple) else ()
+    for line in found:
+        if not checklist.items(line):
+            raise SpecError(f"judge.checklist: {line!r} asks nothing; write a question")
+    return found
+
+
+def _weighs_checklist(asking: Asking) -> bool:
+    named = {aspect.name for aspect in asking.template.aspects}
+    return asking.checklist is not None or checklist.NAME in named
 
 
 def _constraint(one: Rule, base: Path | None) -> Constraint:
@@ -141,15 +161,18 @@ def _scorer(kept: Mapping[str, str], judge: Judge, asking: Asking) -> Asking:
     if judge.way.scores is None:
         return asking
     template = _template(judge.scored_by, kept, judge.way.scores)
-    if unknown := sorted(set(judge.weights) - {aspect.name for aspect in template.aspects}):
-        known = ", ".join(aspect.name for aspect in template.aspects)
+    asks = judge.api != "chat" and judge.checklist != "off"
+    items = judge.weights.get(checklist.NAME, 1.0) if asks else None
+    names = [*(aspect.name for aspect in template.aspects), checklist.NAME]
+    if unknown := sorted(set(judge.weights) - set(names)):
+        known = ", ".join(names)
         raise SpecError(f"judge.weights: {unknown[0]!r} is no aspect of {judge.scored_by}; its aspects: {known}")
     aspects = tuple(replace(a, weight=judge.weights.get(a.name, a.weight)) for a in template.aspects)
-    if not any(aspect.weight for aspect in aspects):
+    if not items and not any(aspect.weight for aspect in aspects):
         raise SpecError("judge.weights: all are 0; an aspect must count")
     template = replace(template, aspects=aspects)
     if judge.samples == 1 or judge.api != "chat":
-        return replace(asking, template=template)
+        return replace(asking, template=template, checklist=items)
     return replace(asking.free(), template=template, samples=judge.samples)
 
 
@@ -165,7 +188,7 @@ def _check_notes(judge: Judge, found: Judging) -> None:
     wanted = {
         "criteria": judge.criteria is not None,
         "reference": judge.reference == "judge",
-        "checklist": judge.checklist == "judge",
+        "checklist": judge.checklist != "off",
         "rationale": judge.rationale != "none",
     }
     later = [asking for asking, _ in found.escalate]
@@ -173,6 +196,7 @@ def _check_notes(judge: Judge, found: Judging) -> None:
     read = [asking for asking in everybody if asking.api not in REWARDS]  # a model that scores is told nothing else
     for asking in read or everybody:
         places = asking.template.fields | ({"rationale"} if asking.api != "chat" else set())  # it is asked for none
+        places |= {"checklist"} if asking.checklist is not None else set()  # it is asked its items
         if lacking := [name for name, needed in wanted.items() if needed and name not in places]:
             raise SpecError(
                 f"{asking.template.name} has no place for judge.{lacking[0]}: use {{{{ {lacking[0]} }}}} in it, "

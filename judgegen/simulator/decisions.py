@@ -82,7 +82,9 @@ def _usage(tokens: int) -> dict[str, Any]:
 
 
 def _tokens(question: Mapping[str, Any]) -> int:
-    words = [str(question["words"]["instructions"]), *question["options"]]
+    row = question["words"]
+    meant = (one.get("description") for one in row.get("choices", row.get("levels")) or ())
+    words = [str(row["instructions"]), *question["options"], *(str(one) for one in meant if one is not None)]
     return -(-sum(map(len, words)) // CHARACTERS_PER_TOKEN)
 
 

@@ -15,7 +15,7 @@ from judgegen.judge.methods import METHODS
 from judgegen.llm import models
 from judgegen.llm.calls import REWARDS, Api
 from judgegen.spec.members import API, SCALE, AnchorsOrFile, Escalation, Grade, Member, Panelist, SchemaAs, Third
-from judgegen.spec.tables import Chance, Count, Effort, Extra, Frozen, Number, Tokens, Weight
+from judgegen.spec.tables import Chance, Checklist, Count, Effort, Extra, Frozen, Number, Tokens, Weight
 from judgegen.templates import DECISION, LISTWISE, PAIRWISE, REWARD, Kind
 
 JUDGE_TOKENS = 512
@@ -64,7 +64,7 @@ class Judge(Frozen):
     )
     weights: dict[str, Weight] = Field(
         default_factory=dict,
-        description="Of the rubric's aspects, instead of those that its template states.",
+        description="Of the rubric's aspects, not those that its template states; and of a checklist that is asked.",
         examples=[{"helpfulness": 2.0}],
     )
     samples: Count = Field(
@@ -87,10 +87,11 @@ class Judge(Frozen):
         "(judge), or none.",
         examples=["judge"],
     )
-    checklist: Literal["off", "judge"] = Field(
+    checklist: Checklist = Field(
         default="off",
-        description="Whether the judge first writes what a good answer to the prompt has.",
-        examples=["judge"],
+        description="Questions that a good answer meets with yes: yours, the same for every prompt, or those that the "
+        "judge first writes for each (judge). A decision model that scores is asked each of them.",
+        examples=["judge", ["Does it name its source?"]],
     )
     rationale: Literal["none", "before", "after"] = Field(
         default="none", description="Whether verdicts say why, and where.", examples=["before"]

@@ -53,6 +53,11 @@ Logits = Annotated[float, Field(json_schema_extra={"unit": "logits"})]
 """Numbers with their units, which the reference of the run file names. A bound that a field sets
 too must not stand here: pydantic takes one of the two."""
 
+Item = Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")]
+"""One line."""
+Checklist = Literal["off", "judge"] | Annotated[tuple[Item, ...], Field(min_length=1, max_length=300)]
+"""None, one that a judge writes, or the questions themselves."""
+
 
 class Frozen(BaseModel):
     """A closed, immutable table: what is not named here is an error."""

@@ -236,14 +236,23 @@ def test_all_candidates_of_a_run_go_out_in_order(command: Command, run: Path) ->
     assert (done.exit_code, "no rubric: a run whose judge" in done.output) == (2, True)
 
 
-@pytest.mark.parametrize(("kept", "name"), [("rubric", "honesty"), ("hybrid", "question 1")])
-def test_a_judges_own_rubric_becomes_reward_data(kept: str, name: str, command: Command, tmp_path: Path) -> None:
-    """Aspects of a rubric, or the questions of the checklist written for the prompt, in the words of four consumers."""
+@pytest.mark.parametrize(
+    ("kept", "more", "name"),
+    [
+        ("rubric", "", "honesty"),
+        ("hybrid", "", "question 1"),
+        ("rubric", 'checklist = ["Does it name its source?"]\n', "question 1"),
+    ],
+)
+def test_a_judges_own_rubric_becomes_reward_data(
+    kept: str, more: str, name: str, command: Command, tmp_path: Path
+) -> None:
+    """Aspects of a rubric, or the questions of the prompt's or the run's checklist, in the words of four consumers."""
     folder = tmp_path / "run"
     before = Path(__file__).parents[1] / "before" / kept
     shutil.copytree(before / "run", folder)
     (folder / "run.toml").write_text(
-        (before / "mine.toml").read_text().replace("[judge]", '[judge]\nrubric = "rubric"')
+        (before / "mine.toml").read_text().replace("[judge]", '[judge]\nrubric = "rubric"\n' + more)
     )
     where = {"rubric-oumi": "rubrics", "rubric-rar": "rubric", "rubric-tinker": "rubric_items"}
     for consumer in (*where, "rubric-verifiers"):

@@ -40,6 +40,12 @@ SCORE = {
         {"value": "3", "description": "yes"},
     ],
 }
+PREDICATE = {
+    "name": "checklist-1",
+    "type": "predicate",
+    "instructions": "Does it name its source?",
+    "options": [{"value": "0"}, {"value": "1"}],
+}
 USAGE = {
     "input_tokens": 40,
     "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 0},
@@ -178,6 +184,36 @@ def test_system_one_answers_by_name(answer: dict[str, Any], wanted: Any) -> None
     assert heard({"answers": {"K_T": answer}, "usage": {"input_tokens": 9}}, asked) == [wanted]
 
 
+HELD: list[tuple[Api, dict[str, Any], Any]] = [
+    ("decisions", {"type": "predicate", "name": "checklist-1", "probability": 0.8}, [0.2, 0.8]),
+    ("systemone", {"type": "noul", "noul": 0.8}, [0.2, 0.8]),
+    ("systemone", {"type": "noul", "noul": 1}, [0.0, 1.0]),
+    ("systemone", {"type": "noul", "noul": 0.0}, [1.0, 0.0]),
+    ("systemone", {"type": "noul", "noul": True}, "malformed_response"),
+    ("systemone", {"type": "noul", "noul": 1.2}, "malformed_response"),
+    ("systemone", {"type": "noul"}, "malformed_response"),
+    ("systemone", {"type": "choice", "choice": "1"}, "malformed_response"),
+    ("systemone", {"type": ["noul"], "noul": 0.5}, "malformed_response"),
+    ("systemone", {"type": "noul", "noul": 0.8, "label_mass": 0.1}, "malformed_response"),
+    ("decisions", {"type": "refusal", "name": "checklist-1"}, "refusal"),
+]
+
+
+@pytest.mark.parametrize(("api", "answer", "wanted"), HELD)
+def test_a_predicate_is_asked_as_one_and_read_as_no_and_yes(api: Api, answer: dict[str, Any], wanted: Any) -> None:
+    """What is sent has no options in either API; what comes back is the probability of yes, or nothing."""
+    asked = call(api, PREDICATE)
+    row = decisions.body(asked)
+    if api == "decisions":
+        TypeAdapter(DecisionCreateParams).validate_python(row, strict=True)
+        Decision.model_validate(said(answer))
+        told = [answer]
+    else:
+        assert row["questions"] == {"checklist-1": {"type": "noul", "instructions": PREDICATE["instructions"]}}
+        told = {"checklist-1": answer}  # type: ignore[assignment]
+    assert heard({"answers": told, "usage": USAGE, "model": "m"}, asked) == [wanted]
+
+
 LEVELS: list[tuple[dict[str, Any], Any]] = [
     (
         {"legend": {"0": "no", "1": "so so", "2": "yes"}, "probabilities": {"0": 0.1, "1": 0.3, "2": 0.6}},
@@ -227,14 +263,17 @@ JSON = st.recursive(
 @given(JSON, JSON, st.sampled_from(["decisions", "systemone"]))
 def test_whatever_a_server_says_is_an_answer_a_failure_or_nothing(answer: Any, inner: Any, api: Api) -> None:
     """Total over any JSON; shares that are read sum to 1."""
-    for given_ in (answer, said(answer, inner), said({**K_T, "probabilities": inner}), {"answers": {"K_T": answer}}):
+    every = (CHOICE, SCORE, PREDICATE)
+    held = {"type": "noul", "name": PREDICATE["name"], "noul": inner}
+    whole = (said({**K_T, "probabilities": inner}), {"answers": {"K_T": answer, PREDICATE["name"]: held}})
+    for given_ in (answer, said(answer, inner), said(answer, inner, held), *whole):
         try:
-            found = decisions.reply(call(api), given_)
+            found = decisions.reply(call(api, *every), given_)
         except Transient:
             continue
         if isinstance(found, Failure):
             continue
-        for row in heard(given_, call(api)):
+        for row in heard(given_, call(api, *every)):
             assert isinstance(row, str) or abs(sum(row) - 1) < 1e-6
 
 

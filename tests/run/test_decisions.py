@@ -14,7 +14,7 @@ import pytest
 from worlds import derived, stats, world
 
 import judgegen
-from judgegen.errors import BudgetReached, GateFailed, PriceUnknown, SpecError
+from judgegen.errors import AttackWon, BudgetReached, GateFailed, PriceUnknown, SpecError
 from judgegen.llm import prices
 from judgegen.llm.journal import Journal
 from judgegen.spec import Endpoint
@@ -186,6 +186,39 @@ def test_a_rubric_is_scored_by_questions_of_their_own(tmp_path: Path) -> None:
     assert len(found["decisions"]) == 12
     for row in rows(tmp_path / "decisions"):
         assert quality(row["chosen"]) > quality(row["rejected"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("api", ["decisions", "systemone"])
+def test_a_checklist_is_a_question_an_item_all_the_way_through(api: str, tmp_path: Path) -> None:
+    """Estimated and capped, resumed without a call, checked on labels and attacked: as any judge that scores."""
+    judge = {"api": api, "method": "rubric", "checklist": ["Does it say how?", "Does it end well?"]}
+    with world("--accuracy", "1", "--unreadable-rate", "0.05") as url:
+        given = table(url, tmp_path, judge)
+        (row,) = [one for one in judgegen.estimate(given, out=tmp_path / "none").rows if one.role == "judge"]
+        assert (row.calls, set(row.output.values())) == (48, {0})
+        with pytest.raises(BudgetReached):
+            generated(given, out=tmp_path / "capped", max_usd=0.002)
+        generated(given, out=tmp_path / "out", limit=5)
+        run = generated(given, out=tmp_path / "out")
+        seen = stats(url)["judge"]
+        calls, tokens = judged(tmp_path / "out")
+        generated(given, out=tmp_path / "out")
+        assert stats(url)["judge"] == seen
+        assert row.input["low"] * 0.4 < tokens * 48 / calls < row.input["high"]
+        scored = [json.loads(one["scores"])[0] for one in run.candidates.to_dict("records")]
+        told = [one for one in scored if "aspects" in one]  # not those of which a question was refused each time
+        assert len(told) >= 40
+        for one in told:
+            aspects = one["aspects"]
+            assert aspects["checklist-1"] == aspects["checklist-2"] == pytest.approx(one["score"], abs=1e-6)
+        found = asyncio.run(judgegen.check(labelled(tmp_path, 12), run=given, out=tmp_path / "check"))
+        assert all(one.label in (one.human, None) for one in found.rows)
+        with pytest.raises(AttackWon, match="forged-score"):
+            asyncio.run(judgegen.attack(given, out=tmp_path / "out"))
+    assert len(rows(tmp_path / "out")) >= 11
+    for kept in rows(tmp_path / "out"):
+        assert quality(kept["chosen"]) > quality(kept["rejected"])
 
 
 def labelled(folder: Path, number: int) -> Path:

@@ -3,10 +3,11 @@
     decisions   OpenAI's: `input` and a list of questions (predicate, choice, score), answered in their order
     systemone   TypeSafe's: `state` and a map of questions (noul, choice, score), answered by their names
 
-A question of a call has a name, a type ("choice" or "score"), instructions, and options in their order, each with a
-value and what it means. A Reply has one choice for each question: its text is the likeliest option, its one token's
-logprobs are the probabilities of all; a refusal ends with "refusal", what is in no shape that can be read with
-"malformed_response". An answer counts for a question only where it is sure that it is that one's.
+A question of a call has a name, a type ("choice", "score" or "predicate"), instructions, and options in their order,
+each with a value and what it means; a predicate's are its no and its yes. A Reply has one choice for each question: its
+text is the likeliest option, its one token's logprobs are the probabilities of all; a refusal ends with "refusal", what
+is in no shape that can be read with "malformed_response". An answer counts for a question only where it is sure that it
+is that one's.
 
 Sources: openai-python 3.57, resources/decisions.py and types/decision.py; vLLM's documentation of structured decisions.
 Knows nothing of connections, or of what is compared.
@@ -35,6 +36,8 @@ _SHORT = 512
 """Tokens below which tokenizers and templates differ too much to say anything of a count that is too low."""
 _ROUND, _LEAST = 512, 256
 """What sizes of contexts are multiples of, and below which there are none."""
+_OTHER_NAMES = {"predicate": "noul"}
+"""What systemone calls a type."""
 Question = Mapping[str, Any]
 
 
@@ -57,6 +60,8 @@ def body(call: Call, manner: Manner | None = None) -> dict[str, Any]:
 
 def _of_decisions(question: Question) -> dict[str, Any]:
     kind = {name: question[name] for name in ("name", "type", "instructions")}
+    if question["type"] == "predicate":
+        return kind
     if question["type"] == "choice":
         return {**kind, "choices": [dict(one) for one in question["options"]]}
     levels = [{"label": one["value"], "description": one["description"]} for one in question["options"]]
@@ -64,6 +69,8 @@ def _of_decisions(question: Question) -> dict[str, Any]:
 
 
 def _of_system_one(question: Question) -> dict[str, Any]:
+    if question["type"] == "predicate":
+        return {"type": _OTHER_NAMES["predicate"], "instructions": question["instructions"]}
     kind = {name: question[name] for name in ("type", "instructions")}
     if question["type"] == "choice":
         return {**kind, "criteria": {one["value"]: one.get("description") for one in question["options"]}}
@@ -157,17 +164,32 @@ def _choice(question: Question, row: Any) -> Choice:
         return _MALFORMED
     if row.get("type") == "refusal":
         return Choice(text="", finish="refusal")
+    if not _answers(question, row):
+        return _MALFORMED
     values = [one["value"] for one in question["options"]]
-    if row.get("type", question["type"]) != question["type"]:
-        return _MALFORMED
-    mass = row.get("label_mass", row.get("option_mass"))
-    if isinstance(mass, int | float) and mass < _ENOUGH:
-        return _MALFORMED
+    if question["type"] == "predicate":
+        return _held(values, row)
     if row.get("probabilities") is None:
         said = row.get("choice")
         return Choice(text=str(said), finish="stop") if said in values else _MALFORMED
     shares = _shares(question, values, row)
     return _MALFORMED if shares is None else _spoken(shares)
+
+
+def _answers(question: Question, row: Mapping[str, Any]) -> bool:
+    """Whether what is said is of the kind that was asked for, and most of it falls on the options."""
+    kind, mass = row.get("type", question["type"]), row.get("label_mass", row.get("option_mass"))
+    told = isinstance(mass, int | float) and mass < _ENOUGH
+    return not told and kind in (question["type"], _OTHER_NAMES.get(question["type"]))
+
+
+def _held(values: Sequence[str], row: Mapping[str, Any]) -> Choice:
+    """What is told of a predicate: how probable it is that it is so."""
+    p = row.get("probability", row.get("noul"))
+    if not _probability(p):
+        return _MALFORMED
+    no, yes = values
+    return _spoken({no: max(0.0, 1 - p), yes: min(1.0, p)})
 
 
 def _shares(question: Question, values: Sequence[str], row: Mapping[str, Any]) -> dict[str, float] | None:
