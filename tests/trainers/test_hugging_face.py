@@ -147,7 +147,7 @@ def test_a_score_is_what_the_model_gives_alone_and_beside_others(model: Model) -
             told = float(itself(input_ids=torch.tensor([chat["input_ids"]])).logits[0, 0])
         assert found == pytest.approx(told, abs=1e-4)
         assert alone == pytest.approx(told, abs=1e-4)
-    assert len(set(together)) == len(set(said))
+    assert len({round(one, 5) for one in together}) == len(set(said))  # a batch rounds the last digits as it lies
     shares = numbers(asked([scored(folder, text) for text in said]))
     assert shares == pytest.approx([1 / (1 + math.exp(-score)) for score in together], abs=1e-4)
 
