@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from worlds import stats, world
@@ -171,8 +172,8 @@ def row(name: str, *, ended: bool = False, size: int = 2, when: str | None = Non
     return {"id": name, "processing_status": state, "request_counts": counts, "created_at": made}
 
 
-def test_a_lost_batch_is_known_by_its_results_or_by_being_the_only_one(tmp_path: Path) -> None:
-    """Others' batches, of other sizes or of before, are not taken; which of two is ours is waited for."""
+def test_a_lost_batch_is_known_by_its_results_alone(tmp_path: Path) -> None:
+    """Others' batches, of other sizes or of before, are not taken; what is at work may be ours, and is waited for."""
     ours, theirs = name_of(call(1).id), "b2_" + "0" * 32
     assert call_of(ours) == call(1).id
     old = "2020-01-01T00:00:00Z"
@@ -180,13 +181,110 @@ def test_a_lost_batch_is_known_by_its_results_or_by_being_the_only_one(tmp_path:
         ([], {}, None),
         ([row("a", ended=True), row("b", ended=True)], {"a": theirs, "b": ours}, "b"),
         ([row("a", ended=True)], {"a": theirs}, None),
-        ([row("a", size=3), row("b")], {}, "b"),
+        ([row("a", size=3)], {}, None),
         ([row("a", when=old)], {}, None),
+        ([row("a", when=old), row("b", ended=True) | {"archived_at": old}], {"b": ours}, None),
         ([row("a"), row("b", ended=True), row("c")], {"b": ours}, "b"),
     ]
     for number, (rows, results, expected) in enumerate(cases):
         folder = tmp_path / str(number)
         folder.mkdir()
         assert found(rows, results, folder) == expected
-    with pytest.raises(Waiting, match="a, b is ours"):
-        found([row("a"), row("b")], {}, tmp_path)
+    for number, rows in enumerate([[row("a")], [row("a"), row("b")], [row("a"), row("b", ended=True)]]):
+        (folder := tmp_path / f"open{number}").mkdir()
+        with pytest.raises(Waiting, match="whether a batch of ours is a"):
+            found(rows, {"b": theirs}, folder)
+
+
+class Front:
+    """Stands before the simulator's Message Batches: the answer to the first submission is lost.
+
+    `taken`: whether the batch was, for all that. `stranger`: somebody else submits as many requests just before, and
+    theirs is at work for a while. `behind`: the list does not show ours before it has been looked at so often.
+    """
+
+    def __init__(self, behind: str, *, taken: bool, stranger: bool, looks: int) -> None:
+        self.behind, self.taken, self.stranger, self.looks = behind.removesuffix("/v1"), taken, stranger, looks
+        self.submitted: list[str] = []
+        self.lost = ""
+        self.theirs = ""
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Pass on what is asked, but for what is hidden or lost."""
+        creates = request.method == "POST" and request.path.endswith("/batches")
+        if creates and not self.submitted:
+            await self._lose(request)
+        found = await self._passed(request.method, request.path_qs, await request.read())
+        if creates:
+            self.submitted.append(found["id"])
+        if isinstance(found, dict) and request.method == "GET" and request.path.endswith("/batches"):
+            self.looks -= 1
+            found["data"] = [self._as_listed(one) for one in found["data"] if self.looks < 0 or one["id"] != self.lost]
+        return web.json_response(found) if isinstance(found, dict) else web.Response(text=found)
+
+    def _as_listed(self, one: dict[str, Any]) -> dict[str, Any]:
+        """The stranger's stays at work until ours is shown."""
+        at_work = one["id"] == self.theirs and self.looks >= 0
+        return row(self.theirs, size=sum(one["request_counts"].values())) if at_work else one
+
+    async def _lose(self, request: web.Request) -> None:
+        body = json.loads(await request.read())
+        if self.stranger:
+            alien = [{**one, "custom_id": f"other_{i}"} for i, one in enumerate(body["requests"])]
+            made = await self._passed("POST", request.path, json.dumps({"requests": alien}).encode())
+            self.theirs = made["id"]
+        self.submitted.append("lost")
+        if self.taken:
+            self.lost = (await self._passed("POST", request.path, json.dumps(body).encode()))["id"]
+        assert request.transport is not None
+        request.transport.close()
+        raise web.HTTPInternalServerError
+
+    async def _passed(self, method: str, path: str, body: bytes) -> Any:
+        async with aiohttp.ClientSession() as session, session.request(method, self.behind + path, data=body) as answer:
+            text = await answer.text()
+        return json.loads(text) if "\n" not in text.strip() and text.startswith("{") else text
+
+
+@asynccontextmanager
+async def fronted(front: Front) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", front.serve)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.parametrize(
+    ("taken", "stranger", "looks"),
+    [(True, True, 0), (True, True, 6), (False, True, 6), (True, False, 2), (False, False, 0)],
+)
+def test_a_lost_submission_is_never_paid_twice_nor_taken_for_a_strangers(
+    taken: bool, stranger: bool, looks: int, waits: bool, tmp_path: Path
+) -> None:
+    """A stranger's batch of equal size at work, ours taken or not, listed late or at once: every call is paid once."""
+
+    async def main(url: str) -> tuple[judgegen.Run, Front]:
+        front = Front(url, taken=taken, stranger=stranger, looks=looks)
+        async with fronted(front) as before:
+            for _ in range(60):
+                try:
+                    given = table(before)
+                    out = tmp_path / "run"
+                    run = judgegen.generate(given, out=out, prompts=ROWS, batch=True, wait=waits, poll_s=0.05)
+                    return await run, front
+                except Incomplete:
+                    await asyncio.sleep(0.05)
+        raise AssertionError("never done")
+
+    with served() as url:
+        done, front = asyncio.run(main(url))
+        ours = {name: times for name, times in paid(url).items() if not name.startswith("other_")}
+    assert set(ours.values()) == {1}
+    assert len(front.submitted) == 2 + (not taken)
+    assert len([json.loads(line) for line in (done.folder / "preferences.jsonl").read_text().splitlines()]) == len(ROWS)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from judgegen.errors import ProviderRefused, Unanswered
+from judgegen.errors import ProviderRefused, Unanswered, Waiting
 from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Failure, Outcome, Usage
 from judgegen.llm.facts import Facts
@@ -29,7 +29,7 @@ from judgegen.llm.learned import Known, Learned
 from judgegen.llm.manner import SystemRole, ways
 from judgegen.llm.outbox import Batch, Outbox, Size
 from judgegen.llm.persist import persist
-from judgegen.llm.retry import Transient
+from judgegen.llm.retry import Transient, wait_s
 from judgegen.llm.secrets import masked
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire import batchrows, reading, refusals
@@ -43,6 +43,8 @@ AT_ONCE = 500
 """Calls that are written down, or answers that are journaled, together."""
 WORTH = 0.25
 """The share of the waiting calls that a further batch has to take where the cap has cut one short before."""
+LOOKS = 4
+"""How often a list that does not show a batch is looked at before the batch counts as never submitted."""
 _CAPPED = "batch/cap"
 OVER = frozenset({"completed", "failed", "expired", "cancelled"})
 FULL = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
@@ -85,11 +87,19 @@ class Clerk(ABC):
 
     @abstractmethod
     async def find(self, batch: Batch, outbox: Outbox) -> str | None:
-        """The name under which a batch that was written down is known there, None where it is not."""
+        """The name under which a batch that was written down is known there, None where it is not.
+
+        Raises:
+            Waiting: that cannot be told yet.
+        """
 
     @abstractmethod
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
-        """Hand over a batch that was written down; its name there."""
+        """Hand over a batch that was written down; its name there.
+
+        Raises:
+            Waiting: no answer came, and whether it was taken cannot be told yet.
+        """
 
     def ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
         """In which ways the call can be put."""
@@ -111,6 +121,16 @@ class Clerk(ABC):
         return reply
 
 
+async def looked(search: Callable[[], Awaitable[str | None]]) -> str | None:
+    """What is found in a provider's list, that is looked at some times: it may be behind what was submitted."""
+    for look in range(LOOKS):
+        if (found := await search()) is not None:
+            return found
+        if look < LOOKS - 1:
+            await asyncio.sleep(wait_s(look, None))
+    return None
+
+
 @dataclass(slots=True)
 class Desk(Clerk):
     """One endpoint's files and batches, through an openai `client` whose retries are off."""
@@ -127,7 +147,7 @@ class Desk(Clerk):
                     return str(found.id)
             return None
 
-        return await persist(search, API)
+        return await looked(lambda: persist(search, API))
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
         """Upload and submit a batch that was written down; the provider's id."""
@@ -194,14 +214,15 @@ class Postman:
     facts: Facts | None = None
 
     async def adopt(self) -> None:
-        """Batches whose submission is unknown: found at the provider, or taken back."""
+        """Batches whose submission is unknown: found at the provider, or taken back, or left while nobody can tell."""
         for batch in self.outbox.under_way():
             if batch.provider_id is None:
-                found = await self.desks[batch.route].find(batch, self.outbox)
-                if found is None:
-                    self.outbox.withdrawn(batch)
-                else:
-                    self.outbox.submitted(batch, found)
+                with suppress(Waiting):
+                    found = await self.desks[batch.route].find(batch, self.outbox)
+                    if found is None:
+                        self.outbox.withdrawn(batch)
+                    else:
+                        self.outbox.submitted(batch, found)
 
     async def post(self) -> int:
         """Submit what waits, within the limits; how many calls the cap left behind.
@@ -217,7 +238,8 @@ class Postman:
                 most_usd=self._left(),
                 least=WORTH if capped else 0.0,
             ):
-                self.outbox.submitted(batch, await self.desks[route].submit(batch, self.outbox))
+                with suppress(Waiting):  # it stays written down, and is looked for from now on
+                    self.outbox.submitted(batch, await self.desks[route].submit(batch, self.outbox))
         left = int(self.outbox.waiting()["unsent"])
         if left and self.facts is not None and self.cap is not None:
             self.facts.put(_CAPPED, str(self.cap))
@@ -230,11 +252,15 @@ class Postman:
         return self.cap - self.journal.spent() - Decimal(self.outbox.waiting()["worst"])
 
     async def fetch(self) -> int:
-        """Settle every batch that is over; how many are still with the provider."""
+        """Settle every batch that is over; how many are still with the provider, or may be."""
+        await self.adopt()
         open_ = 0
         for batch in self.outbox.under_way():
             desk = self.desks[batch.route]
             if not isinstance(desk, Desk):
+                continue
+            if batch.provider_id is None:
+                open_ += 1
                 continue
             found = await desk.status(batch)
             if found.status in OVER:

@@ -253,4 +253,7 @@ def _by_hand(at: _Round, commands: list[str]) -> str:
 
 def _state(outbox: Outbox) -> str:
     left = outbox.waiting()
-    return f"{left['with_provider']} calls are with the provider, {left['unsent']} wait for room"
+    lost = sum(1 for batch in outbox.under_way() if batch.provider_id is None)
+    batches = "one batch" if lost == 1 else f"{lost} batches"
+    may = f" (whether {batches} arrived shows when others there are over)" if lost else ""
+    return f"{left['with_provider']} calls are with the provider{may}, {left['unsent']} wait for room"

@@ -2,9 +2,10 @@
 
 A request's custom_id is its call's, whose colon the API does not take. A batch has no metadata there, so one whose
 submission got no answer is looked for among those made since it was written down that have as many requests and are not
-known to be another of ours: by its results where it is over, and where one alone is at work it is taken to be ours.
-Where several are, nothing is submitted until they are over. Results come in any order; what expired, was canceled or
-broke is asked again, what is refused for good is not (`batchrows`).
+known to be another of ours, and known by its results alone: one that is still at work may be a stranger's, ours not yet
+listed or never there, so that its calls wait until it is over. A list that has none of them is looked at some times
+before what is not on it counts as not there. Results come in any order; what expired, was canceled or broke is asked
+again, what is refused for good is not (`batchrows`).
 
 Source: anthropic-sdk-python 2.14, resources/messages/batches; 24 hours, 100,000 requests, 256 MB, results kept 29 days.
 """
@@ -15,12 +16,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from judgegen.errors import ProviderRefused, Waiting
-from judgegen.llm.batch import API, Desk, meaning
+from judgegen.llm.batch import API, Desk, looked, meaning
 from judgegen.llm.calls import Call
 from judgegen.llm.outbox import Batch, Outbox
 from judgegen.llm.persist import persist
@@ -61,31 +62,41 @@ class MessageDesk(Desk):
     """One endpoint's Message Batches, through an anthropic `client` whose retries are off.
 
     `params` puts a chat's body in the API's words; `refuses` says what the API would of a wish it has no parameter for.
+    `others` are batches whose results were seen, and are not of calls that wait here.
     """
 
     params: Params
     refuses: Callable[[dict[str, Any]], bytes | None]
+    others: set[str] = field(default_factory=set)
 
     async def find(self, batch: Batch, outbox: Outbox) -> str | None:
-        """The provider's id of a batch that may be this one.
+        """The provider's id of a batch, known by its results.
 
         Raises:
-            Waiting: several may be, and none is over.
+            Waiting: one that is not over may be it.
         """
+
+        async def search() -> str | None:
+            open_ = list[str]()
+            async for row in self._alike(batch, outbox):
+                if row["processing_status"] != OVER:
+                    open_.append(row["id"])
+                elif await self._ours(row["id"], batch, outbox):
+                    return str(row["id"])
+            if open_:
+                said = f"whether a batch of ours is {' or '.join(open_)} shows when that is over"
+                raise Waiting(f"{batch.route}: {said}; come back then: the same command goes on")
+            return None
+
+        return await looked(search)
+
+    async def _alike(self, batch: Batch, outbox: Outbox) -> AsyncIterator[dict[str, Any]]:
+        """What is listed that may be this batch."""
         size, when, known = outbox.standing(batch)
-        since = datetime.fromisoformat(when) - SKEW
-        open_: list[str] = []
-        async for row in self._listed(since):
-            if row["id"] in known or sum(row["request_counts"].values()) != size:
-                continue
-            if row["processing_status"] != OVER:
-                open_.append(row["id"])
-            elif await self._ours(row["id"], batch, outbox):
-                return str(row["id"])
-        if len(open_) > 1:
-            said = f"one of the batches {', '.join(open_)} is ours, and which shows when they are over"
-            raise Waiting(f"{batch.route}: {said}; come back then: the same command goes on")
-        return open_[0] if open_ else None
+        async for row in self._listed(datetime.fromisoformat(when) - SKEW):
+            gone = row["id"] in known or row["id"] in self.others or row.get("archived_at") is not None
+            if not gone and sum(row["request_counts"].values()) == size:
+                yield row
 
     async def _listed(self, since: datetime) -> AsyncIterator[dict[str, Any]]:
         """The batches made since, newest first."""
@@ -104,7 +115,11 @@ class MessageDesk(Desk):
     async def _ours(self, provider_id: str, batch: Batch, outbox: Outbox) -> bool:
         """Whether the results that a batch came to are of calls that stand in `batch`."""
         async for row in self.rows(provider_id):
-            return outbox.batch_of(row.custom_id) == batch.id
+            found = outbox.batch_of(row.custom_id)
+            if found is not None:
+                return found == batch.id
+            break
+        self.others.add(provider_id)
         return False
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
