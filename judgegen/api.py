@@ -272,7 +272,7 @@ class Run(result.Run):
     """A finished run: its summary, tables, charts and page, and what can be made of it."""
 
     async def rejudge(self, *, template: str | None = None, judge: str | None = None, **options: Any) -> Run:
-        """The same answers before another judge, or by another template; only judges are paid for. See `rejudge`."""
+        """Put these answers before another judge or template; only judges are paid for. See `rejudge`."""
         return await rejudge(self.folder, template=template, judge=judge, **options)
 
 

@@ -130,7 +130,7 @@ def _run_on_engine(
     as_json: bool,
     yes: bool,
 ) -> None:
-    """As `_run`, in shards on an engine, `by` which it is reached."""
+    """Run in shards on an engine, `by` which it is reached, and show them all in one display."""
     from functools import partial
 
     from judgegen import api

@@ -22,7 +22,7 @@ Path = tuple[str, ...]
 _NESTED = frozenset({dict, list})
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """Where a row stands in its file: its number from 0, and the bytes before it."""
 
     row: int
@@ -42,11 +42,11 @@ class _Node:
     `flat` are the keys and types of objects without others inside, as far as they stood there: they say nothing new.
     """
 
-    seen: dict[Any, Place] = field(default_factory=dict)
-    open: Place | None = None
+    seen: dict[Any, Spot] = field(default_factory=dict)
+    open: Spot | None = None
     flat: set[Any] = field(default_factory=set)
 
-    def take(self, kind: Any, place: Place) -> bool:
+    def take(self, kind: Any, place: Spot) -> bool:
         """Add a kind; whether what is inside such a value still counts."""
         if self.open is None and kind not in self.seen:
             self.seen[kind] = place
@@ -80,7 +80,7 @@ class KeysSeen:
 
     def add(self, row: Mapping[str, Any], offset: int) -> None:
         """Take a row that begins after so many bytes."""
-        place = Place(self.rows, offset)
+        place = Spot(self.rows, offset)
         self.rows += 1
         names = tuple(row)
         self._spelled[names] += 1
@@ -91,7 +91,7 @@ class KeysSeen:
         for key in names if known is None else known:
             self._inside(row[key], (key,), place)
 
-    def _inside(self, value: Any, path: Path, place: Place) -> None:
+    def _inside(self, value: Any, path: Path, place: Spot) -> None:
         if value is None:
             return
         node = self.nodes.get(path)

@@ -37,7 +37,7 @@ _JOIN = (
     ("facts", "INSERT OR IGNORE INTO main.facts SELECT * FROM part.facts"),
     ("altered", "INSERT INTO main.altered SELECT * FROM part.altered EXCEPT SELECT * FROM main.altered"),
 )
-"""The same between two journals of one run that went on apart."""
+"""What a journal takes of another one of its run, where both went on apart."""
 _COUNT = "INSERT OR REPLACE INTO sums SELECT 'count', 'prompt', CAST(COUNT(*) AS TEXT) FROM prompts"
 
 

@@ -82,5 +82,5 @@ class Tray(Clerk):
         return arguments(self.command or USUAL, filled)
 
     def line_for_a_shell(self, batch: Batch) -> str:
-        """The same, to be pasted."""
+        """The command of `words`, quoted to be pasted into a shell."""
         return shlex.join(self.words(batch))

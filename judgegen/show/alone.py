@@ -55,7 +55,7 @@ def _grades(folder: Path) -> dict[tuple[str, str], float]:
 
 
 def sentence(counts: dict[str, int]) -> str:
-    """The same for people; empty where there is nothing to say."""
+    """The counts as a sentence for people; empty where there is nothing to say."""
     total = sum(counts.values())
     if not total:
         return ""

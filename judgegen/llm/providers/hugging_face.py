@@ -40,7 +40,7 @@ class _Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Draw:
     """One answer to be written: tokens of what is asked, and how it is drawn."""
 
     tokens: tuple[int, ...]
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Drawn:
     """One answer: its tokens, whether it came to its own end, and per token the logprobs that were asked for."""
 
     tokens: tuple[int, ...]
@@ -173,11 +173,11 @@ def _asked(tokenizer: Any, call: Call) -> tuple[int, ...]:
     return tuple(found["input_ids"])
 
 
-def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Row]:
+def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Draw]:
     """A row for each of the answers that a call wants; where the model's folder lies is no part of their seeds."""
     params, asked = call.params, list(map(dict, call.messages))
     return [
-        Row(
+        Draw(
             tokens=tokens,
             seed=int(digest([params.get("seed"), call.draw, asked, number], size=6), 16),
             most=min(call.max_tokens or room, room),
@@ -190,7 +190,7 @@ def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Row]:
     ]
 
 
-def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
+def write(model: Any, tokenizer: Any, rows: Sequence[Draw]) -> list[Drawn]:
     """All rows in one batch, each drawn by its own generator: the largest of its logits and Gumbel noise.
 
     That is a draw from softmax (Gumbel 1954; Maddison, Tarlow and Minka 2014), and leaves the loop to transformers.
@@ -223,7 +223,7 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[Written]:
     ]
 
 
-def _read(model: Any, rows: Sequence[Row], ids: Any, mask: Any) -> dict[str, Any]:
+def _read(model: Any, rows: Sequence[Draw], ids: Any, mask: Any) -> dict[str, Any]:
     """What rows that ask the same share, read once for all of them: the cache of all tokens but the last, by its name.
 
     Empty where no two ask the same, or the model remembers otherwise than by keys and values.
@@ -263,7 +263,7 @@ class _Drawing:
     Rows that are drawn alike are computed at once: one by one they take a GPU longer than the model itself.
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Draw]) -> None:
         import torch
 
         self._rows = rows
@@ -308,7 +308,7 @@ def _kept(logits: Any, top_k: int, top_p: float) -> Any:
 class _Ending:
     """Says of each row whether it has written as much as it may."""
 
-    def __init__(self, rows: Sequence[Row], width: int) -> None:
+    def __init__(self, rows: Sequence[Draw], width: int) -> None:
         self._most, self._width = [row.most for row in rows], width
 
     def __call__(self, ids: Any, _: Any, **__: Any) -> Any:
@@ -318,15 +318,15 @@ class _Ending:
         return torch.tensor([ids.shape[1] - self._width >= most for most in self._most], device=ids.device)
 
 
-def _written(tokenizer: Any, row: Row, tokens: list[int], ends: frozenset[int], kept: Sequence[Any]) -> Written:
+def _written(tokenizer: Any, row: Draw, tokens: list[int], ends: frozenset[int], kept: Sequence[Any]) -> Drawn:
     """An answer up to its end; what stands behind it in the batch is padding."""
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     ended = end is not None and end < row.most
     said = tokens[: end if ended else row.most]
     if not row.logprobs:
-        return Written(tokens=tuple(said), ended=ended)
+        return Drawn(tokens=tuple(said), ended=ended)
     logprobs = tuple(_logprob(tokenizer, token, kept[i], row.logprobs) for i, token in enumerate(said))
-    return Written(tokens=tuple(said), ended=ended, logprobs=logprobs)
+    return Drawn(tokens=tuple(said), ended=ended, logprobs=logprobs)
 
 
 def _logprob(tokenizer: Any, token: int, known: Any, top: int) -> dict[str, Any]:
@@ -339,7 +339,7 @@ def _named(tokenizer: Any, token: int, logprob: float) -> dict[str, Any]:
     return {"token": tokenizer.decode([token]), "logprob": logprob}
 
 
-def _choice(tokenizer: Any, written: Written) -> Choice:
+def _choice(tokenizer: Any, written: Drawn) -> Choice:
     text = tokenizer.decode(list(written.tokens), skip_special_tokens=True)
     return Choice(text=text, finish="stop" if written.ended else "length", logprobs=written.logprobs)
 
