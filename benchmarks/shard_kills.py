@@ -176,7 +176,7 @@ class Counted:
     def _watch(self) -> None:
         while not self.over.wait(0.1):
             now = get(self.url, "/stats")
-            asked = sum(now[kind] for kind in ("sampler", "judge", "refused", "throttled", "faults"))
+            asked = sum(now[kind] for kind in ("sampler", "judge", "refused", "throttled", "faults", "in_flight"))
             self.seen.append((time.monotonic(), asked, tokens(now)))
 
     def most(self, column: int) -> int:
@@ -244,14 +244,14 @@ def outputs(place: Path | str, folder: Path) -> dict[str, bytes]:
     return {name: path.read_bytes() for path, name in files if not name.startswith(kept)}
 
 
-def tried(place: str, of: int, told: argparse.Namespace, folder: Path) -> str:
-    """One run in `of` parts: the row of the table."""
+def tried(place: str, root: str, of: int, told: argparse.Namespace, folder: Path) -> str:
+    """One run in `of` parts with its outputs at `root`: the row of the table."""
     lot = random.Random(f"{told.seed} {place} {of}")
     with world("--latency-s", "0.05") as url:
         finished(judgegen(folder, "run", str(written(folder, url)), "--out", str(folder / "whole"), "--yes"))
         once = get(url, "/stats")
     cap = billed(once) * 0.6
-    with at(place, folder / "parts") as root, world("--latency-s", str(LATENCY_S)) as url:
+    with world("--latency-s", str(LATENCY_S)) as url:
         path = written(folder, url, at=_put(root, folder), rpm=told.rpm, tpm=told.tpm)
         parts = [Part(Shard(number, of), root, folder) for number in range(1, of + 1)]
         counted, killer = Counted(url), Killer(lot, told.kills // 2)
@@ -323,9 +323,10 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
     rows = list[str]()
     for place in told.at:
-        for of in told.shards:
-            with tempfile.TemporaryDirectory() as name:
-                rows.append(tried(place, of, told, Path(name)))
+        with tempfile.TemporaryDirectory() as name, at(place, Path(name) / "at") as root:
+            for of in told.shards:
+                (folder := Path(name) / str(of)).mkdir()
+                rows.append(tried(place, f"{root}/{of}", of, told, folder))
                 print(rows[-1], flush=True)
     sys.exit(not all(HELD in row for row in rows))
 

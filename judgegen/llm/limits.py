@@ -1,7 +1,8 @@
 """Paces the calls to one endpoint: how many at once, per minute, tokens per minute, and pauses the server asks for.
 
-One dispatcher per endpoint awaits asyncio-throttle, since each of its waiters polls at 100 Hz and many would burn a
-core. Tokens are reserved before a call and settled after. First come, first served. Knows nothing of what is sent.
+One dispatcher per endpoint gives turns, first come, first served. Tokens are reserved before a call and settled after.
+Whatever is killed and begun again within a minute keeps the limit of that minute without remembering it: nothing is
+there at first. Knows nothing of what is sent.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-
-from asyncio_throttle.throttler import Throttler
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Self
 
 from judgegen.errors import Incomplete, Unanswered
 from judgegen.llm.lent import Lent
@@ -21,36 +21,51 @@ from judgegen.llm.outage import Outage
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
 
-SAFETY = 0.98
-"""Of a limit: what is paced by whole windows then stays inside any minute, however the provider cuts it."""
-
-
-def window(rpm: float) -> tuple[int, float]:
-    """(requests, seconds) that paces `rpm` requests a minute in windows of a second, or of one request if slower."""
-    per_second = rpm * SAFETY / 60
-    return (int(per_second), int(per_second) / per_second) if per_second >= 1 else (1, 1 / per_second)
+_REQUESTS = (0.01, 0.98)
+_TOKENS = (0.03, 0.95)
+"""Of a limit per minute: what may lie in its bucket, and what flows. Together they are less than the limit, so that no
+minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
 
 
 class Bucket:
-    """Tokens per minute as a bucket that holds ten seconds' worth; it may be overdrawn by one call larger than it."""
+    """What flows at a steady pace, `capacity` of it at once; a call of more is waited for until all of it is there.
 
-    def __init__(self, tpm: float, clock: Callable[[], float] = time.monotonic) -> None:
+    Empty at first: a run before this one may have used all there was and been killed a moment ago. So nothing is owed
+    that a kill could forget, but for what answers used beyond their reservations.
+    """
+
+    def __init__(self, capacity: float, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.rate = tpm * SAFETY / 60
-        self.capacity = self.rate * 10
-        self.level = self.capacity
+        self.capacity, self.rate = capacity, per_s
+        self.level = 0.0
+        self._most = capacity
         self._at = clock()
 
-    def wait_s(self, tokens: float) -> float:
-        """Seconds until `tokens` (at most the capacity) are there."""
+    @classmethod
+    def requests(cls, rpm: float, clock: Callable[[], float] = time.monotonic) -> Self:
+        """One request at once, whatever the pace."""
+        return cls(max(1.0, _REQUESTS[0] * rpm), _REQUESTS[1] * rpm / 60, clock)
+
+    @classmethod
+    def tokens(cls, tpm: float, clock: Callable[[], float] = time.monotonic) -> Self:
+        """A minute may see more than `tpm` only by part of one call that is larger than the capacity."""
+        return cls(_TOKENS[0] * tpm, _TOKENS[1] * tpm / 60, clock)
+
+    def wait_s(self, need: float) -> float:
+        """Seconds until what the next call needs is there, unless more is given back; zero where it is."""
         now = self._clock()
-        self.level = min(self.capacity, self.level + (now - self._at) * self.rate)
+        self._most = max(self.capacity, need)
+        self.level = min(self._most, self.level + (now - self._at) * self.rate)
         self._at = now
-        return max(0.0, (min(tokens, self.capacity) - self.level) / self.rate)
+        return max(0.0, (need - self.level) / self.rate)
+
+    def take(self, need: float) -> None:
+        """The next call goes."""
+        self.level, self._most = self.level - need, self.capacity
 
     def add(self, tokens: float) -> None:
         """Give back what was reserved and not used, or take what was used beyond it (negative)."""
-        self.level = min(self.capacity, self.level + tokens)
+        self.level = min(self._most, self.level + tokens)
 
 
 class Slot:
@@ -119,14 +134,11 @@ class Turnstile:
         lent: Lent | None = None,
     ) -> None:
         self._lent = lent
-        self.bucket = None if tpm is None else Bucket(tpm) if lent is None else lent
+        self.bucket = None if tpm is None else Bucket.tokens(tpm) if lent is None else lent
+        self._requests = None if rpm is None or lent is not None else Bucket.requests(rpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
         self._held = Waited()
-        self._throttle = None
-        if rpm is not None and lent is None:
-            requests, period = window(rpm)
-            self._throttle = Throttler(rate_limit=requests, period=period)
         self._stop = stop
         self._until = 0.0
         self._first: deque[_Waiting] = deque()
@@ -231,14 +243,20 @@ class Turnstile:
         if self._lent is not None:
             await self._lease(self._lent, tokens)
             return
-        if self._throttle is not None and not self._stop.requested:
-            with self._held.by("rpm"):
-                await self._stop.unless(self._throttle.acquire())  # type: ignore[no-untyped-call]
-        if isinstance(self.bucket, Bucket):
-            while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop.requested:
-                with self._held.by("tpm"):
-                    await self._stop.sleep(wait)
-            self.bucket.add(-tokens)
+        needs = [("rpm", self._requests, 1.0), ("tpm", self.bucket, tokens)]
+        paced = [(what, bucket, need) for what, bucket, need in needs if isinstance(bucket, Bucket)]
+        for what, bucket, need in paced:
+            while (wait := bucket.wait_s(need)) > 0 and not self._stop.requested:
+                with self._held.by(what):
+                    await self._stop.unless(self._given_back(wait))
+        for _, bucket, need in paced:
+            bucket.take(need)
+
+    async def _given_back(self, within_s: float) -> None:
+        """Until a call has ended, which may have given back some of what it reserved; `within_s` at most."""
+        self._left.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._left.wait(), within_s)
 
     async def _lease(self, lent: Lent, tokens: float) -> None:
         """Wait until enough was lent for a call of so many tokens, and use it."""

@@ -77,13 +77,22 @@ class Shard:
         return whole.model_copy(update={"pairs": whole.pairs.model_copy(update={"wanted": wanted})})
 
     def _part(self, name: str, endpoint: Endpoint) -> Endpoint:
-        if endpoint.max_concurrency < self.of:
-            raise SpecError(
-                f"endpoints.{name}: max_concurrency = {endpoint.max_concurrency} cannot be shared by {self.of} shards; "
-                f"take {endpoint.max_concurrency} shards at most, or raise it"
-            )
-        shared = {name: value / self.of for name in ("rpm", "tpm") if (value := getattr(endpoint, name)) is not None}
-        return endpoint.model_copy(update={**shared, "max_concurrency": endpoint.max_concurrency // self.of})
+        for key in ("max_concurrency", "rpm"):
+            most = getattr(endpoint, key)
+            if self.of > 1 and most is not None and most < self.of:
+                raise SpecError(
+                    f"endpoints.{name}: {key} = {most:g} cannot be shared by {self.of} shards; "
+                    f"take {max(1, int(most))} shards at most, or raise it"
+                )
+        tpm = None if endpoint.tpm is None else endpoint.tpm / self.of
+        rpm = endpoint.rpm if endpoint.rpm is None or self.of == 1 else self._whole(endpoint.rpm)
+        shared = {"rpm": rpm, "tpm": tpm, "max_concurrency": self._whole(endpoint.max_concurrency)}
+        return endpoint.model_copy(update=shared)
+
+    def _whole(self, total: float) -> int:
+        """Its share of what has no fractions; the first shards have what is left over."""
+        each, left = divmod(int(total), self.of)
+        return each + (self.number <= left)
 
 
 def owner(row: Mapping[str, Any], of: int) -> int:

@@ -69,15 +69,16 @@ def test_every_prompt_is_one_shards(of: int, texts: list[str]) -> None:
         assert Shard(takers[0], of).takes({**row, "id": "another", "reference": "r"})
 
 
-@given(st.integers(1, 64), st.integers(64, 4096), st.floats(1, 1e6), st.floats(0.01, 1e4))
+@given(st.integers(1, 64), st.integers(64, 4096), st.floats(64, 1e6), st.floats(0.01, 1e4))
 def test_all_shards_at_once_keep_every_limit_of_the_whole(of: int, at_once: int, rate: float, usd: float) -> None:
-    """Connections, requests and tokens a minute, and money: N shares are at most the whole."""
+    """Connections, requests and tokens a minute, and money: N shares are the whole, of requests in whole numbers."""
     endpoint = {**FILE["endpoints"]["here"], "max_concurrency": at_once, "rpm": rate, "tpm": rate * 100}
     spec = parse({**FILE, "endpoints": {"here": endpoint}, "budget": {"max_usd": usd}})
     parts = [Shard(number, of).share(spec) for number in range(1, of + 1)]
     shares = [part.endpoints["here"] for part in parts]
-    assert sum(share.max_concurrency for share in shares) <= at_once
-    assert sum(share.rpm or 0 for share in shares) <= rate * 1.000001
+    assert sum(share.max_concurrency for share in shares) == at_once
+    assert sum(share.rpm or 0 for share in shares) == (rate if of == 1 else int(rate))
+    assert all((share.rpm or 0) % 1 == 0 for share in shares) or of == 1  # a part of one would be one in some minute
     assert sum(share.tpm or 0 for share in shares) <= rate * 100.0001
     assert sum(part.budget.max_usd or 0 for part in parts) <= Decimal(repr(usd)) * Decimal("1.000001")
     assert all(part.meaning() == spec.meaning() for part in parts)
@@ -175,10 +176,11 @@ def test_what_names_no_part_is_refused(tmp_path: Path, word: str) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_limit_that_cannot_be_shared_is_refused(tmp_path: Path) -> None:
-    """Sixteen shards with one connection each are not ten."""
-    few = {**FILE, "endpoints": {"here": {**FILE["endpoints"]["here"], "max_concurrency": 10}}}
-    with pytest.raises(judgegen.SpecError, match="take 10 shards at most"):
+@pytest.mark.parametrize("key", ["max_concurrency", "rpm"])
+def test_a_limit_that_cannot_be_shared_is_refused(tmp_path: Path, key: str) -> None:
+    """Sixteen shards with one connection each, or one request in some minute, are not ten."""
+    few = {**FILE, "endpoints": {"here": {**FILE["endpoints"]["here"], key: 10}}}
+    with pytest.raises(judgegen.SpecError, match=f"{key} = 10 cannot be shared by 16 shards; take 10 shards at most"):
         run(tmp_path, file=few, shard="1/16")
 
 
