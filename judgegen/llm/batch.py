@@ -85,6 +85,11 @@ class Clerk(ABC):
     system_role: SystemRole | None = None
     learned: Learned = field(default_factory=Learned)
 
+    def named(self, batch: Batch) -> str | None:
+        """The name that a batch will have there, known before it is handed over; None where it is not ours to give."""
+        del batch
+        return None
+
     @abstractmethod
     async def find(self, batch: Batch, outbox: Outbox) -> str | None:
         """The name under which a batch that was written down is known there, None where it is not.
@@ -231,15 +236,17 @@ class Postman:
         """
         capped = self.facts is not None and self.cap is not None and self.facts.get(_CAPPED) == str(self.cap)
         for route, model in self.outbox.kinds():
+            desk = self.desks[route]
             while batch := self.outbox.write_down(
                 route,
                 model,
                 most_tokens=self.most_tokens.get(route) or math.inf,
                 most_usd=self._left(),
                 least=WORTH if capped else 0.0,
+                named=desk.named,
             ):
                 with suppress(Waiting):  # it stays written down, and is looked for from now on
-                    self.outbox.submitted(batch, await self.desks[route].submit(batch, self.outbox))
+                    self.outbox.submitted(batch, await desk.submit(batch, self.outbox))
         left = int(self.outbox.waiting()["unsent"])
         if left and self.facts is not None and self.cap is not None:
             self.facts.put(_CAPPED, str(self.cap))

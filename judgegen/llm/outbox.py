@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,8 @@ from judgegen.llm.calls import Call, Tag
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200_000_000
+IN_FOLDER = "file:"
+"""What stands before a file's name where batches lie in a folder, and a provider's have its id."""
 MOST_TRIES = 3
 """How often a call may fail in a batch before this run leaves it to the next."""
 
@@ -40,7 +42,7 @@ CREATE TABLE IF NOT EXISTS batches (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One batch. `provider_id` is None from the moment it is written down until its submission is known of."""
+    """One batch; `provider_id` is None until its submission is known of, unless its name there is ours to give."""
 
     id: str
     route: str
@@ -112,11 +114,19 @@ class Outbox:
         return list(self._db.execute(query, (MOST_TRIES,)))
 
     def write_down(
-        self, route: str, model: str, *, most_tokens: float, most_usd: Decimal | None, least: float = 0.0
+        self,
+        route: str,
+        model: str,
+        *,
+        most_tokens: float,
+        most_usd: Decimal | None,
+        least: float = 0.0,
+        named: Callable[[Batch], str | None] | None = None,
     ) -> Batch | None:
         """Put the next calls of this kind into a new batch, as many as the limits take; None when none fits.
 
-        `least` is the share of them that has to fit under `most_usd`: what is fewer is not worth a batch.
+        `least` is the share of them that has to fit under `most_usd`: what is fewer is not worth a batch. `named` gives
+        the name that it will have there, None where whoever takes it gives one.
         """
         query = (
             "SELECT call_id, bytes, tokens, worst FROM outbox "
@@ -127,10 +137,11 @@ class Outbox:
         if not taken or (len(taken) < least * len(rows) and taken != _fitting(rows, most_tokens, None)):
             return None
         batch = Batch(id=f"judgegen-{uuid.uuid4().hex}", route=route, model=model, provider_id=None)
+        batch = batch if named is None else replace(batch, provider_id=named(batch))
         with self._together():
             self._db.execute(
-                "INSERT INTO batches VALUES (?,?,?,NULL,'intended',?)",
-                (batch.id, route, model, datetime.now(UTC).isoformat(timespec="seconds")),
+                "INSERT INTO batches VALUES (?,?,?,?,'intended',?)",
+                (batch.id, route, model, batch.provider_id, datetime.now(UTC).isoformat(timespec="seconds")),
             )
             self._db.executemany("UPDATE outbox SET batch = ? WHERE call_id = ?", [(batch.id, i) for i in taken])
         return batch

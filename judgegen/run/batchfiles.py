@@ -90,10 +90,15 @@ class Files:
     stop: Stop
 
     async def begin(self) -> None:
-        """Write again what should lie there and does not."""
+        """Write again what should lie there and does not.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        outbox = self.postman.outbox
         for tray, batch in self._under_way():
-            if await tray.find(batch, self.postman.outbox) is None:
-                await tray.submit(batch, self.postman.outbox)
+            if await tray.find(batch, outbox) is None:
+                outbox.submitted(batch, await tray.submit(batch, outbox))
 
     async def take(self) -> None:
         """Journal every answer that has come since the last time, and tell what is odd about the files."""

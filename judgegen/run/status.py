@@ -13,6 +13,7 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.llm.journal import NAME
+from judgegen.llm.outbox import IN_FOLDER
 from judgegen.show.words import duration, money
 from judgegen.writer.money import total
 
@@ -24,7 +25,8 @@ class BatchStanding:
     """A batch that the run waits for, as its journal has it: what the provider makes of it is known to the provider.
 
     Attributes:
-        provider_id: its name there; None where it is not known that it was submitted.
+        provider_id: its name there, "file:" and a name for a file in a folder; None where it is not known that it was
+            submitted.
         calls: how many wait in it.
         waited_s: seconds since it was written down.
     """
@@ -35,10 +37,16 @@ class BatchStanding:
     calls: int
     waited_s: float
 
+    @property
+    def in_folder(self) -> bool:
+        """Whether it is a file that somebody answers, and with no provider."""
+        return self.provider_id is not None and self.provider_id.startswith(IN_FOLDER)
+
     def line(self) -> str:
         """In words."""
-        name = self.provider_id or "being submitted"
-        return f"{self.calls:,} calls of {self.model} at {self.endpoint}, for {duration(self.waited_s)}: {name}"
+        name = (self.provider_id or "being submitted").removeprefix(IN_FOLDER)
+        calls = "1 call" if self.calls == 1 else f"{self.calls:,} calls"
+        return f"{calls} of {self.model} at {self.endpoint}, for {duration(self.waited_s)}: {name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +59,7 @@ class Status:
         usd: None where an answer's price is not known; `cap`: None without one.
         lately: answers in the last minute.
         quiet_s: seconds since the last answer; None before the first.
-        batches: those that the run waits for; `fetched` are done.
+        batches: those that the run waits for; `fetched` are taken in.
         unsent: calls that are collected and in no batch yet.
     """
 
@@ -88,15 +96,25 @@ class Status:
         yield from self._batched()
 
     def _batched(self) -> Iterator[str]:
-        if self.batches or self.fetched:
-            fetched = f"; {self.fetched:,} fetched before" if self.fetched else ""
-            count = len(self.batches)
-            yield f"{count:,} {'batch with its provider' if count == 1 else 'batches with their provider'}{fetched}"
-            yield from (f"  {batch.line()}" for batch in self.batches)
+        files = [batch for batch in self.batches if batch.in_folder]
+        away = [batch for batch in self.batches if not batch.in_folder]
+        yield from _standing(away, "batch with its provider", "batches with their provider")
+        yield from _standing(files, "file waits for its answers", "files wait for their answers")
+        if self.fetched:
+            yield f"{self.fetched:,} taken in before"
         if self.unsent:
             yield f"{self.unsent:,} collected, in no batch yet"
-        if self.batches:
+        if away:
             yield "the command that began the run fetches what is done; with --wait it stays until all is"
+        if files:
+            yield "the command that began the run takes in what was answered"
+
+
+def _standing(batches: list[BatchStanding], one: str, many: str) -> Iterator[str]:
+    """So many batches of a kind, each on a line of its own; nothing where there are none."""
+    if batches:
+        yield f"{len(batches):,} {one if len(batches) == 1 else many}"
+    yield from (f"  {batch.line()}" for batch in batches)
 
 
 def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> Status:

@@ -11,22 +11,23 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from judgegen.errors import OutputError
 from judgegen.llm.batch import Clerk
-from judgegen.llm.outbox import Batch, Outbox
+from judgegen.llm.calls import Call
+from judgegen.llm.outbox import IN_FOLDER, Batch, Outbox
 from judgegen.llm.providers.batch_file import arguments
 
-KIND = "file:"
-"""What the outbox has before a file's name, where a provider's batch has its id."""
 USUAL = "vllm run-batch -i {input} -o {output} --model {model}"
 """What is proposed where the run file has no command."""
 
 
 def is_file(batch: Batch) -> bool:
     """Whether a batch lies in a folder, and not with its provider."""
-    return batch.provider_id is not None and batch.provider_id.startswith(KIND)
+    return batch.provider_id is not None and batch.provider_id.startswith(IN_FOLDER)
 
 
 @dataclass(slots=True)
@@ -36,14 +37,14 @@ class Tray(Clerk):
     folder: Path = field(kw_only=True)
     command: str | None = field(default=None, kw_only=True)
 
-    def name(self, batch: Batch) -> str:
-        """The file of a batch, by its model and our id."""
-        plain = re.sub(r"[^\w.-]+", "-", batch.model.rsplit("/", 1)[-1]).strip("-.")[:40] or "model"
-        return f"{plain}-{batch.id[-8:]}.jsonl"
+    def named(self, batch: Batch) -> str:
+        """Its file's name, so that whatever ends the run before it is written, it is known to be with no provider."""
+        return f"{IN_FOLDER}{self.input(batch).name}"
 
     def input(self, batch: Batch) -> Path:
-        """Where its requests are."""
-        return self.folder / self.name(batch)
+        """Where its requests are: a file named by its model and our id."""
+        plain = re.sub(r"[^\w.-]+", "-", batch.model.rsplit("/", 1)[-1]).strip("-.")[:40] or "model"
+        return self.folder / f"{plain}-{batch.id[-8:]}.jsonl"
 
     def beside(self, batch: Batch, what: str) -> Path:
         """Another file of the batch."""
@@ -56,20 +57,32 @@ class Tray(Clerk):
     async def find(self, batch: Batch, outbox: Outbox) -> str | None:
         """The file's name, where it is there and whole."""
         del outbox
-        return f"{KIND}{self.name(batch)}" if self.input(batch).is_file() else None
+        return self.named(batch) if self.input(batch).is_file() else None
 
     async def submit(self, batch: Batch, outbox: Outbox) -> str:
-        """Write the requests of a batch; they are there whole or not at all."""
-        path = self.input(batch)
+        """Write the requests of a batch; they are there whole or not at all.
+
+        Raises:
+            OutputError: they cannot be written there.
+        """
+        try:
+            self._write(self.input(batch), outbox.calls(batch))
+        except OSError as error:
+            raise OutputError(
+                f"{self.folder}: batch files cannot be written there ({error.strerror or error}); make it a folder "
+                f"with room, or name another by --batch-file: the same command goes on"
+            ) from None
+        return self.named(batch)
+
+    def _write(self, path: Path, calls: Iterable[Call]) -> None:
         part = path.with_name(f"{path.name}.part")
         self.folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            for call in outbox.calls(batch):
+            for call in calls:
                 file.write(self.line(call).encode("utf-8"))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        return f"{KIND}{self.name(batch)}"
 
     def withdraw(self, batch: Batch) -> None:
         """Its requests wait no more as they stand there."""

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 import judgegen
-from judgegen.errors import BudgetReached, Incomplete, SpecError, Waiting
+from judgegen.errors import BudgetReached, Incomplete, OutputError, SpecError, Waiting
 from judgegen.simulator import offline
 from judgegen.simulator.server import serving
 from judgegen.simulator.work import BatchSettings
@@ -219,6 +219,28 @@ def test_a_lost_run_folder_is_made_again_of_the_files(tmp_path: Path) -> None:
         tmp_path / "run" / "preferences.jsonl"
     ).read_bytes()
     assert again.summary["pairs"] > 0
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_another_one_serves(tmp_path: Path, known: Known) -> None:
+    """Nothing of it is with a provider: it says which folder and why, and goes on with the next one it is told of."""
+    (tmp_path / "taken").write_text("a file where a folder should be", encoding="utf-8")
+    for _ in range(2):
+        with pytest.raises(OutputError, match=r"taken: batch files cannot be written there .* --batch-file"):
+            run(table(), tmp_path / "run", tmp_path / "taken")
+    with pytest.raises(Waiting, match=f"{2 * len(PROMPTS)} calls wait in one file"):
+        run(table(), tmp_path / "run", tmp_path / "files")
+    by_hand(table(), tmp_path / "run", tmp_path / "files")
+    assert (tmp_path / "run" / "preferences.jsonl").read_bytes() == known.bytes
+
+
+def test_killed_before_a_file_is_written_it_is_written_then(tmp_path: Path) -> None:
+    """What is written down and lies nowhere yet is known to be a file: the same command writes it, or asks it live."""
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError):
+        run(table(), tmp_path / "run", tmp_path / "taken")
+    with closing(sqlite3.connect(tmp_path / "run" / "journal.sqlite")) as db:
+        assert db.execute("SELECT state, substr(provider_id, 1, 5) FROM batches").fetchall() == [("intended", "file:")]
+    live("pairwise", tmp_path / "run")
 
 
 def test_no_key_stands_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,27 @@ def test_before_the_first_answer_there_is_none(tmp_path: Path) -> None:
         status(tmp_path / "elsewhere", None)
 
 
+def test_a_file_that_waits_is_said_to_be_with_no_provider(tmp_path: Path) -> None:
+    """Beside a batch that is, each is told by itself, with what goes on."""
+    with Journal(tmp_path) as journal, Outbox(journal.path) as outbox:
+        for number in range(2):
+            call, _ = sampled(prompt(f"p{number}"), "loose", "an answer", cost="0.25")
+            outbox.add(call, Size(bytes=9, tokens=9, worst=Decimal(0)))
+        name = "file:small-1f3c9a2b.jsonl"
+        assert outbox.write_down(*outbox.kinds()[0], most_tokens=9, most_usd=None, named=lambda _: name)
+        alone = "\n".join(status(tmp_path, None).lines())
+        away = outbox.write_down(*outbox.kinds()[0], most_tokens=9, most_usd=None)
+        assert away is not None
+        outbox.submitted(away, "batch_1")
+        both = "\n".join(status(tmp_path, None).lines())
+    assert "1 file waits for its answers\n  1 call of" in alone
+    assert "small-1f3c9a2b.jsonl\n1 collected" in alone
+    assert alone.endswith("the command that began the run takes in what was answered")
+    assert "provider" not in alone
+    assert "1 batch with its provider\n" in both
+    assert "1 file waits for its answers\n" in both
+
+
 def test_a_run_that_waits_for_batches_says_so(tmp_path: Path) -> None:
     """What is with the provider, since when and under which name; what was fetched; what is in no batch yet."""
     with Journal(tmp_path) as journal, Outbox(journal.path) as outbox:
@@ -65,7 +86,8 @@ def test_a_run_that_waits_for_batches_says_so(tmp_path: Path) -> None:
     assert (batch.provider_id, batch.calls, found.fetched, found.unsent) == ("batch_2", 3, 1, 1)
     assert batch.waited_s >= 7200
     said = "\n".join(found.lines())
-    assert "1 batch with its provider; 1 fetched before" in said
+    assert "1 batch with its provider\n" in said
+    assert "1 taken in before" in said
     assert "batch_2" in said
     assert "1 collected, in no batch yet" in said
     assert found.to_dict()["batches"][0]["calls"] == 3
