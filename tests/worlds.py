@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
+
+from judgegen.cli import load
+from judgegen.cli.simulate import serving
 
 
 @contextmanager
 def world(*flags: str) -> Iterator[str]:
-    """A simulator of its own: its base URL."""
-    command = [sys.executable, "-m", "judgegen", "simulate", "--port", "0", *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-            process.wait(20)
+    """What `judgegen simulate` with these flags serves, on a thread of its own: its base URL."""
+    given = load("simulate").make_context("simulate", ["--port", "0", *flags]).params
+    loop, ready = asyncio.new_event_loop(), SimpleQueue[str]()
+    task = loop.create_task(serving(given, ready.put))
+
+    def serve() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    thread = Thread(target=serve, name="world", daemon=True)
+    thread.start()
+    try:
+        yield ready.get(timeout=20)
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join()
+        loop.close()
 
 
 def stats(url: str) -> dict[str, Any]:

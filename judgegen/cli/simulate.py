@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -114,24 +114,33 @@ def _answer(given: Mapping[str, Any]) -> None:
 def _serve(given: Mapping[str, Any]) -> None:
     """Serve with these options until told to end."""
     from judgegen.cli import ending
+
+    port = given["port"]
+    with ending.told():
+        try:
+            with suppress(KeyboardInterrupt, asyncio.CancelledError):
+                asyncio.run(_until_told(serving(given, _ready)))
+        except OSError as error:
+            _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
+
+
+def serving(given: Mapping[str, Any], ready: Callable[[str], None]) -> Coroutine[Any, Any, None]:
+    """What serves with these options of the command until it is cancelled; `ready` is told the base URL.
+
+    Raises:
+        SpecError: the plan of faults is none.
+    """
     from judgegen.simulator.faults import read
     from judgegen.simulator.finetune import FinetuneSettings
     from judgegen.simulator.server import serve
     from judgegen.simulator.work import BatchSettings
     from judgegen.spec import Scripted
 
-    port = given["port"]
     settings = Scripted(**{name: given[name] for name in Scripted.model_fields})
     batches = BatchSettings(**{field.name: given[f"batch_{field.name}"] for field in fields(BatchSettings)})
     tuning = FinetuneSettings(**{field.name: given[f"finetune_{field.name}"] for field in fields(FinetuneSettings)})
-    with ending.told():
-        try:
-            plan = None if given["faults"] is None else read(given["faults"])
-            serving = serve(settings, batches=batches, tuning=tuning, faults=plan, port=port, ready=_ready)
-            with suppress(KeyboardInterrupt, asyncio.CancelledError):
-                asyncio.run(_until_told(serving))
-        except OSError as error:
-            _refuse(f"port {port} cannot be served: {error.strerror}; choose another, or --port 0")
+    plan = None if given["faults"] is None else read(given["faults"])
+    return serve(settings, batches=batches, tuning=tuning, faults=plan, port=given["port"], ready=ready)
 
 
 def _check(dialect: str | None) -> None:
