@@ -143,6 +143,34 @@ SHAPES: dict[str, Row] = {
         "fields": {"prompt": Q, "response_a": BAD, "response_b": GOOD},
         "responses": {"preference": [{"value": "B", "status": "submitted"}, {"value": "A", "status": "draft"}]},
     },
+    "comparia": {
+        "opening_msg": Q,
+        "conversation_a": chat(Q, BAD),
+        "conversation_b": chat(Q, GOOD),
+        "model_a_name": "x",
+        "model_b_name": "y",
+        "chosen_model_name": "y",
+        "both_equal": False,
+    },
+    "alpaca eval": {
+        "instruction": Q,
+        "output_1": BAD,
+        "output_2": GOOD,
+        "generator_1": "x",
+        "generator_2": "y",
+        "preference": 1.9998,
+    },
+    "openpipe": {"messages": chat(Q, GOOD), "rejected_message": chat(Q, BAD)[1], "split": "TRAIN"},
+    "an answer that nobody rated": {
+        "instruction": Q,
+        "generations": [BAD, "Perhaps.", GOOD],
+        "ratings": [1, None, 5],
+    },
+    "label studio before 1.0": {
+        "id": 1,
+        "completions": [{"result": [{"value": {"selected": "right"}, "type": "pairwise"}]}],
+        "data": {"prompt": Q, "response_a": BAD, "response_b": GOOD},
+    },
     "label studio ranker": {
         "data": {
             "prompt": Q,
@@ -195,6 +223,8 @@ SHAPES: dict[str, Row] = {
         "preference.responses.status": ["submitted", "draft"],
     },
     "kto wanted": {"prompt": Q, "completion": GOOD, "label": True},
+    "prodigy, accepted": {"prompt": Q, "response": GOOD, "answer": "accept", "_task_hash": 7},
+    "prodigy, rejected": {"prompt": Q, "response": BAD, "answer": "reject", "_task_hash": 8},
     "kto unwanted": {"prompt": chat(Q), "completion": chat("", BAD)[1:], "label": False},
     "kto tag": {"instruction": Q, "input": "", "output": BAD, "kto_tag": "false"},
     "graded": {"question": Q, "answer": BAD, "is_correct": 0},

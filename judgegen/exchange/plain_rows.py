@@ -23,7 +23,7 @@ from judgegen.sources.pairs import LABELLED
 from judgegen.sources.questions import folded
 from judgegen.sources.readings import EMPTIED, side_columns
 from judgegen.sources.spellings import given, is_plain, optional
-from judgegen.sources.verdicts import REFUSED, number, wanted, word
+from judgegen.sources.verdicts import REFUSED, is_decision, is_step, number, wanted, word
 
 _BESIDE = ("context", "history")
 Chat = list[dict[str, Any]]
@@ -249,10 +249,12 @@ def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense, used
         good = wanted(row[how.label], {}) if given(row[how.label]) else None
         return None if good is None or "labelled" not in how.kinds else made | {"chosen" if good else "rejected": side}
     if "answer" not in how.kinds or any(
-        type(value) is str and word(value) in REFUSED
+        type(value) is dict or (type(value) is str and word(value) in REFUSED)
         for column, value in row.items()
         if column != how.answer and column not in used
     ):
+        return None
+    if is_decision(side[0]["content"]) or is_step(side[0]["content"]):
         return None
     return made | {"chosen": side, "reference": side[0]["content"]}
 

@@ -82,6 +82,7 @@ def _is_table(value: object) -> bool:
     return isinstance(value, Mapping)
 
 
+_ANSWERS = ("tool", "function")  # which may come to nothing
 _OPTIONAL: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "prompt_id": (_is_text, "prompt_id is not a text"),
     "reference": (_is_text, "reference is not a text"),
@@ -167,6 +168,8 @@ def _prompt(prompt: list[Message], form: Format) -> Iterator[str]:
         yield f"the prompt ends with a message of role {roles[-1]!r}, not with one to answer"
     if roles[-1] == "user" and messages.says_nothing(prompt[-1]):
         yield "the prompt asks nothing"
+    if any(m.get("content") is None and not m.get("tool_calls") and m["role"] not in _ANSWERS for m in prompt[:-1]):
+        yield "a message of the prompt says nothing"
     turns = roles[1:] if roles[0] == "system" else roles
     if "system" in turns:
         yield "a system message that is not the first"

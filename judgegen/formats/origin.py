@@ -202,7 +202,10 @@ def _sides(reading: Reading, origin: Origin, pairs: Pairs) -> Iterator[Row]:
     elif reading.kind == "ranked":
         yield from _ranked(reading, origin, pairs)
     elif reading.kind == "rated":
-        raise Unfit("one answer with a rating, and no other to its prompt in the rows beside it: not a preference")
+        raise Unfit(
+            "one answer with a rating, and no other to its prompt in the rows beside it: not a preference; where the "
+            "rating says that it is wanted: --map label=COLUMN,wanted=VALUE"
+        )
     else:
         side = "rejected" if reading.wanted is False else "chosen"
         words = answers[0].messages[-1].get("content")

@@ -6,6 +6,7 @@ how answers are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -18,7 +19,8 @@ from judgegen.sources.spellings import optional
 _FILL = frozenset("is was are has have had if the answer response completion output model assistant final".split())
 _PRAISE = frozenset(
     "safe harmless helpful valid factual true correctness verified approved accepted passed pass accurate high_quality "
-    "liked upvoted acceptable success successful succeeded resolved solved chosen preferred selected good".split()
+    "liked upvoted acceptable success successful succeeded resolved solved chosen preferred selected good thumbs "
+    "thumbs_up feedback user_feedback user_rating reaction vote like upvote pass".split()
 )
 """Names that, where they are false, say of an answer that it is a bad one."""
 _BLAME = frozenset(
@@ -26,6 +28,22 @@ _BLAME = frozenset(
     "flagged deleted discarded rejected offensive low_quality error errored exception error_message".split()
 )
 """Names that, where they are true, say it."""
+_OUTCOMES = frozenset("target outcome result".split())
+"""Names that say it where they are false and no text or number, which may be a known answer."""
+_MARKS = frozenset(
+    "scores ratings evals evaluations feedback feedback_stats feedback_scores eval_scores grades".split()
+)
+"""Names of lists and objects that hold what an answer was given."""
+_WORSE = re.compile(
+    r"(?:\w+_)?(?:rejected|reject|dispreferred|unpreferred|nonpreferred|non_preferred|worse|worst|losing|loser|incorrect"
+    r"|wrong|negative|neg|bad)(?:_\w+)?"
+)
+_NO_ANSWERS = frozenset("reason reasons score rating rank model id ids count rate prompt reward words type tag".split())
+_COUNTS = frozenset({"n", "count", "total", "std", "stdev"})
+_BY_RATING = (
+    "pairs of several answers go by one rating, --map rating={name}, single answers by a label, "
+    "--map label={name},wanted=1"
+)
 _FAULTS = frozenset("error exception error_message".split())
 """Of these, such as say it in words, too."""
 _ANSWERS = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
@@ -41,6 +59,9 @@ _BEGUN = frozenset(
 """Columns of the words with which every answer of the row begins."""
 
 
+_SAYING = _PRAISE | _BLAME | CRITERIA | _OUTCOMES | _MARKS
+
+
 @lru_cache(maxsize=4096)
 def bare(name: str) -> str:
     """A column's plain name without the words that many have."""
@@ -50,14 +71,20 @@ def bare(name: str) -> str:
 
 def yes(value: Any) -> bool | None:
     """What a flag says; None where it is none."""
-    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1)):
-        return bool(value)
+    if isinstance(value, bool) or (isinstance(value, int | float) and value in (0, 1, -1)):
+        return value == 1
     return _ANSWERS.get(value.strip().lower()) if isinstance(value, str) else None
 
 
 def speaks(name: str) -> bool:
-    """Whether a column of that name may say that an answer is a bad one."""
-    return bare(name) in _PRAISE or bare(name) in _BLAME or bare(name) in CRITERIA
+    """Whether a column of that name may say that an answer is a bad one, or be a worse one."""
+    return bool({bare(name), plain_name(name)} & _SAYING) or is_worse(name)
+
+
+def is_worse(name: str) -> bool:
+    """Whether a column of that name, which no list knows, may hold a worse answer."""
+    plain = plain_name(name)
+    return _WORSE.fullmatch(plain) is not None and plain.rpartition("_")[2] not in _NO_ANSWERS
 
 
 def seen(name: str) -> bool:
@@ -107,8 +134,13 @@ def check_alone(cells: Mapping[str, Any], table: ColumnNames, read: set[str]) ->
 def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
     if isinstance(value, str) and verdicts.word(value) in verdicts.REFUSED:
         yield f"{name} is {value!r}; if it is of the answer, say so: --map label={name},unwanted={value}"
-    if bare(name) in _PRAISE and yes(value) is False:
+    if bare(name) in _PRAISE and (yes(value) is False or verdicts.wanted(value, {}) is False):
         yield f"{name} is {_spelled(value)}; if such answers are not wanted, say so: --map label={name}"
+    if plain_name(name) in _OUTCOMES and value is False:
+        yield f"{name} is false; if such answers are not wanted, say so: --map label={name}"
+    if is_worse(name) and not isinstance(value, int | float) and yes(value) is None and verdicts.number(value) is None:
+        yield f"{name!r} may be a worse answer: --map rejected={name}; if it is none, leave the column out"
+    yield from _inside(name, value)
     if bare(name) in _BLAME and yes(value):
         yield (
             f"{name} is {_spelled(value)}; if such answers are not wanted, say so: "
@@ -121,14 +153,31 @@ def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
         yield f"{name} is {told!r}, no number; say what it means: --map label={name},wanted={told}"
     elif _graded(name, value):
         yield (
-            f"{name!r} rates the answer: pairs go by one rating, --map rating={name}, and `judgegen "
-            "judge check` takes all; if it rates something else, leave the column out"
+            f"{name!r} rates the answer: {_BY_RATING.format(name=name)}; `judgegen judge check` takes all ratings; "
+            "if it rates something else, leave the column out"
         )
     if name in table.of("ranks") and verdicts.number(value) is not None:
         yield (
             f"{name} ranks the answer among others that stand in other rows; put them into one row as a list, or leave "
             "the column out"
         )
+
+
+def _inside(path: str, value: Any, depth: int = 3, *, rates: bool = False) -> Iterator[str]:
+    """What flags inside an object say against the answer, and what it was given there."""
+    rates = rates or bare(path.rpartition(".")[2]) in _MARKS | CRITERIA
+    if isinstance(value, list) and rates and any(isinstance(one, Mapping) for one in value):
+        yield f"{path} holds what the answer was given; put the rating that counts into a column of its own"
+    if not isinstance(value, Mapping) or not depth:
+        return
+    for key, inner in value.items():
+        name = f"{path}.{key}"
+        if isinstance(inner, bool) and (inner is False if bare(key) in _PRAISE else inner and bare(key) in _BLAME):
+            told = "" if inner is False else ",unwanted=true"
+            yield f"{name} is {_spelled(inner)}; if such answers are not wanted, say so: --map label={name}{told}"
+        elif rates and key not in _COUNTS and verdicts.number(inner) is not None:
+            yield f"{name!r} rates the answer: {_BY_RATING.format(name=name)}"
+        yield from _inside(name, inner, depth - 1, rates=rates)
 
 
 def _graded(name: str, value: Any) -> bool:

@@ -18,7 +18,8 @@ SCORES = (
 CRITERIA = frozenset(
     "relevance coherence fluency consistency empathy surprise engagement complexity correctness verbosity creativity "
     "clarity accuracy factuality groundedness completeness conciseness depth truthfulness honesty scores ratings "
-    "instruction_following".split()
+    "instruction_following faithfulness relevancy answer_relevancy answer_relevance answer_correctness "
+    "answer_similarity semantic_similarity factual_correctness exact_match".split()
 ) | frozenset(SCORES)
 """Names of columns that rate an answer, by one criterion or all in all."""
 MEANINGS: dict[str, tuple[str, ...]] = {
@@ -42,14 +43,16 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "tools": ("tools", "functions"),
     "chosen": (
         *("chosen", "chosen_response", "chosen_answer", "chosen_output", "chosen_completion", "chosen_text"),
-        *("chosen_messages", "response_chosen", "answer_chosen", "preferred", "preferred_output", "preferred_response"),
+        *("chosen_messages", "chosen_message", "response_chosen", "answer_chosen", "preferred", "preferred_output"),
+        "preferred_response",
         *("preferred_answer", "better", "better_response", "better_answer", "good", "good_response", "good_answer"),
         *("accepted", "accepted_response", "best_response", "winning_response", "positive", "positive_response"),
         *("chosen_conversations", "chosen_conversation"),
     ),
     "rejected": (
         *("rejected", "rejected_response", "rejected_answer", "rejected_output", "rejected_completion"),
-        *("rejected_text", "rejected_messages", "response_rejected", "answer_rejected", "non_preferred"),
+        *("rejected_text", "rejected_messages", "rejected_message", "response_rejected", "answer_rejected"),
+        "non_preferred",
         *("non_preferred_output", "nonpreferred_output", "dispreferred", "dispreferred_output", "unpreferred"),
         *("dispreferred_response", "non_preferred_response", "non_preferred_answer", "worse", "worse_response"),
         *("worse_answer", "bad", "bad_response", "bad_answer", "wrong", "wrong_answer", "worst_response"),
@@ -71,6 +74,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("preference_strength", "better_response_id", "safer_response_id", "human_preference", "human_label"),
         *("preferred", "preferred_response", "preferred_answer", "better", "better_response", "better_answer", "best"),
         *("selected", "choose_best", "judgment", "majority_vote", "gold_label", "chosen", "comparison"),
+        *("winner_model", "winning_model", "preferred_model", "chosen_model", "chosen_model_name"),
     ),
     "label": (
         *("label", "kto_tag", "is_correct", "correct", "is_chosen", "is_preferred", "desirable", "is_desirable"),
@@ -92,7 +96,7 @@ _STEMS = (
     "assistant_response continuation model_output model_response result messages"
 ).split()
 _TOKENS = ("a b", "0 1", "1 2", "left right", "first second", "one two")
-_TOKEN = "|".join(dict.fromkeys(" ".join(_TOKENS).split())) + "|[3-9]"
+_TOKEN = "|".join(dict.fromkeys(" ".join(_TOKENS).split())) + r"|[3-9]|[1-9]\d{1,2}"
 _STEM = "|".join(sorted(_STEMS, key=len, reverse=True))
 _SIDE = re.compile(
     rf"(?:(?P<stem>{_STEM})s?_?(?:model_)?(?P<token>{_TOKEN}))|(?:(?:model_)?(?P<t>{_TOKEN})_(?P<s>{_STEM}))"
@@ -225,4 +229,6 @@ def _attributes(
 
 def _spelled(word: str, token: str, stem: str) -> tuple[str, ...]:
     forms = (f"{word}_{token}", f"{token}_{word}", f"{word}{token}", f"{stem}_{token}_{word}", f"{word}_{stem}_{token}")
-    return (*forms, f"{stem}{token}_{word}", f"{word}_model_{token}", f"{word}s_{token}")
+    head, _, tail = word.partition("_")
+    between = (f"{head}_{token}_{tail}",) if tail else ()
+    return (*forms, f"{stem}{token}_{word}", f"{word}_model_{token}", f"{word}s_{token}", *between)

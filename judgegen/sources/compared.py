@@ -19,6 +19,7 @@ _ONE_HOT = (
     ("winner_a", "winner_b", "winner_tie"),
     ("a_wins", "b_wins", "tie"),
 )
+_TIED = ("both_equal", "is_tie", "equal")
 _ANNOTATORS = 9
 
 
@@ -147,6 +148,7 @@ def _stated(
                 None,
             )
             break
+    yield from _tied(cells, table)
     annotated = [table.plain.get(f"annotator{number}") for number in range(1, _ANNOTATORS)]
     found = [cells[name] for name in annotated if name is not None and name in cells]
     if found:
@@ -154,6 +156,13 @@ def _stated(
         if None in each:
             raise RowError("an annotator's vote is none of 0, 1 and 2")
         yield "votes of the annotators", tuple(vote for vote in each if vote is not None), None
+
+
+def _tied(cells: Mapping[str, Any], table: ColumnNames) -> Iterator[tuple[str, tuple[Vote, ...], float | None]]:
+    """A flag that says that the answers are equal."""
+    for column in (table.plain.get(flag) for flag in _TIED):
+        if column is not None and cells.get(column) in (True, "True", "true"):
+            yield column, ("tie",), None
 
 
 def _spelled(value: Any, several: Several, values: Mapping[str, str], named: tuple[Any, ...]) -> tuple[Vote, ...]:

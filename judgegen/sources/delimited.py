@@ -1,12 +1,14 @@
 """CSV and TSV with a header line, quoted as RFC 4180 says; a record is numbered by the line on which it starts.
 
 A record with more or fewer cells than the header is refused, not padded: it is the trace of an unquoted comma or line
-end, and the text in it is cut. An empty cell is absent (None); a line without any content is skipped.
+end, and the text in it is cut. An empty cell is absent (None); a line without any content is skipped, and Excel's first
+line `sep=;` is no record but says what separates cells.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from judgegen.sources.lines import lines
 from judgegen.sources.rows import Bad, Cell, CheckColumns, ReadError, Row, RowError, Rows, distinct
 
 _OPENING = ("[", "{")
+_SEPARATOR = re.compile(r"sep=([,;|\t])", re.IGNORECASE)
 _LONGEST = 2**31 - 1  # characters in a cell; the module's own limit of 131,072 is shorter than some prompts
 
 
@@ -26,7 +29,11 @@ def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
     """
     records = _records(path, delimiter)
     start, header = next(records, (1, []))
-    if len(header) == 1 and (other := next((mark for mark in ";\t|" if mark in header[0] and mark != delimiter), None)):
+    if said := _SEPARATOR.fullmatch(delimiter.join(header)):
+        records, delimiter = _records(path, said[1]), said[1]
+        next(records)
+        start, header = next(records, (2, []))
+    elif len(header) == 1 and (other := next((m for m in ";\t|" if m in header[0] and m != delimiter), None)):
         yield from rows(path, delimiter=other, check=check)
         return
     names = _names(start, [cell.strip() for cell in header], delimiter, check)

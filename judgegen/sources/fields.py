@@ -38,6 +38,7 @@ from judgegen.sources.spellings import (
     listed,
     optional,
     role_named,
+    template,
     transcript,
     unwrapped,
 )
@@ -174,13 +175,16 @@ def _of_any_shape(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mappin
 
 def _by_name(cells: Mapping[str, Any], messages: list[dict[str, Any]], used: tuple[str, ...]) -> Asked:
     """What a row asks whose columns have the names above; `messages` stood in those `used`."""
-    system = _system(cells)
+    system, last = _system(cells), messages[-1]["content"]
     used = used if system is None else (*used, system)
+    mark = template(last) if isinstance(last, str) else None
+    told = None if mark is None else f"a prompt is written out by a chat template ({mark} …), and is asked as it stands"
     return Asked(
         messages=chat.under_system(messages, None if system is None else text(cells, system)),
         reference=_name(cells, "reference") if _given(cells, "reference") else None,
         tools=chat.tools(from_json(cells, "tools")) if _given(cells, "tools") else [],
         columns=frozenset(used),
+        told=told,
     )
 
 
@@ -197,14 +201,16 @@ def identifier(cells: Mapping[str, Any]) -> str | None:
 
 
 def metadata(cells: Mapping[str, Any], others: tuple[str, ...]) -> dict[str, Any]:
-    """The row's `metadata` and the columns `others`.
+    """The row's `metadata` and the columns `others`; what is no object stays under that name.
 
     Raises:
-        RowError: `metadata` is no object, or names what one of them names too.
+        RowError: `metadata` is a text that begins like an object and is none, or names what one of them names too.
     """
-    own = from_json(cells, "metadata") if _given(cells, "metadata") else {}
+    own = cells.get("metadata") if _given(cells, "metadata") else {}
+    if isinstance(own, str) and own.lstrip().startswith("{"):
+        own = from_json(cells, "metadata")
     if not isinstance(own, dict):
-        raise RowError(f"metadata is {kind(own)}, not an object")
+        own = {"metadata": own}
     if both := [name for name in others if name in own]:
         raise RowError(f"{quoted(both)} stands in metadata and as a column; rename one")
     return {**own, **{name: cells[name] for name in others}}
@@ -222,14 +228,15 @@ def _no_prompt(names: Sequence[str]) -> RowError:
     wanted = ("prompt", "messages", *TEXTS)
     hits = [(name, difflib.get_close_matches(name.lower(), wanted, n=1)) for name in names]
     hint = next((f"; is {near[0]!r} meant by {name!r}?" for name, near in hits if near), "")
-    return RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(wanted)}{hint}")
+    mend = hint or (f"; name it under [columns], like prompt = {names[0]!r}" if names else "")
+    return RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(wanted)}{mend}")
 
 
 def remark(name: str, cells: Mapping[str, Any], fields: Sequence[str] = NAMES) -> str | None:
     """What to tell the user of a column that is no field, None where nothing seems amiss."""
     if name in TEXTS:
         source = next((n for n in ("messages", "prompt", *TEXTS) if _given(cells, n)), None)
-        if source is not None:
+        if source not in (None, name):
             return f"the column {name!r} is kept as metadata; what is asked stands in {source!r}"
     missing = [field for field in fields if cells.get(field) is None]
     if near := difflib.get_close_matches(name.lower(), missing, n=1, cutoff=0.8):
@@ -245,7 +252,8 @@ def text(cells: Mapping[str, Any], name: str) -> str:
     """
     value = cells[name]
     if not isinstance(value, str):
-        raise RowError(f"{name} is {kind(value)}, not text")
+        mend = f"; name what is asked in it under [columns], like prompt = '{name}.KEY'"
+        raise RowError(f"{name} is {kind(value)}, not text{mend if isinstance(value, Mapping) else ''}")
     if not value.strip():
         raise RowError(f"{name} is empty")
     return value

@@ -165,7 +165,7 @@ def _list(path: Path) -> list[Any]:
     if isinstance(value, dict) and (found := _under(value)) is not None:
         return found
     if not isinstance(value, list):
-        raise ReadError(None, f"not a list of rows but {kind(value)}; a file with an object a line is named .jsonl")
+        raise ReadError(None, f"not a list of rows but {kind(value)}; {_mend(value)}")
     return value
 
 
@@ -179,9 +179,29 @@ def _under(value: dict[str, Any]) -> list[Any] | None:
     if len(rows) > 1 and "messages" not in rows:
         raise ReadError(None, f"an object with rows under {quoted(list(rows))}; save one of them as a list of its own")
     if value and all(isinstance(column, dict) and "0" in column for column in value.values()):
-        mend = "df.to_json(path, orient='records', lines=True) writes rows"
-        raise ReadError(None, f"a table by columns, as pandas writes it; {mend}")
+        raise ReadError(None, f"a table by columns, as pandas writes it; {_RECORDS}")
     return next(iter(rows.values())) if len(rows) == 1 and jsonlist.UNDER & rows.keys() else None
+
+
+def _mend(value: Any) -> str:
+    """What to do with JSON that is no list of rows."""
+    if not isinstance(value, dict):
+        return _LINES
+    if {"columns", "data"} <= value.keys() or "0" in value:
+        return f"if pandas wrote it, {_RECORDS}"
+    found = _lists(value)
+    return f"rows stand in it under {quoted(found)}; save one of them as a list of its own" if found else _LINES
+
+
+def _lists(value: dict[str, Any], before: str = "", depth: int = 3) -> list[str]:
+    """Where in an object lists of objects stand, as paths."""
+    found = []
+    for key, inner in value.items():
+        if isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
+            found.append(f"{before}{key}")
+        elif isinstance(inner, dict) and depth:
+            found += _lists(inner, f"{before}{key}.", depth - 1)
+    return found
 
 
 def _whole(path: Path) -> str:
@@ -210,6 +230,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return built
 
 
+_RECORDS = "df.to_json(path, orient='records', lines=True) writes rows"
+_LINES = "a file with an object a line is named .jsonl"
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs)
 UNSURE = object()
 _QUOTE = b"\\u0022"  # a quote in disguise, which would not be counted

@@ -27,7 +27,7 @@ from judgegen.stores.urls import url_of
 _FOREIGN = {
     b"\x1f\x8b": "gzip; add .gz to its name",
     b"PAR1": "Parquet; give its name the ending .parquet",
-    b"PK\x03\x04": "a zip archive or a spreadsheet; save it as CSV or JSONL",
+    b"PK\x03\x04": "a zip archive or a spreadsheet; unpack it, or save its sheet as CSV",
 }
 
 

@@ -82,7 +82,8 @@ class _Sought:
             self._texts = True
             return
         self._there |= dict.fromkeys(_names(row.value))
-        starts = (row.value, *(value for value in row.value.values() if isinstance(value, Mapping)))
+        firsts = (value[0] if isinstance(value, list) and value else value for value in row.value.values())
+        starts = (row.value, *(value for value in firsts if isinstance(value, Mapping)))
         for column in list(self.columns):
             if column in self._there or ("." in column and any(_leads(start, column) for start in starts)):
                 del self.columns[column]

@@ -159,12 +159,19 @@ def _chat(value: Any, name: str) -> Chat:
         return _user(spellings.untemplated(value, name))
     if spellings.is_message(value):
         value = [value]
+    if isinstance(value, Mapping):
+        raise RowError(f"{name} is an object; say which key of it is asked: --map prompt={name}.{_key(value)}")
     if not isinstance(value, list):
         raise RowError(f"{name} is {kind(value)}, neither a text nor a list of messages")
     chat = spellings.chat(value, name)
     if chat[-1].get("role") == "assistant":
         raise RowError(f"{name} ends with a message of role 'assistant'; the last must be one to answer")
     return chat
+
+
+def _key(value: Mapping[str, Any]) -> str:
+    """The likeliest key of what is asked: the first with a text."""
+    return next((str(key) for key, inner in value.items() if isinstance(inner, str) and optional(inner)), "KEY")
 
 
 def _user(words: str) -> Chat:

@@ -102,7 +102,8 @@ def side(value: Any, name: str) -> Chat:
     elif isinstance(value, Mapping):
         words = next((value[key] for key in _TEXTS if value.get(key) is not None), None)
         if words is None:
-            raise RowError(f"{name} is an object with {quoted(list(value))}, of which none is known to hold the answer")
+            told = f"{name} is an object with {quoted(list(value))}, of which none is known to hold the answer"
+            raise RowError(f"{told}; say which, like --map answer={name}.KEY")
         return side(words, name)
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         raise RowError(f"{name} is a list of texts, and an answer is one text; write each in a column of its own")

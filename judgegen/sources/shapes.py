@@ -76,10 +76,10 @@ def _check_cells(cells: Mapping[str, Any], table: ColumnNames) -> None:
 
 def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], ColumnNames]:
     """A row's cells that say something, out of their wrapping, and what their columns may say."""
-    row = unpacked(row)
+    given_row, row = row, unpacked(row)
     for column in (part for _, columns in names.mapped for part in columns.split("+")):
         if "." in column and column not in row:
-            row = {**row, column: _inner(row, column)}
+            row = {**row, column: _inner(row, column) or _inner(given_row, column)}
     cells = {name: cell for name, cell in row.items() if given(cell)}
     table = known(tuple(row), names.mapped)
     for name, twin in table.twins:
@@ -184,7 +184,7 @@ def unsure(rows: Iterable[Row | Bad]) -> frozenset[str]:
             continue
         for name in table.of("winner"):
             value = number(row.value.get(name))
-            if value is not None and value not in (start, start + 1):
+            if value is not None and not (value in (start, start + 1) or (start == 1 and 1 < value < 2)):
                 found.add(name)
     return frozenset(found)
 
@@ -203,7 +203,15 @@ def _nothing_asked(cells: Mapping[str, Any], names: Names) -> str:
     return f"no prompt: the columns are {quoted(list(cells))}; name it under [columns], like prompt = 'q'"
 
 
+def _is_answers(cell: list[Any]) -> bool:
+    return all(isinstance(one, Mapping) and isinstance(one.get("text"), str) for one in cell)
+
+
 def _nothing(cells: Mapping[str, Any], table: ColumnNames) -> str:
     asks = first(cells, table, "prompt", "chat") is not None
     lacks = "no answer beside its prompt" if asks else "no prompt and no answer known by its name"
-    return f"{lacks}: the columns are {quoted(list(cells))}; name them, like --map prompt=q,chosen=good"
+    mend = "name them, like --map prompt=q,chosen=good,rejected=bad, or response_a=x,response_b=y,winner=w"
+    several = [name for name, cell in cells.items() if isinstance(cell, list) and cell and _is_answers(cell)]
+    if several and asks:
+        mend = f"if its answers are in {several[0]!r}: --map answers={several[0]}"
+    return f"{lacks}: the columns are {quoted(list(cells))}; {mend}"

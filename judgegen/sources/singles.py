@@ -11,6 +11,7 @@ from judgegen.sources.columns import ColumnNames, Several, plain_name
 from judgegen.sources.questions import question
 from judgegen.sources.readings import Answer, Names, Reading, first, outranked, parted, rated, side
 from judgegen.sources.rows import NoPreference, RowError, quoted
+from judgegen.sources.spellings import optional
 
 _TEXTS = ("response", "answer", "completion", "text", "output", "content", "messages")
 _FLAGS = frozenset(
@@ -38,10 +39,57 @@ def ranked(cells: Mapping[str, Any], table: ColumnNames, names: Names) -> Readin
     chosen = first(cells, table, "winner")
     if len(given) == 2 and chosen is not None and isinstance(cells[chosen], int):
         return _chosen(cells, table, names, name, given, chosen)
+    cells, given = _without_unrated(cells, table, given)
     scores, is_rank, used, doubts = _rates(cells, table, given)
     if scores is None:
-        raise RowError(f"{name} is a list of answers, and nothing rates them: the columns are {quoted(list(cells))}")
+        raise RowError(_unrated(cells, name, given))
     return _several(cells, table, frozenset({name, *used}), given, scores, is_rank, doubts)
+
+
+def _without_unrated(
+    cells: Mapping[str, Any], table: ColumnNames, given: list[Any]
+) -> tuple[Mapping[str, Any], list[Any]]:
+    """The row and its listed answers without those whose rating beside them is null, where others have one."""
+    found = {name: spellings.listed(cells.get(name)) for meaning in ("ranks", "scores") for name in table.of(meaning)}
+    lists = {name: listed for name, listed in found.items() if listed is not None and len(listed) == len(given)}
+    gone = {place for listed in lists.values() if any(map(optional, listed)) for place in _empty(listed)}
+    if not gone:
+        return cells, given
+    kept = [place for place in range(len(given)) if place not in gone]
+    shorter = {name: [listed[place] for place in kept] for name, listed in lists.items()}
+    return {**cells, **shorter}, [given[place] for place in kept]
+
+
+def _empty(listed: list[Any]) -> list[int]:
+    return [place for place, value in enumerate(listed) if not optional(value)]
+
+
+def _unrated(cells: Mapping[str, Any], name: str, given: list[Any]) -> str:
+    """That nothing rates listed answers, and what may."""
+    beside = [
+        other
+        for other, value in cells.items()
+        if other not in (name, "labels") and isinstance(value, list) and len(value) == len(given) and _numbers(value)
+    ]
+    keys = given[0] if given and isinstance(given[0], Mapping) else {}
+    may = [*beside, *(key for key in keys if not key.lower().endswith("id") and _at(given, key))]
+    hint = may[0] if len(may) == 1 else "NAME"
+    told = f"if {quoted(may)} does" if len(may) == 1 else f"if one of {quoted(may)} does" if may else "name what does"
+    return (
+        f"{name} is a list of answers, and nothing rates them: the columns are {quoted(list(cells))}; {told}: "
+        f"--map scores={hint}"
+    )
+
+
+def _at(given: list[Any], path: str) -> list[float] | None:
+    """The numbers that every answer has at a path of keys."""
+    return _numbers([_leads(one, path) for one in given])
+
+
+def _leads(one: Any, path: str) -> Any:
+    for key in path.split("."):
+        one = one.get(key) if isinstance(one, Mapping) else None
+    return one
 
 
 def _several(
@@ -80,6 +128,8 @@ def _rates(
     for meaning, is_rank in (("ranks", True), ("scores", False)):
         name = first(cells, table, meaning)
         numbers = _numbers(spellings.listed(cells[name])) if name is not None else None
+        if name is None and (own := next((n for n in table.of(meaning) if n in table.own), None)) is not None:
+            name, numbers = own, _at(given, own)
         if name is None or numbers is None or any(name == other for other, _, _ in beside):
             continue
         if len(numbers) != len(given):
@@ -121,7 +171,7 @@ def _inside(given: list[Any], key: str) -> list[float] | None:
 
 
 def _numbers(values: list[Any] | None) -> list[float] | None:
-    numbers = [verdicts.number(value) for value in values or ()]
+    numbers = [float(value) if isinstance(value, bool) else verdicts.number(value) for value in values or ()]
     return [n for n in numbers if n is not None] if numbers and None not in numbers else None
 
 
@@ -155,13 +205,20 @@ def _chosen(
 
 def _numbered(cells: Mapping[str, Any], table: ColumnNames, several: Several) -> Reading:
     """More than two answers in numbered columns, with a rating or rank in numbered columns of their own."""
-    scores, ranks = rated(cells, table), False
+    scores, ranks = rated(cells, table) or _listed_scores(cells, table, several), False
     if not scores:
         scores, ranks = [tuple(-one for one in each) for each in outranked(cells, table)], True
     if not scores or any(name not in cells for name in several.columns):
         raise RowError(f"{quoted(several.columns)} are answers, and nothing rates each of them")
     given = [cells[name] for name in several.columns]
     return _several(cells, table, frozenset(several.columns), given, list(scores[0]), ranks)
+
+
+def _listed_scores(cells: Mapping[str, Any], table: ColumnNames, several: Several) -> list[tuple[float, ...]]:
+    """The ratings of numbered answers that stand in one list."""
+    name = first(cells, table, "scores")
+    numbers = _numbers(spellings.listed(cells[name])) if name is not None else None
+    return [tuple(numbers)] if numbers is not None and len(numbers) == len(several.columns) else []
 
 
 def flagged(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
@@ -207,8 +264,12 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     if name is None:
         return None
     wanted, label = _wanted(cells, table, name)
+    _check_words(cells[name], name, table)
     asked = question({k: v for k, v in cells.items() if k != name}, table, frozenset({name}))
     (chat,), asked = parted([side(cells[name], name)], asked)
+    if verdicts.is_step(chat[-1].get("content")) and name not in table.own:
+        mark = chat[-1]["content"]
+        raise RowError(f"{name} ends with {mark!r}, the mark of a step; where it is an answer: --map chat={name}")
     if wanted is None and (told := _unlearned(cells[name], name)) is not None:
         raise RowError(f"the answer that {name} ends with has {told}: it is not to be learned; leave the row out")
     rating = next((n for n in table.of("rating") if verdicts.number(cells.get(n)) is not None and n != name), None)
@@ -222,6 +283,19 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
     score = verdicts.number(cells[rating])
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
+
+
+def _check_words(value: Any, name: str, table: ColumnNames) -> None:
+    """Refuse a word that an annotator said of an answer, in the place of the answer.
+
+    Raises:
+        RowError: it is one.
+    """
+    if verdicts.is_decision(value) and name not in table.own:
+        raise RowError(
+            f"{name} is {value!r}, a word about an answer and none itself; say which column the answer is, and that "
+            f"this is its label: --map answer=response,label={name}"
+        )
 
 
 def _unlearned(value: Any, name: str) -> str | None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
+from judgegen.sources.blocks import expanded
 from judgegen.sources.rows import Cell, RowError, kind
 
 Chat = list[dict[str, Any]]
@@ -26,7 +27,7 @@ _ROLES = {
 }
 _SPEAKS = ("speaker", "author", "type", "from")
 """Keys that tell who speaks where there is no `role`, once what they hold is one."""
-_WORDS = ("value", "text")
+_WORDS = ("value", "text", "system_prompt")
 """Keys of what is said where there is no `content`."""
 EMPTY_WORDS = frozenset({"nan", "none", "null", "<na>", "nat", "n/a"})
 """What an empty cell becomes when a table is written by way of `str`."""
@@ -47,7 +48,8 @@ _TEMPLATED = re.compile(
     r"|<\uff5c(?:begin\u2581of\u2581sentence|User)\uff5c>|\[gMASK\]|<start_of_turn>|\[INST\]"
     r"|(?:Below is an instruction[^\n]*\s*)?###\s*(?:Instruction|Human|User|Question)s?:?"
     r"(?=.*\n\s*###\s*(?:Response|Assistant|Answer):?\s*\Z)"
-    r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z))",
+    r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z)"
+    r"|(?i:prompter|assistant|chatbot):(?=\s))",
     re.DOTALL,
 )
 _MARKED = re.compile(r"\s*<extra_id_[01]>(System|User|Assistant)\n")
@@ -84,9 +86,15 @@ def untemplated(words: str, name: str) -> str:
     Raises:
         RowError: it is, and whoever trains on it would put marks around marks.
     """
-    if hit := _TEMPLATED.match(words):
-        raise RowError(f"{name} is written out by a chat template ({hit[0].strip()} …); write its messages")
+    if mark := template(words):
+        raise RowError(f"{name} is written out by a chat template ({mark} …); write its messages")
     return words
+
+
+def template(words: str) -> str | None:
+    """The mark of a chat template, or of a speaker, that a text begins with; None where it does with none."""
+    hit = _TEMPLATED.match(words)
+    return hit[0].strip() if hit else None
 
 
 def unwrapped(value: Any, name: str) -> Any:
@@ -213,7 +221,7 @@ def chat(value: list[Any], name: str) -> Chat:
     for place, one in enumerate(value, 1):
         if not is_message(one):
             raise RowError(f"{name}: message {place} is {kind(one)}, not an object with role and content")
-        found.append(_message(one, found))
+        found += expanded(_message(one, found))
     return found
 
 
@@ -239,12 +247,15 @@ def _message(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:
 
 
 def _parts(parts: list[Any]) -> Any:
-    """Text parts as one text; others stay, without what is null in them."""
-    if all(
-        isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str) for part in parts
-    ):
+    """Text parts as one text, Bedrock's without a type too; others stay, without what is null in them."""
+    if all(isinstance(part, Mapping) and _is_text(part) for part in parts):
         return "".join(part["text"] for part in parts)
     return [{k: v for k, v in p.items() if v is not None} if isinstance(p, Mapping) else p for p in parts]
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    typed = part.get("type") == "text" or {key for key, value in part.items() if value is not None} == {"text"}
+    return typed and isinstance(part.get("text"), str)
 
 
 def _tagged(one: Mapping[str, Any], before: Chat) -> dict[str, Any]:

@@ -36,15 +36,19 @@ _RATING = re.compile(r"([-+]?\d+(?:[.,]\d{1,2})?)\s*(?:(/|out of|of)\s*(\d+)|(%|
 _FIRST = {"a": "A", "left": "A", "first": "A", "one": "A"}
 _SECOND = {"b": "B", "right": "B", "second": "B", "two": "B"}
 _YES = frozenset(
-    "true yes good correct desirable wanted chosen preferred accepted positive thumbs_up like right y pos 👍".split()
+    "true yes good correct desirable wanted chosen preferred accept accepted positive thumbs_up thumbsup up upvote "
+    "like right y pos 👍".split()
 )
 _NO = frozenset(
-    "false no bad incorrect wrong undesirable unwanted rejected dispreferred negative neg thumbs_down dislike n".split()
+    "false no bad incorrect wrong undesirable unwanted reject rejected dispreferred negative neg thumbs_down "
+    "thumbsdown down downvote dislike n".split()
 )
 
+_DECISIONS = frozenset({"accept", "reject", "ignore", "accepted", "rejected"})
+
 REFUSED = frozenset(
-    "bad incorrect wrong undesirable unwanted rejected dispreferred thumbs_down thumbsdown dislike disliked discarded "
-    "harmful unsafe toxic unhelpful failed failure fail unsuccessful unresolved unsolved hallucinated".split()
+    "bad incorrect wrong undesirable unwanted reject rejected dispreferred thumbs_down thumbsdown dislike disliked "
+    "discarded harmful unsafe toxic unhelpful failed failure fail unsuccessful unresolved unsolved hallucinated".split()
 ) | {"👎"}
 """Words that say of an answer that it is a bad one, whatever the column is called."""
 
@@ -79,6 +83,11 @@ def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, 
         return "A" if value == models[0] else "B"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    return _share(value, of) or _worded(value, of)
+
+
+def _worded(value: Any, of: Several) -> Vote | None:
+    """Which answer a word or a sign prefers."""
     said = word(value)
     if said in _TIES or str(value).strip() == "[[C]]":
         return "tie"
@@ -86,6 +95,14 @@ def vote(value: Any, of: Several, values: Mapping[str, str], models: tuple[Any, 
         return _ordered(*hit.groups())
     hit = _SIDE.fullmatch(said)
     return _side(hit[1], of) if hit else None
+
+
+def _share(value: Any, of: Several) -> Vote | None:
+    """The nearer of answers 1 and 2, of a number between them, as weighted annotators of AlpacaEval say it."""
+    found = number(value) if isinstance(value, float | str) and of.numbered_from == 1 else None
+    if found is None or not 1 < found < 2:
+        return None
+    return "tie" if found == 1.5 else "A" if found < 1.5 else "B"
 
 
 def _told(value: Any, values: Mapping[str, str]) -> Vote | None:
@@ -133,6 +150,16 @@ def wanted(value: Any, values: Mapping[str, str]) -> bool | None:
     if said in _YES | {"1"}:
         return True
     return False if said in _NO | {"0", "👎"} else None
+
+
+def is_decision(words: Any) -> bool:
+    """Whether a text is what an annotator says of another, and no answer by itself."""
+    return isinstance(words, str) and words.strip() in _DECISIONS
+
+
+def is_step(words: Any) -> bool:
+    """Whether a text is the mark that a step is right or wrong, as data for process reward models have it."""
+    return isinstance(words, str) and words.strip() in ("+", "-")
 
 
 def rating(value: Any) -> tuple[float, str] | None:

@@ -83,8 +83,6 @@ BAD_LINES = {
     '{"prompt": "a", "score": -1e999}': "score holds -inf",
     '{"prompt": "a", "metadata": "{\\"x\\": NaN}"}': "metadata: holds nan",
     '{"prompt": "a", "metadata": "{x}"}': "metadata: not JSON: Expecting property name",
-    '{"prompt": "a", "metadata": [1]}': "metadata is a list, not an object",
-    '{"prompt": "a", "metadata": "7"}': "metadata is a number, not an object",
     '{"prompt": "a", "metadata": {"k": 1}, "k": 1}': "'k' stands in metadata and as a column; rename one",
     '{"prompt": "a", "id": ""}': "id is empty; leave it out",
     '{"prompt": "a", "id": "  "}': "id is empty",
@@ -351,7 +349,7 @@ WHOLE = {
     ],
     "a.bak": [
         (b'\n{"prompt": "a"}\n', "line 2: holds JSON under another name, and each line would be asked: call it .jsonl"),
-        (b"PK\x03\x04rest", "this is a zip archive or a spreadsheet; save it as CSV or JSONL"),
+        (b"PK\x03\x04rest", "this is a zip archive or a spreadsheet; unpack it, or save its sheet as CSV"),
         (b"PAR1rest", "this is Parquet; give its name the ending .parquet"),
     ],
     "a.jsonl": [(gzip.compress(b"{}", mtime=0), "this is gzip; add .gz to its name")],

@@ -1,0 +1,272 @@
+"""What tools for labelling, tracing and evaluating export, and sets of steps: read right, or refused in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judgegen.errors import SpecError
+from judgegen.exchange.comparisons import labelled
+from judgegen.exchange.import_ import Reject, Wishes, imported
+from judgegen.sources.columns import known
+from judgegen.sources.reading import prompts, prompts_from_rows
+
+Row = dict[str, Any]
+Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
+ALONE = {"prompt": Q, "response": BAD}
+TWO = [{"id": 1, "text": BAD}, {"id": 2, "text": GOOD}]
+ASKED = {"role": "user", "content": Q}
+
+
+def read(rows: list[Row], *mapping: str) -> list[tuple[Any, ...]]:
+    """What is asked last, the wanted side's words and the other's, of rows that all are read."""
+    found = list(imported(rows, wishes=Wishes(mapping=mapping)))
+    assert all(isinstance(row, dict) for row in found), found
+    return [(row["prompt"][-1]["content"], *(_words(row, side) for side in ("chosen", "rejected"))) for row in found]  # type: ignore[index]
+
+
+def _words(row: Any, side: str) -> str | None:
+    return row[side][-1]["content"] if row.get(side) else None
+
+
+def why(row: Row) -> str:
+    (refused,) = imported([row])
+    assert isinstance(refused, Reject), refused
+    return refused.reason
+
+
+MENDED: dict[str, tuple[Row, str, tuple[str | None, str | None]]] = {
+    "a thumb as a number": (ALONE | {"feedback": -1}, "label=feedback", (None, BAD)),
+    "a thumb in words": (ALONE | {"user_feedback": "down"}, "label=user_feedback", (None, BAD)),
+    "a trajectory that failed": (
+        {"trajectory": [ASKED, {"role": "ai", "text": BAD}], "target": False},
+        "label=target",
+        (None, BAD),
+    ),
+    "a flag inside an object": (
+        ALONE | {"test_result": {"report": {"resolved": False}}},
+        "label=test_result.report.resolved",
+        (None, BAD),
+    ),
+    "a score inside an object": (
+        {"input": Q, "output": BAD, "scores": {"Factuality": 0}},
+        "label=scores.Factuality",
+        (None, BAD),
+    ),
+    "feedback of a traced run": (
+        {"inputs": {"question": Q}, "outputs": {"output": BAD}, "feedback_stats": {"user": {"n": 1, "avg": 0.0}}},
+        "label=feedback_stats.user.avg",
+        (None, BAD),
+    ),
+    "a worse answer by an unknown name": (
+        {"prompt": Q, "response": GOOD, "response_incorrect": BAD},
+        "rejected=response_incorrect",
+        (GOOD, BAD),
+    ),
+    "an annotator's word for an answer": (
+        ALONE | {"answer": "reject"},
+        "answer=response,label=answer",
+        (None, BAD),
+    ),
+    "options": (
+        {"text": Q, "options": TWO, "accept": [2], "answer": "accept", "_view_id": "choice"},
+        "answers=options",
+        (GOOD, BAD),
+    ),
+    "a list that one column may rate": (
+        {"problem": Q, "generations": [GOOD, BAD], "correctness_math_verify": [True, False]},
+        "scores=correctness_math_verify",
+        (GOOD, BAD),
+    ),
+    "a list whose answers may rate themselves": (
+        {
+            "question": Q,
+            "answers": [{"answer_id": 9, "pm_score": 0, "text": BAD}, {"answer_id": 2, "pm_score": 4, "text": GOOD}],
+        },
+        "scores=pm_score",
+        (GOOD, BAD),
+    ),
+    "a prompt that is an object": (
+        {"prompt": {"raw": Q, "label": "l"}, "response": {"output": GOOD}},
+        "prompt=prompt.raw",
+        (GOOD, None),
+    ),
+    "the marks of steps": ({"messages": [ASKED, {"role": "assistant", "content": "-"}]}, "chat=messages", ("-", None)),
+}
+
+
+@pytest.mark.parametrize("name", list(MENDED))
+def test_what_is_said_of_an_answer_anywhere_is_asked_about(name: str) -> None:
+    """No verdict in a number, an object or an unknown column is passed over, and the mend that is told is one."""
+    row, mapping, sides = MENDED[name]
+    assert re.search(rf"--map {re.escape(mapping.split(',wanted')[0])}\b", why(row)), why(row)
+    assert read([row], mapping) == [(Q, *sides)]
+
+
+@pytest.mark.parametrize("name", ["metadata", "extra"])
+def test_what_says_nothing_against_an_answer_is_kept(name: str) -> None:
+    """Objects beside an answer, flags of success, and an answer that is taken by one."""
+    beside = {"resolved": True, "length": 3, "tags": ["a"], "moderation": {"flagged": False}}
+    assert read([{"prompt": Q, "response": GOOD, name: beside, "feedback": 1, "negative_prompt": ""}]) == [
+        (Q, GOOD, None)
+    ]
+
+
+def test_a_task_of_prodigys_says_what_its_annotator_said() -> None:
+    """Accepted and rejected answers are labels, what was ignored is none, and its word is never an answer."""
+    rows = [ALONE | {"answer": word, "_input_hash": place} for place, word in enumerate(("accept", "reject", "ignore"))]
+    first, second, third = imported(rows)
+    assert isinstance(third, Reject)
+    assert "ignored" in third.reason
+    assert [_words(row, side) for row, side in ((first, "chosen"), (second, "rejected"))] == [BAD, BAD]
+    none = {"text": Q, "options": TWO, "accept": [], "answer": "accept", "_view_id": "choice"}
+    assert "accepted none" in why(none)
+
+
+def task(results: list[Row], **data: Any) -> Row:
+    return {"id": 1, "annotations": [{"result": [one]} for one in results], "data": {"prompt": Q, **data}}
+
+
+def test_label_studio_says_what_was_said_to_each_question() -> None:
+    """Ratings are the mean, choices about one answer a label of that name; a task nobody did is a question."""
+    rated = [
+        task([{"value": {"rating": mark}, "from_name": "rating"} for mark in marks], response=words)
+        for words, marks in ((GOOD, (5, 4)), (BAD, (1, 2)))
+    ]
+    assert read(rated) == [(Q, GOOD, BAD)]
+    choice = {"value": {"choices": ["bad"]}, "from_name": "grade"}
+    assert "--map label=grade,unwanted=bad" in why(task([choice], response=BAD))
+    two = [task([{"value": {"selected": "right"}, "from_name": "pw"}], text1=BAD, text2=GOOD)]
+    assert "response_a=x,response_b=y" in why(two[0])
+    assert read(two, "response_a=text1,response_b=text2") == [(Q, GOOD, BAD)]
+    (prompt,) = prompts_from_rows([task([], response=BAD)], where="rows", warn=print)
+    assert prompt.messages[-1]["content"] == Q
+
+
+@pytest.mark.parametrize("count", [10, 12])
+def test_numbered_answers_have_no_last_digit(count: int) -> None:
+    """The tenth answer is one of them, and one list may rate them all."""
+    answers = {f"response_{place}": f"{BAD} {place}" for place in range(1, count)} | {f"response_{count}": GOOD}
+    several = known(("prompt", *answers)).several
+    assert several is not None
+    assert len(several.columns) == count
+    found = read([{"prompt": Q, **answers, "scores": [False] * (count - 1) + [True]}])
+    assert {(chosen, rejected) for _, chosen, rejected in found} == {(GOOD, f"{BAD} {n}") for n in range(1, count)}
+
+
+@pytest.mark.parametrize(("label", "better"), [(1.02, BAD), ("1.98", GOOD), (1.5, None), (2.5, ...), (0.5, ...)])
+def test_a_number_between_two_answers_prefers_the_nearer(label: Any, better: Any) -> None:
+    """As AlpacaEval weighs them; half way is a tie, and a number beyond them is no label of theirs."""
+    row = {"instruction": Q, "output_1": BAD, "output_2": GOOD, "preference": label}
+    if better is None or better is ...:
+        assert ("a tie" if better is None else "cannot be told") in why(row)
+    else:
+        assert [chosen for _, chosen, _ in read([row])] == [better]
+    if better is None:
+        (one,) = labelled([row], None, print)
+        assert one.votes == ("tie",)
+
+
+BLOCKS = [
+    ASKED,
+    {
+        "role": "assistant",
+        "content": [{"type": "text", "text": "Hm."}, {"type": "tool_use", "id": "t", "name": "f", "input": {"n": 91}}],
+    },
+    {
+        "role": "user",
+        "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "text", "text": "no"}]}],
+    },
+    {"role": "assistant", "content": [{"type": "text", "text": GOOD}]},
+]
+CALLED = [
+    ASKED,
+    {
+        "role": "assistant",
+        "content": "Hm.",
+        "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": json.dumps({"n": 91})}}],
+    },
+    {"role": "tool", "tool_call_id": "t", "content": "no"},
+]
+
+
+def test_blocks_are_messages() -> None:
+    """Anthropic's calls and results are the chat API's; Bedrock's texts need no type; a picture stays no text."""
+    (found,) = imported([{"messages": BLOCKS}])
+    assert isinstance(found, dict)
+    assert (found["prompt"], _words(found, "chosen")) == (CALLED, GOOD)
+    (asked,) = prompts_from_rows([{"messages": BLOCKS}], where="rows", warn=print)
+    assert list(asked.messages) == CALLED
+    plain = [{"role": "user", "content": [{"text": Q}]}, {"role": "assistant", "content": [{"text": GOOD}]}]
+    assert read([{"system": [{"text": "Be brief."}], "messages": plain}]) == [(Q, GOOD, None)]
+    assert "content that is not text" in why(
+        {"messages": [{"role": "user", "content": [{"type": "image"}]}, BLOCKS[3]]}
+    )
+
+
+def test_a_message_that_says_nothing_is_no_part_of_a_prompt() -> None:
+    """A system message under an unknown key is refused, not lost; SWE-agent's is known."""
+    agent = {"role": "ai", "text": GOOD}
+    mute = {"role": "system", "text": None, "rules": "Be brief."}
+    assert "says nothing" in why({"messages": [mute, ASKED, agent | {"role": "assistant"}]})
+    (found,) = imported(
+        [{"trajectory": [{"role": "system", "system_prompt": "Be brief."}, ASKED, agent], "target": True}]
+    )
+    assert isinstance(found, dict)
+    assert found["prompt"][0] == {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"inputs": {"question": Q}, "outputs": {"answer": GOOD}},
+        {
+            "custom_id": "1",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {"model": "m", "messages": [ASKED]},
+        },
+        {"responses_create_params": {"input": [ASKED]}, "expected_answer": "no"},
+        {"question": Q, "metadata": ["https://example.org/1"]},
+    ],
+)
+def test_what_is_asked_stands_inside(row: Row) -> None:
+    """Traced runs, batches of requests and tasks of a gym are questions; others' metadata need be no object."""
+    (prompt,) = prompts_from_rows([row], where="rows", warn=print)
+    assert list(prompt.messages) == [ASKED]
+
+
+def test_a_speakers_name_is_not_taught() -> None:
+    """Texts of a pair that begin with a role are refused; a prompt of a run is asked, and that is told."""
+    assert "assistant: …" in why({"prompt": Q, "chosen": f"assistant: {GOOD}", "rejected": f"assistant: {BAD}"})
+    told: list[str] = []
+    assert len(list(prompts_from_rows([{"prompt": f"prompter: {Q}"}], where="rows", warn=told.append))) == 1
+    assert "is asked as it stands" in told[0]
+
+
+@pytest.mark.parametrize("mark", [";", ",", "\t"])
+def test_excel_says_what_separates_its_cells(mark: str, tmp_path: Path) -> None:
+    """The line that tells it is no record, and lines are numbered with it."""
+    lines = ["sep=" + mark, mark.join(("prompt", "chosen", "rejected")), mark.join((Q, "no", "yes")), mark.join("ab")]
+    (tmp_path / "a.csv").write_text("\r\n".join(lines))
+    found, short = imported(tmp_path / "a.csv")
+    assert (isinstance(found, dict), isinstance(short, Reject) and short.line) == (True, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"columns": ["prompt"], "index": [0], "data": [[Q]]}, "df.to_json"),
+        ({"0": {"prompt": Q}}, "df.to_json"),
+        ({"results": {"version": 3, "results": [{"prompt": Q}]}}, "under 'results.results'"),
+    ],
+)
+def test_json_that_is_no_list_is_told_what_to_do(value: Any, told: str, tmp_path: Path) -> None:
+    """Whether pandas wrote it, or where in it the rows stand."""
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    with pytest.raises(SpecError, match=re.escape(told)):
+        list(prompts(tmp_path / "a.json", warn=print))
