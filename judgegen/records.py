@@ -31,12 +31,17 @@ class Prompt:
     line: int | None = field(default=None, compare=False)
 
 
+OFF_TOPIC = "off-topic"
+"""The suspicion that an answer does not speak of its prompt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One answer to one prompt. `refused` says why it may not compete; None when it may.
 
-    `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict. `thought` is
-    what the model thought before it answered, no part of `text`: judges never see it.
+    `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict; and once a
+    run is whole `OFF_TOPIC`. `thought` is what the model thought before it answered, no part of `text`: judges never
+    see it.
     """
 
     prompt_id: str

@@ -64,9 +64,11 @@ class Judge(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(*, believes: str | None = None, says: str | None = None, garbled: bool = False) -> Iterator[dict[str, Any]]:
+def serving(
+    *, believes: str | None = None, says: str | None = None, garbled: bool = False, kind: type[Judge] = Judge
+) -> Iterator[dict[str, Any]]:
     """[endpoints] of a server of this judge, and of a sampler whose model "constant" always `says` the same."""
-    handler = type("Own", (Judge,), {"believes": believes, "says": says, "garbled": garbled})
+    handler = type("Own", (kind,), {"believes": believes, "says": says, "garbled": garbled})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -70,7 +70,7 @@ _SIDE = {
     "called": "its tool calls, in words",
     "settings.*": "a setting as sent",
     "refused": "why it may not compete",
-    "suspicions": "what of a judge's frame its text imitates",
+    "suspicions": "what of a judge's frame its text imitates; off-topic: it is as near to other prompts as to its own",
     "score": "its score, 0 to 1",
     "tokens": "of what it says",
     "call": "the call that drew it",

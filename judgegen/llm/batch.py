@@ -43,7 +43,7 @@ AT_ONCE = 500
 """Calls that are written down, or answers that are journaled, together."""
 WORTH = 0.25
 """The share of the waiting calls that a further batch has to take where the cap has cut one short before."""
-LOOKS = 4
+LOOKS = 3
 """How often a list that does not show a batch is looked at before the batch counts as never submitted."""
 _CAPPED = "batch/cap"
 OVER = frozenset({"completed", "failed", "expired", "cancelled"})

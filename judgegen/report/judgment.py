@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from judgegen.records import OFF_TOPIC
 from judgegen.show.words import money, number
 from judgegen.writer.expected import Expected
 
@@ -124,8 +125,12 @@ def _texts(summary: Mapping[str, Any]) -> Iterator[Remark]:
         words = f"The longer answer was chosen in {longer:.0%} of pairs"
         many = longer > 0.7
         yield Remark("beware" if many else "good", f"{words}: labels may reward length." if many else f"{words}.")
-    if suspected := sum(summary.get("suspicions", {}).values()):
+    suspicions = summary.get("suspicions", {})
+    if suspected := sum(count for kind, count in suspicions.items() if kind != OFF_TOPIC):
         yield Remark("beware", f"{suspected:,} times an answer imitates the judge's own frame: filter by suspicion.")
+    if strays := summary.get("topics", {}).get("chosen"):
+        where = "was chosen that may not speak of its prompt: filter by suspicion"
+        yield Remark("beware", f"Under {number(strays, 'prompt')} an answer {where}.")
     if constants := [row for row in summary.get("constants", []) if not row["barred"]]:
         yield Remark("beware", f"{len(constants):,} texts won under many prompts: a judge may be answered by rote.")
 

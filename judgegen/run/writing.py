@@ -31,6 +31,7 @@ from judgegen.run.kind import moved_from
 from judgegen.run.notices import Notices
 from judgegen.run.session import Session
 from judgegen.run.spool import Spool
+from judgegen.run.topics import Marking, Topics
 from judgegen.watch import Watch
 from judgegen.writer.constants import Constants
 from judgegen.writer.files import write_text
@@ -109,16 +110,20 @@ async def written(opened: Session[Prompt, Result], send: Send, watch: Watch) -> 
     with _outputs(opened) as outputs, Spool[Kept](job.folder) as spool:
         for one in () if known is None else known.results:
             outputs.heard(one.calls)
-        habits, same = await _heard(opened, send, watch, outputs, spool, lacks)
+        topics = Topics()
+        habits, same = await _heard(opened, send, watch, outputs, spool, topics, lacks)
+        marking = Marking(topics.found())
         plan = replace(job.plan, habits=habits) if job.plan.wants_habits else job.plan
         barred = list[dict[str, Any]]()
-        while (constants := _settled(spool, plan, outputs)).barred():
+        while (constants := _settled(spool, plan, outputs, marking)).barred():
             barred += [row for row in constants.rows() if row["barred"]]
             plan = replace(plan, constants=plan.constants | constants.barred())
             same = _seen_again(opened, spool, plan)
             outputs.again()
+            marking.again()
         told |= {} if known is None else {"anchors": known.summary()}
-        summary = outputs.finish({**_beliefs(plan), "constants": [*barred, *constants.rows()], **told, **same})
+        texts = {"constants": [*barred, *constants.rows()], **marking.row()}
+        summary = outputs.finish({**_beliefs(plan), **texts, **told, **same})
     _beside(job.folder / anchors.FILE, None if known is None else known.text())
     return summary
 
@@ -177,6 +182,7 @@ async def _heard(
     watch: Watch,
     outputs: Outputs,
     spool: Spool[Kept],
+    topics: Topics,
     lacks: Mapping[str, str],
 ) -> tuple[dict[str, Habit], dict[str, Any]]:
     """All that is asked, answered and put by; what its judges do over the whole run, and what shows of it.
@@ -188,18 +194,20 @@ async def _heard(
         async for found in results:
             result = replace(found, detail=lacks[found.prompt.id]) if found.prompt.id in lacks else found
             habits.add(result.matches)
+            topics.add(result)
             spool.add((pipeline.bare(result), outputs.heard(result.calls)))
             watch.finished(result)
             seen.add(result)
     return habits.found(), seen.close()
 
 
-def _settled(spool: Spool[Kept], plan: Plan, outputs: Outputs) -> Constants:
+def _settled(spool: Spool[Kept], plan: Plan, outputs: Outputs, marking: Marking) -> Constants:
     """What was put by, settled and written; the texts that win under many prompts."""
     constants = Constants()
     for answers, billed in spool:
-        result = pipeline.settled(answers, plan)
+        result = pipeline.settled(marking.marked(answers), plan)
         outputs.add(result, billed)
+        marking.came(result)
         constants.add(result)
     return constants
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import overload
 
+from judgegen.records import OFF_TOPIC
 from judgegen.report.entries import PAIR, Entry, Side, Utterance
 from judgegen.show.words import said, shortened
 from judgegen.textual import harmless
@@ -51,7 +52,9 @@ def _about(side: Side) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in side.settings.items())
     parts = [side.key, side.model, settings, "" if side.tokens is None else f"{side.tokens:,} tokens"]
     parts += [f"may not compete: {side.refused}" if side.refused else ""]
-    parts += [f"imitates the judge's frame: {', '.join(side.suspicions)}" if side.suspicions else ""]
+    frame = [kind for kind in side.suspicions if kind != OFF_TOPIC]
+    parts += [f"imitates the judge's frame: {', '.join(frame)}" if frame else ""]
+    parts += ["as near to other prompts as to its own" if OFF_TOPIC in side.suspicions else ""]
     return f"({'; '.join(part for part in parts if part)})"
 
 

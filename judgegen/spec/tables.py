@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -53,9 +62,33 @@ Logits = Annotated[float, Field(json_schema_extra={"unit": "logits"})]
 """Numbers with their units, which the reference of the run file names. A bound that a field sets
 too must not stand here: pydantic takes one of the two."""
 
-Item = Annotated[str, Field(pattern=r"^[^\r\n]*\S[^\r\n]*$")]
-"""One line."""
-Checklist = Literal["off", "judge"] | Annotated[tuple[Item, ...], Field(min_length=1, max_length=300)]
+MOST_ITEMS = 300
+"""Questions of a checklist."""
+
+
+def _checklist(given: Any) -> Any:
+    if given in ("off", "judge"):
+        return given
+    lines = given if isinstance(given, list | tuple) else ()
+    whole = all(isinstance(one, str) and len(one.splitlines()) == 1 for one in lines)
+    if not whole or not 1 <= len(lines) <= MOST_ITEMS:
+        raise ValueError(f"must be 'off', 'judge' or a list of 1 to {MOST_ITEMS} questions, each one line")
+    return tuple(lines)
+
+
+Checklist = Annotated[
+    Literal["off", "judge"] | tuple[str, ...],
+    PlainValidator(_checklist),
+    PlainSerializer(lambda given: given if isinstance(given, str) else list(given)),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["off", "judge"], "type": "string"},
+                {"items": {"type": "string"}, "maxItems": MOST_ITEMS, "minItems": 1, "type": "array"},
+            ]
+        }
+    ),
+]
 """None, one that a judge writes, or the questions themselves."""
 
 

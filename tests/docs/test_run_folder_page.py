@@ -183,6 +183,7 @@ def summaries() -> list[dict[str, Any]]:
             "alarms": None,
             "reference": "a.json",
         },
+        "topics": {"looked_at": 9, "off": 2, "chosen": 1, "against": 100},
         "constants": [{"text": "Yes.", "prompts": 3, "barred": False}],
         "formats": {"openai-dpo": {"rows": 1, "left_out": {"several turns": 1}}},
     }
