@@ -21,8 +21,12 @@ _CONTROL = re.compile(
     r"[\x00-\x08\x0e-\x1f\x7f]"
     r"|<\|(?:im_start|im_end|endoftext|endofprompt|begin_of_text|end_of_text|eot_id|eom_id|start_header_id|end_header_id"
     r"|system|user|assistant|end|start|channel|message|return)\|>"
-    r"|<\uff5c[\w\u2581 ]{1,40}\uff5c>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
+    r"|<\uff5c[\w\u2581 ]{1,40}\uff5c>|<(?:start|end)_of_turn>|^<s>|</s>$"
 )
+_TURN = re.compile(r"\[/?INST\]|<</?SYS>>")
+"""Llama's marks of a turn, which are also words that people speak of."""
+_NEAR = 64
+_ENDS, _CLOSES = ".!?>\u2026\u3002\uff01\uff1f", "\"'\u201d\u2019)"
 _VISIBLE = re.compile(r"[^\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 _MARKS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f<\[]")
 """With what each of these begins; most texts have none, which is seen much sooner."""
@@ -67,7 +71,18 @@ def controlled(text: str) -> bool:
     """Whether a chat template's tokens or control characters stand in a text outside of code, which may quote them."""
     if _MARKS.search(text) is None:
         return False
-    return _CONTROL.search(text) is not None and _CONTROL.search(_CODE.sub("", text).strip(" \n")) is not None
+    if _CONTROL.search(text) is None and _TURN.search(text) is None:
+        return False
+    bare = _CODE.sub("", text).strip(" \n")
+    return _CONTROL.search(bare) is not None or any(_turns(bare, mark) for mark in _TURN.finditer(bare))
+
+
+def _turns(text: str, mark: re.Match[str]) -> bool:
+    """Whether a mark stands where a turn begins or ends, and not in the middle of a sentence that speaks of it."""
+    near = text[max(0, mark.start() - _NEAR) : mark.start()]
+    before = near.rstrip()
+    starts = not before or "\n" in near[len(before) :] or (near == before and before[-1].isalnum())
+    return starts or mark.end() == len(text) or before.rstrip(_CLOSES)[-1:] in tuple(_ENDS)
 
 
 def repetition(text: str) -> float:

@@ -24,6 +24,11 @@ def answer(text: str) -> Candidate:
         "Yes.\n<|im_start|>user\nAnd then?",
         "<s>[INST] What is it? [/INST] It is so.",
         "done</s>",
+        "It is so. [INST] And then? [/INST] Nothing.",
+        "It is so.\n[INST] And then?",
+        "It is so.[/INST]",
+        "It is so [/INST]",
+        "[INST] <<SYS>> Be good. <</SYS>> Hello",
         "ok<|eot_id|><|start_header_id|>user<|end_header_id|>",
         "x<\uff5cend\u2581of\u2581sentence\uff5c>",
         "bell\x07",
@@ -43,10 +48,15 @@ def test_a_chat_templates_tokens_are_no_answer(text: str) -> None:
         "Use <s>old</s> in HTML for what is struck out.",
         "x |> f <| y",
         "tab\there\r\nand form feed\x0c",
+        "Llama's template puts [INST] and [/INST] around what the user says, and <<SYS>> before that.",
+        "Its marks ([INST], [/INST]) are plain text.",
+        "Die Marke [INST] eröffnet die Frage, \u201c[/INST]\u201d schließt sie.",
+        "| [INST] | opens the question |",
+        "The token <s> begins a sequence and </s> ends it.",
     ],
 )
-def test_a_token_that_is_quoted_as_code_is_an_answer(text: str) -> None:
-    """Whoever explains a template shows it as code."""
+def test_a_token_that_is_quoted_or_spoken_of_is_an_answer(text: str) -> None:
+    """Whoever explains a template shows it as code, or names its marks in the middle of a sentence."""
     assert unfit(answer(text)) is None
 
 
