@@ -4,8 +4,8 @@
 
 Of every round: right answers of each arm, how each gained on its round 0, and by how much more the first gained than
 the second, question by question, with 95 % intervals over questions; first on the questions held out, which each round
-answers once, then on those that it was trained on, which the round after it answers several times. One training an
-arm: what another seed comes to is in no interval.
+answers as often as `--held-draws` says, then on those that it was trained on, which the round after it answers several
+times. One training an arm: what another seed comes to is in no interval.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from judgegen.trust.figures import Figure
 
 def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
     """A table of the rounds that both have."""
-    helds = [Held(arm / "held") for arm in arms]
+    helds = [Held.of(arm) for arm in arms]
     last = min(max(one["round"] for one in json.loads((arm / "rounds.json").read_text())["rounds"]) for arm in arms)
     found = [
         "| round | " + " | ".join(f"{arm.name}: right, gained, cut" for arm in arms) + " | the first gained more by |"

@@ -377,9 +377,9 @@ TRAIN = {
 }
 _WINS = {
     "rate": "figure: its share of the wins, ties half",
-    "judged": "prompts compared",
-    "alike": "prompts with one text from both",
-    "unjudged": "prompts of which nobody could say",
+    "judged": "answers compared, one to a prompt unless more are drawn",
+    "alike": "those with one text from both",
+    "unjudged": "those of which nobody could say",
     "longer": "what its answers gained in length: their mean share of both lengths, less one half",
 }
 ROUNDS = {

@@ -34,6 +34,9 @@ Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="DIR", help="De
 Share = Annotated[
     float, typer.Option("--held", metavar="SHARE", min=0.01, max=0.99, help="Of the prompts, kept to compare on.")
 ]
+Draws = Annotated[
+    int, typer.Option("--held-draws", metavar="K", min=1, help="Answers of every round to each prompt kept aside.")
+]
 Truth = Annotated[
     str | None, typer.Option("--truth", metavar="GRADER", help="Who says which held-out answer is right.")
 ]
@@ -62,6 +65,7 @@ def rounds(
     number: Number = 3,
     out: Out = None,
     held: Share = 0.3,
+    draws: Draws = 1,
     truth: Truth = None,
     options: Options = "{}",
     sure: Sure = False,
@@ -100,6 +104,7 @@ def rounds(
         order=_here(ctx.params, _given(ctx)) if provider is None else _hosted(ctx.params, _given(ctx)),
         out=out or Path("rounds") / spec.stem,
         held=held,
+        draws=draws,
         truth=None if truth is None else (truth, _told(options)),
         max_usd=None if max_usd is None else Decimal(str(max_usd)),
         sure=sure,

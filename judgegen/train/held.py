@@ -1,6 +1,7 @@
 """What rounds come to on prompts that none of them trained on: right by a grader, better by the judge, longer or not.
 
-Reads one run's audit, in which each round is a variant. Knows nothing of training.
+Reads the audits of runs in which each round is a variant: one, or one for each time that every prompt was answered.
+Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Wins:
 
     Attributes:
         rate: its share of the wins, ties half; answers of one text are a tie.
-        judged, alike, unjudged: prompts compared, those with one text from both, those of which nobody could say.
+        judged, alike, unjudged: answers compared, those with one text from both, those of which nobody could say.
         longer: the mean of its answer's share of both lengths, less one half: what it gained in length.
     """
 
@@ -51,8 +52,13 @@ def name(number: int) -> str:
     return f"round-{number}"
 
 
-class Held:
-    """The held-out run, read."""
+def drawn_in(out: Path, draw: int) -> Path:
+    """The folder of the answers to the held-out prompts that were drawn first (0), or again."""
+    return out / ("held" if draw == 0 else f"held-{draw + 1}")
+
+
+class Draw:
+    """One run over the held-out prompts, read: an answer of each round to each."""
 
     def __init__(self, folder: Path) -> None:
         tables = Tables(folder)
@@ -61,8 +67,8 @@ class Held:
         self._heard = dict(heard(tables))
         self.diagnostics: Mapping[str, Any] = tables.summary["diagnostics"]
 
-    def wins(self, one: int, other: int, *, seed: int) -> Wins:
-        """Round `one` against round `other`."""
+    def compared(self, one: int, other: int) -> tuple[dict[str, float], int, list[float]]:
+        """By prompt P(round `one` is better); how many are of one text; its shares of both lengths, less a half."""
         shares: dict[str, float] = {}
         lengths: list[float] = []
         alike = 0
@@ -76,10 +82,7 @@ class Held:
                 alike += _said(a) == _said(b)
                 whole = len(_said(a)) + len(_said(b))
                 lengths += [len(_said(a)) / whole - 0.5] if whole else []
-        rate = figure(shares, seed) if shares else Figure()
-        longer = sum(lengths) / len(lengths) if lengths else None
-        left = len(self._prompts) - len(shares)
-        return Wins(rate=rate, judged=len(shares) - alike, alike=alike, unjudged=left, longer=longer)
+        return shares, alike, lengths
 
     def _share(self, prompt: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> float | None:
         """P(the first is better); None where neither the judge nor a score says it."""
@@ -93,25 +96,18 @@ class Held:
             return None
         return 0.5 if a["score"] == b["score"] else float(a["score"] > b["score"])
 
-    def right(self, number: int, grader: Grader, *, seed: int) -> Figure:
-        """The mean of the grader's scores of a round's answers; one that is cut or empty is graded as it stands."""
-        found = self.graded(number, grader)
-        return figure(found, seed) if found else Figure()
-
-    def gained(self, one: int, other: int, grader: Grader, *, seed: int) -> Figure:
-        """The mean of what round `one` scores more than round `other`, prompt by prompt."""
-        found = less(self.graded(one, grader), self.graded(other, grader))
-        return figure(found, seed, kind="free") if found else Figure()
-
     def graded(self, number: int, grader: Grader) -> dict[str, float]:
         """The grader's score of a round's answer to each prompt, where it gives one."""
         scores = {prompt: self._grade(prompt, number, grader) for prompt in self._prompts}
         return {prompt: score for prompt, score in scores.items() if score is not None}
 
-    def cut(self, number: int) -> float | None:
-        """The share of a round's answers that did not come to their end."""
-        mine = [row for (_, variant), row in self._answers.items() if variant == name(number)]
-        return sum(row["refused"] == CUT for row in mine) / len(mine) if mine else None
+    def cut(self, number: int) -> list[bool]:
+        """Of each of a round's answers, whether it did not come to its end."""
+        return [row["refused"] == CUT for (_, variant), row in self._answers.items() if variant == name(number)]
+
+    def __len__(self) -> int:
+        """Prompts."""
+        return len(self._prompts)
 
     def _grade(self, prompt: str, number: int, grader: Grader) -> float | None:
         row, about = self._answers.get((prompt, name(number))), self._prompts[prompt]
@@ -127,8 +123,65 @@ class Held:
             return None
 
 
+class Held:
+    """What every round answered to the held-out prompts, once for each of the folders; figures are over prompts.
+
+    Where a prompt was answered several times, the mean of its answers is its value: many answers to one prompt are no
+    more prompts than one.
+    """
+
+    def __init__(self, *folders: Path) -> None:
+        self._draws = [Draw(folder) for folder in folders]
+        self.diagnostics = self._draws[0].diagnostics
+
+    @classmethod
+    def of(cls, out: Path) -> Held:
+        """What the rounds of a folder answered, however often."""
+        draws = len(list(out.glob("held-*")))
+        return cls(*(drawn_in(out, draw) for draw in range(draws + 1)))
+
+    def wins(self, one: int, other: int, *, seed: int) -> Wins:
+        """Round `one` against round `other`."""
+        found = [draw.compared(one, other) for draw in self._draws]
+        shares, lengths = means([shares for shares, _, _ in found]), [x for *_, lengths in found for x in lengths]
+        known, alike = sum(len(shares) for shares, *_ in found), sum(alike for _, alike, _ in found)
+        return Wins(
+            rate=figure(shares, seed) if shares else Figure(),
+            judged=known - alike,
+            alike=alike,
+            unjudged=sum(map(len, self._draws)) - known,
+            longer=sum(lengths) / len(lengths) if lengths else None,
+        )
+
+    def right(self, number: int, grader: Grader, *, seed: int) -> Figure:
+        """The mean of the grader's scores of a round's answers; one that is cut or empty is graded as it stands."""
+        found = self.graded(number, grader)
+        return figure(found, seed) if found else Figure()
+
+    def gained(self, one: int, other: int, grader: Grader, *, seed: int) -> Figure:
+        """The mean of what round `one` scores more than round `other`, prompt by prompt."""
+        found = less(self.graded(one, grader), self.graded(other, grader))
+        return figure(found, seed, kind="free") if found else Figure()
+
+    def graded(self, number: int, grader: Grader) -> dict[str, float]:
+        """The mean of the grader's scores of a round's answers to each prompt, of those that it scores."""
+        return means([draw.graded(number, grader) for draw in self._draws])
+
+    def cut(self, number: int) -> float | None:
+        """The share of a round's answers that did not come to their end."""
+        found = [one for draw in self._draws for one in draw.cut(number)]
+        return sum(found) / len(found) if found else None
+
+
 def _said(row: Mapping[str, Any]) -> str:
     return row["text"] or ""
+
+
+def means(values: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each prompt the mean over those that have it."""
+    prompts = dict.fromkeys(prompt for one in values for prompt in one)
+    found = {prompt: [one[prompt] for one in values if prompt in one] for prompt in prompts}
+    return {prompt: sum(each) / len(each) for prompt, each in found.items()}
 
 
 def less(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

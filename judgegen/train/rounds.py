@@ -2,8 +2,9 @@
 
 Round k samples from the model of round k-1, trains on the pairs of that run, and its model answers the held-out prompts
 beside those of the rounds before, under the run file's judge. Each round has a run folder and so a journal of its own;
-the held-out answers of all rounds stand in one. Everything is a run or a training, here or at a provider,
-that goes on by itself: the same command continues whatever was killed. Knows nothing of terminals.
+the held-out answers of all rounds stand in one, or in one for each time that they are drawn. Everything is a run or a
+training, here or at a provider, that goes on by itself: the same command continues whatever was killed. Knows nothing
+of terminals.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from judgegen.show.words import anchored
 from judgegen.spec import Spec, parse
 from judgegen.spec.reading import read
 from judgegen.spec.short import ShortFile
-from judgegen.train.held import Held, Wins, name
+from judgegen.train.held import Held, Wins, drawn_in, name
 from judgegen.train.hosted import DONE as TUNED
 from judgegen.train.hosted import HostedOrder, endpoint_of
 from judgegen.train.live import Say
@@ -60,6 +61,7 @@ class Plan:
         sure: whether a round must be better by its interval's low end to go on, and not by its value alone.
         every: whether all rounds are done, also after one that is no better.
         slots: answers that are written at once.
+        draws: how many times every round answers each of the prompts that are kept.
     """
 
     file: Path
@@ -72,6 +74,7 @@ class Plan:
     sure: bool = False
     every: bool = False
     slots: int = 32
+    draws: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ def rounds(plan: Plan, say: Say) -> Done:
         why=why,
         model=models[-1].asked,
         usd=spent(plan.out),
-        judge=Held(plan.out / "held").diagnostics,
+        judge=Held(drawn_in(plan.out, 0)).diagnostics,
     )
     write_text(plan.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
     return found
@@ -210,6 +213,7 @@ def _keep(plan: Plan, spec: Spec) -> None:
     """See that the folder is of these rounds."""
     order = {key: value for key, value in plan.order.row().items() if key != "micro"}
     told = {"run": spec.meaning(), "train": order, "held": plan.held}
+    told |= {"draws": plan.draws} if plan.draws > 1 else {}
     text = json.dumps(told, indent=1, sort_keys=True, default=str) + "\n"
     plan.out.mkdir(parents=True, exist_ok=True)
     path = plan.out / ORDER
@@ -288,8 +292,10 @@ def _comparing(spec: Spec, place: Place, models: Sequence[str]) -> Spec:
 
 def _looked(plan: Plan, spec: Spec, held: Sequence[Prompt], truth: Grader | None) -> tuple[Round, Round]:
     """Round 0 and the last one on the held-out prompts, every round's answers beside one another."""
-    _run(plan, spec, held, plan.out / "held", gated=False)
-    found, seed, last = Held(plan.out / "held"), spec.seed, len(spec.sampler.variants) - 1
+    folders = [drawn_in(plan.out, draw) for draw in range(plan.draws)]
+    for draw, folder in enumerate(folders):  # each by a seed of its own
+        _run(plan, spec.model_copy(update={"seed": spec.seed + draw}), held, folder, gated=False)
+    found, seed, last = Held(*folders), spec.seed, len(spec.sampler.variants) - 1
     right = [Figure() if truth is None else found.right(number, truth, seed=seed) for number in (0, last)]
     return (
         Round(number=0, right=right[0], cut=found.cut(0)),

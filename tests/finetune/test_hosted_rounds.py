@@ -21,7 +21,9 @@ from typer.testing import CliRunner
 
 from judgegen.cli import app
 from judgegen.errors import BudgetReached, PriceUnknown, ProviderRefused, SpecError
+from judgegen.judge import graders
 from judgegen.simulator.wire import bad
+from judgegen.train.held import Draw, Held, drawn_in
 from judgegen.train.hosted import HostedOrder
 from judgegen.train.rounds import Done, Plan, rounds
 
@@ -122,6 +124,27 @@ def test_each_round_trains_on_the_one_before_and_its_model_is_asked(provider: St
     again, _ = played(whole)
     assert again == done
     assert len(server.seen) == requests
+
+
+def test_held_out_prompts_are_answered_as_often_as_wished(provider: Start, plan: Callable[..., Plan]) -> None:
+    """By a seed of its own each time, the first as if it were alone; a prompt's value is the mean of its answers."""
+    url, truth = provider().url, graders.load("judgegen.simulator.truth:quality", {})
+    once, _ = played(plan(url, rounds=1, out="once"))
+    whole = plan(url, rounds=1, draws=3)
+    done, _ = played(whole)
+    draws = [Draw(drawn_in(whole.out, draw)) for draw in range(3)]
+    first = Draw(drawn_in(whole.out.with_name("once"), 0))
+    assert draws[0].graded(0, truth) == first.graded(0, truth)
+    found = [draw.graded(0, truth) for draw in draws]
+    assert found[0] != found[1] != found[2] != found[0]
+    assert Held.of(whole.out).graded(0, truth) == {key: sum(one[key] for one in found) / 3 for key in found[0]}
+    wins, alone = done.rounds[1].first, once.rounds[1].first
+    assert wins is not None
+    assert alone is not None
+    count = 3 * (alone.judged + alone.alike + alone.unjudged)
+    assert wins.judged + wins.alike + wins.unjudged == count == 3 * len(found[0])
+    with pytest.raises(SpecError, match="other settings; take another --out"):
+        played(plan(url, rounds=1, draws=2))
 
 
 def test_azure_answers_by_deployments(provider: Start, plan: Callable[..., Plan]) -> None:
