@@ -81,8 +81,8 @@ $(VENV)/stores: pyproject.toml
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with half of every
 # round's pairs turned round, which has nothing to learn; side by side, a core each. PyTorch, 2 GB, in an environment by itself.
-ROUNDS = --model smollm2-135m-instruct --rounds 2 --all --held 0.6 --truth judge:right \
-  --validation 0 --batch 8 --learning-rate 5e-4
+ROUNDS = --model smollm2-135m-instruct --rounds 2 --all --held 0.54 --held-draws 3 --truth judge:right \
+  --validation 0 --batch 8 --learning-rate 3e-4 --epochs 3
 rounds: $(VENV)/rounds
 	$(MAKE) --no-print-directory -j2 runs/rounds runs/rounds-shuffled
 	$(VENV)/rounds/bin/python benchmarks/rounds.py runs/rounds runs/rounds-shuffled
