@@ -5,7 +5,7 @@
 Of every round: right answers of each arm, how each gained on its round 0, and by how much more the first gained than
 the second, question by question, with 95 % intervals over questions; first on the questions held out, which each round
 answers as often as `--held-draws` says, then on those that it was trained on, which the round after it answers several
-times. One training an arm: what another seed comes to is in no interval.
+times. Between the two a table by the kind of question. One training an arm: what another seed comes to is in no interval.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from judgegen.report.tables import Tables
 from judgegen.train.held import Held, figure, less, name
 from judgegen.trust.figures import Figure
 
+KINDS = 12
+"""The most references that questions have in common for a table of them to be one of kinds."""
+
 
 def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
     """A table of the rounds that both have."""
@@ -37,6 +40,29 @@ def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
         apart = said(figure(less(*gains), seed, kind="free"))
         found.append(f"| {number} | {' | '.join(cells)} | {apart} |")
     return [*found, f"{len(helds[0].graded(0, grader))} questions"]
+
+
+def by_kind(arms: list[Path], grader: Grader, seed: int) -> list[str]:
+    """A table of what each arm's last round gained on the questions of one reference, where there are few of them."""
+    kinds = {row["prompt_id"]: row["reference"] for row in Tables(arms[0] / "held").prompts}
+    names = sorted(set(kinds.values()))
+    if len(names) > KINDS:
+        return []
+    found = ["| reference | questions | round 0 | " + " | ".join(f"{arm.name} gained" for arm in arms) + " |"]
+    found += ["| --- | --- | --- |" + " --- |" * len(arms)]
+    for kind in names:
+        mine = {prompt for prompt, reference in kinds.items() if reference == kind}
+        cells = [said(figure(_of(mine, Held.of(arms[0]).graded(0, grader)), seed))]
+        for arm in arms:
+            held, last = Held.of(arm), len(json.loads((arm / "rounds.json").read_text())["rounds"]) - 1
+            gain = less(held.graded(last, grader), held.graded(0, grader))
+            cells.append(said(figure(_of(mine, gain), seed, kind="free")))
+        found.append(f"| {kind} | {len(mine)} | {' | '.join(cells)} |")
+    return found
+
+
+def _of(prompts: set[str], values: Mapping[str, float]) -> dict[str, float]:
+    return {prompt: value for prompt, value in values.items() if prompt in prompts}
 
 
 def trained_on(arms: list[Path], grader: Grader, seed: int) -> list[str]:
@@ -93,7 +119,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
     told = parser.parse_args()
     grader = graders.load(told.truth, {}, base=told.run.resolve().parent)
-    print("\n".join([*lines(told.arms, grader, told.seed), "", *trained_on(told.arms, grader, told.seed)]))
+    tables = [lines, by_kind, trained_on]
+    print("\n\n".join("\n".join(found) for table in tables if (found := table(told.arms, grader, told.seed))))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ is a right answer and a wrong one to one question. Its judge says P(right one) =
 wrong in 1 - p of such cases: so P is calibrated, and a quarter of all labels are wrong. Of these pairs as many are
 trained on by each way, half of all: drawn by lot and taken at their word (dpo); the same ones, with the loss told how
 many are wrong (robust); and those of the highest P (dpo). Then every model answers the questions that the run does not
-have, and judge.py counts. The same command goes on where it was stopped.
+have, several times, and judge.py counts. The same command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from judgegen.records import Candidate, Prompt
 from judgegen.report.tables import Tables
 from judgegen.spec import parse, reading
 from judgegen.spec.short import ShortFile
-from judgegen.train.held import Held, figure, less, name
+from judgegen.train.held import Held, drawn_in, figure, less, name
 from judgegen.train.order import Order
 from judgegen.train.train import train
 from judgegen.trust.figures import Figure
@@ -90,30 +90,31 @@ def models(told: argparse.Namespace) -> list[str]:
     for way, rows in parts(pairs(told.run, told.seed), told.pairs, told.seed).items():
         file = told.out / f"{way}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        order = Order(
-            method=WAYS[way], model=base, batch=told.batch, micro=4, learning_rate=told.learning_rate, validation=0.0
-        )
+        settings: dict[str, Any] = {"batch": told.batch, "epochs": told.epochs, "learning_rate": told.learning_rate}
+        order = Order(method=WAYS[way], model=base, micro=4, validation=0.0, **settings)
         done = train(file, order, told.out / way, partial(print, f"{way}:", flush=True))
         found.append(str(done.model.resolve()))
     return found
 
 
 def answered(told: argparse.Namespace, found: Sequence[str]) -> Held:
-    """Every model's answers to the questions that none was trained on."""
+    """Every model's answers to the questions that none was trained on, each time by a seed of its own."""
     path = EXAMPLE / "run.toml"
     table = reading.read(path).model_dump(mode="json", exclude_unset=True)
     table.pop("columns", None)
     first = {key: value for key, value in table["sampler"]["variants"][0].items() if key not in ("n", "name")}
     variants = [{**first, "name": name(number), "n": 1, "model": model} for number, model in enumerate(found)]
     sampler = {**table["sampler"], "model": found[0], "variants": variants}
-    spec = parse({**table, "sampler": sampler, "pairs": {}, "gates": {}})
     rows = list(map(json.loads, (EXAMPLE / "prompts.jsonl").read_text(encoding="utf-8").splitlines()))
     asked = {json.loads(row["messages"])[-1]["content"] for row in Tables(told.run).prompts}
     fresh = [row for row in rows if row["prompt"] not in asked][: told.questions]
-    job = api.generate(ShortFile(spec, path), out=told.out / "held", prompts=fresh, replace_folder=True, watch=None)
-    with contextlib.suppress(GateFailed):  # gates are for data to train on
-        asyncio.run(job)
-    return Held(told.out / "held")
+    folders = [drawn_in(told.out, draw) for draw in range(told.draws)]
+    for seed, folder in enumerate(folders):
+        spec = parse({**table, "seed": seed, "sampler": sampler, "pairs": {}, "gates": {}})
+        job = api.generate(ShortFile(spec, path), out=folder, prompts=fresh, replace_folder=True, watch=None)
+        with contextlib.suppress(GateFailed):  # gates are for data to train on
+            asyncio.run(job)
+    return Held(*folders)
 
 
 def shown(held: Held) -> list[str]:
@@ -146,8 +147,10 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a run over examples/rounds by the untrained model")
     parser.add_argument("--out", type=Path, default=Path("runs/soft-labels"))
     parser.add_argument("--model", default="smollm2-135m-instruct")
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
+    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--draws", type=int, default=3, help="answers of every model to a question")
     parser.add_argument("--pairs", type=int, default=1000, help="the most that each way is trained on")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0, help="of the lots")

@@ -20,7 +20,7 @@ def right(prompt: Any, candidate: Any, *, errs: float = 0.0) -> float:
 
 
 def obeys(text: str, rule: str) -> bool:
-    """Whether a text keeps to a rule: "at most 10 words", or "with" or "without" a word or a mark; an empty one never."""
+    """Whether a text keeps to a rule: "at most 10 words", "with" a word or a mark, "without" one; no empty one does."""
     words = re.findall(r"\w+(?:['\u2019-]\w+)*", text.lower())
     if not words:
         return False
