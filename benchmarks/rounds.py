@@ -5,7 +5,8 @@
 Of every round: right answers of each arm, how each gained on its round 0, and by how much more the first gained than
 the second, question by question, with 95 % intervals over questions; first on the questions held out, which each round
 answers as often as `--held-draws` says, then on those that it was trained on, which the round after it answers several
-times. Between the two a table by the kind of question. One training an arm: what another seed comes to is in no interval.
+times. Between the two a table by the kind of question. One training an arm: what another seed comes to is in no
+interval.
 """
 
 from __future__ import annotations
