@@ -146,6 +146,7 @@ def _refused(form: Format, rows: Mapping[str, int]) -> Iterator[str]:
             yield f"{side} has {count:,} rows, and {form.name} refuses a file with fewer than {fewest:,}"
         if form.limits.most_rows is not None and count > form.limits.most_rows:
             yield f"{side} has {count:,} rows, and {form.name} refuses a file with more than {form.limits.most_rows:,}"
+    yield from (f"{form.name}: {why}" for why in form.limits.test_faults(rows.get("test", 0), rows["train"]))
 
 
 def _files(form: Format, out: Path, split: float | None) -> dict[str, Path]:

@@ -148,7 +148,7 @@ def validate(
         leaked = _Check(form)
         if other is not None:
             leaked.read(other)
-        check.across(leaked.prompts)
+        check.across(leaked)
         check.flag(flagged or {})
         if fixed is not None and not check.whole:
             raise SpecError(f"{path}: {spelling.of_file(path)}; then --fix can look at its lines")
@@ -291,8 +291,10 @@ class _Check:
         if name.startswith("openai-") and path.suffix != ".jsonl":
             self._tell(Fault(f"named {path.name}; the API takes files named .jsonl"))
 
-    def across(self, elsewhere: array[int]) -> None:
-        """What rows say of one another, and of the other side of the split."""
+    def across(self, test: _Check) -> None:
+        """What rows say of one another, and of the file that is tested on."""
+        for why in self._form.limits.test_faults(test._rows, self._rows):
+            self._tell(Fault(why))
         import numpy as np
 
         chosen, rejected = (np.frombuffer(kept, dtype=np.uint64) for kept in (self._chosen, self._rejected))
@@ -303,7 +305,7 @@ class _Check:
         answers = np.intersect1d(chosen[chosen != 0], rejected[rejected != 0])
         opposite = np.isin(chosen, answers) | np.isin(rejected, answers)
         asked = np.frombuffer(self.prompts, dtype=np.uint64)
-        leaks = np.isin(asked, np.frombuffer(elsewhere, dtype=np.uint64))
+        leaks = np.isin(asked, np.frombuffer(test.prompts, dtype=np.uint64))
         for words, found in ((_DUPLICATE, again), (_CONTRADICTION, opposite), (_LEAK, leaks)):
             for place in np.flatnonzero(found):
                 self._tell(Fault(words, fatal=False), self._numbers[place])

@@ -9,6 +9,7 @@ the first is left out by name, the second is trimmed here, as Axolotl itself tri
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from judgegen.formats import messages
@@ -57,6 +58,7 @@ FORMAT = Format(
     name="axolotl",
     about="Axolotl, rl: dpo with type: chat_template.default",
     source="axolotl 0.19.0, prompt_strategies/dpo/chat_template.py",
+    as_of=date(2026, 11, 29),
     rules=(
         (
             "In the configuration: rl: dpo; datasets: - path: FILE, ds_type: json, type: chat_template.default, "

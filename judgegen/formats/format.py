@@ -53,6 +53,8 @@ class Limits:
         size: bytes of one file.
         tokens: of one example; what follows is cut off or the example is dropped, as `rules` says.
         model: the consumer's usual model, by whose tokens they are counted where none is named.
+        most_test: the most rows of a file that is tested on; `test_share` the most as a share of the training file's
+            rows, once it has more than a thousand.
     """
 
     rows: int = 1
@@ -60,6 +62,16 @@ class Limits:
     size: int | None = None
     tokens: int | None = None
     model: str = "gpt-4o"
+    most_test: int | None = None
+    test_share: float | None = None
+
+    def test_faults(self, rows: int, train: int) -> Iterator[str]:
+        """Why a file of so many rows is not tested on, beside one of `train` rows to train on."""
+        most = rows if self.most_test is None else self.most_test
+        if self.test_share is not None:
+            most = min(most, max(1000, int(self.test_share * train)))
+        if rows > most:
+            yield f"{rows:,} rows to test on beside {train:,} to train on; at most {most:,} are taken"
 
 
 @dataclass(slots=True, kw_only=True)

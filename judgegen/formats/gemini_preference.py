@@ -65,18 +65,27 @@ def _is_text(part: Any) -> bool:
 FORMAT = Format(
     name="gemini-preference",
     about="Gemini, preference tuning",
-    source="docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-preference-tuning-prepare and "
-    "/gemini-preference-tuning",
-    as_of=date(2026, 11, 28),
+    source="docs.cloud.google.com/gemini-enterprise-agent-platform/models/tuning/preference-tuning and "
+    "/preference-tuning/prepare-data (before: vertex-ai/generative-ai/docs/models/gemini-preference-tuning)",
+    as_of=date(2026, 11, 29),
     rules=(
         "contents are turns of text of user and model that end with the user; system_instruction is optional.",
         "completions are two, one with the score 1 (preferred) and one with 0; each is one turn of the model.",
         "Input and completion together have at most 131,072 tokens.",
-        "A training file has at most 1 GB and 10 million rows; a validation file at most 5,000 rows.",
+        "A training file has at most 1 GB and 10 million rows.",
+        "A validation file has at most 5,000 rows, and above 1,000 at most 30 % as many as the training file.",
     ),
     rows=rows,
     back=back,
     carries=frozenset({"prompt", "chosen", "rejected"}),
     loose=frozenset({"system_instruction"}),
-    limits=Limits(rows=1, most_rows=10_000_000, size=10**9, tokens=131_072, model="gemini-2.5-flash"),
+    limits=Limits(
+        rows=1,
+        most_rows=10_000_000,
+        size=10**9,
+        tokens=131_072,
+        model="gemini-2.5-flash",
+        most_test=5000,
+        test_share=0.3,
+    ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,13 @@ FORMAT = Format(
     name="llama-factory",
     about="LLaMA-Factory, dpo, with its dataset_info entry",
     source="llamafactory 0.9.5, data/converter.py and data/parser.py",
+    as_of=date(2026, 11, 29),
     rules=(
         "Name the entry of dataset_info.json in `dataset`, and the folder in `dataset_dir`.",
         "Without the system message turns alternate: human or observation, gpt or function_call; the last asks.",
         "A function_call is JSON of name and arguments; text beside it has no place.",
         "Several tool answers in a row do not alternate and are left out.",
+        "Calls have no ids there: of a file that is read back they are counted (call_1, …).",
     ),
     rows=rows,
     seen=seen,

@@ -7,6 +7,7 @@ that rows with and without tool calls could not stand in one file; `rejected_mes
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from judgegen.formats import messages
@@ -56,6 +57,7 @@ FORMAT = Format(
     name="ms-swift",
     about="ms-swift, rlhf with dpo, rm and their kin",
     source="ms-swift 4.6.0, dataset/preprocessor/core.py and template/template_inputs.py",
+    as_of=date(2026, 11, 29),
     rules=(
         "messages ends with the chosen answer, rejected_messages with the rejected one.",
         "A row whose two answers are the same is an error there.",

@@ -122,5 +122,5 @@ FORMAT = Format(
     halves=True,
     once=lambda row: digest(row["messages"]),
     companions=companions,
-    limits=Limits(rows=1, most_rows=50_000, size=512 * 10**6),
+    limits=Limits(rows=1, most_rows=50_000, size=512 * 10**6, most_test=1000),
 )

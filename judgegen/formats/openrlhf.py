@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from judgegen.formats import messages
@@ -34,6 +35,7 @@ FORMAT = Format(
     name="openrlhf",
     about="OpenRLHF, reward model and DPO",
     source="openrlhf 0.11.2, datasets/reward_dataset.py",
+    as_of=date(2026, 11, 29),
     rules=(
         "--data.prompt_key prompt --data.chosen_key chosen --data.rejected_key rejected --data.apply_chat_template",
         "The chat template is given no tools, so rows with tools are left out.",

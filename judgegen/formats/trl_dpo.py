@@ -8,6 +8,7 @@ not know are ignored, so prompt_id, p_chosen and margin go along.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from judgegen.formats import messages
@@ -101,6 +102,7 @@ STANDARD = Format(
     name="trl-dpo",
     about="TRL, DPOTrainer, strings",
     source=SOURCE,
+    as_of=date(2026, 11, 29),
     rules=("Strings are joined as they stand and no chat template is applied: one user message, no system.", _ROBUST),
     rows=standard,
     back=back,
@@ -112,6 +114,7 @@ FORMAT = Format(
     name="trl-dpo",
     about="TRL, DPOTrainer and RewardTrainer (with --standard strings in place of messages)",
     source=SOURCE,
+    as_of=date(2026, 11, 29),
     rules=(
         "prompt, chosen and rejected are lists of messages; tools is JSON in a text, null where there are none.",
         "Half of a character in one row makes `datasets` refuse the whole file, so such rows are left out.",

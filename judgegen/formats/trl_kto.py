@@ -8,6 +8,7 @@ would stand beside their own prompt there. Unpaired answers, from ties and dropp
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from judgegen.formats import messages, trl_dpo
 from judgegen.formats.format import Format, Preference, Row, Unfit
@@ -63,6 +64,7 @@ STANDARD = Format(
     name="trl-kto",
     about="TRL, KTOTrainer, strings",
     source="trl 1.16.0, trainer/kto_trainer.py",
+    as_of=date(2026, 11, 29),
     rules=("Strings are joined as they stand and no chat template is applied: one user message, no system.",),
     rows=standard,
     seen=seen,

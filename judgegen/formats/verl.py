@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from judgegen.formats import messages
@@ -67,6 +68,7 @@ STANDARD = Format(
     name="verl",
     about="verl, RMDataset",
     source=_SOURCE,
+    as_of=date(2026, 11, 29),
     rules=(
         "Three columns of strings that are tokenised as they stand, one after the other: no chat template is applied.",
         "One user message, no system message, no tools.",
@@ -81,6 +83,7 @@ FORMAT = Format(
     name="verl",
     about="verl, RLHFDataset (with --standard RMDataset)",
     source=_SOURCE,
+    as_of=date(2026, 11, 29),
     rules=(
         "prompt is a list of role and content; longer ones than data.max_prompt_length are dropped.",
         "Tools come from a configuration file there, so rows with tools are left out.",

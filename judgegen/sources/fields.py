@@ -182,7 +182,7 @@ def _by_name(cells: Mapping[str, Any], messages: list[dict[str, Any]], used: tup
     return Asked(
         messages=chat.under_system(messages, None if system is None else text(cells, system)),
         reference=_name(cells, "reference") if _given(cells, "reference") else None,
-        tools=chat.tools(from_json(cells, "tools")) if _given(cells, "tools") else [],
+        tools=chat.tools(from_json(cells, "tools")) if optional(cells.get("tools")) else [],
         columns=frozenset(used),
         told=told,
     )

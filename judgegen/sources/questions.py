@@ -17,6 +17,7 @@ from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
 
 _SYSTEM = ("system", "developer")
+_AS_SYSTEM = {"developer": "system"}
 _BESIDE = ("input", "context")
 """Columns that belong to what is asked where they stand beside a prompt that does not hold their text."""
 
@@ -70,7 +71,14 @@ def _same(own: Chat, begun: Chat) -> bool:
         return True
     said = [(message.get("role"), folded(message)) for message in begun]
     mine = [(message.get("role"), folded(message)) for message in own]
-    return mine == said or (len(mine) == 1 and mine[0] in said)
+    return mine == said or (len(mine) == 1 and (mine[0] in said or _written_out(mine[0][1], begun)))
+
+
+def _written_out(text: str, chat: Chat) -> bool:
+    """Whether a text is the chat turn by turn, SYSTEM: … USER: …, as for graders; the system's turn may be missing."""
+    roles = [_AS_SYSTEM.get(str(m.get("role")), str(m.get("role"))).upper() for m in chat]
+    turns = " ".join(" ".join(f"{role}: {folded(m)}" for role, m in zip(roles, chat, strict=True)).split())
+    return text == turns or (text.startswith("SYSTEM: ") and text.endswith(f" {turns}"))
 
 
 def _one(first: dict[str, Any] | None, second: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -12,6 +12,8 @@ import pytest
 
 from judgegen.exchange.export import export
 from judgegen.exchange.validate import validate
+from judgegen.formats.consumers import CONSUMERS
+from judgegen.sources import prompts
 
 Row = dict[str, Any]
 Change = Callable[[Row], object]
@@ -71,3 +73,54 @@ def test_each_fault_is_refused_by_name(name: str, change: Change, words: str, ma
     assert report.refused
     fatal = [finding for finding in report.findings if finding.fatal]
     assert any(words in finding.words and finding.lines == [5] for finding in fatal), fatal
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "taken"),
+    [
+        ("openai-rft", 50, 1000, True),
+        ("openai-rft", 5000, 1001, False),
+        ("gemini-preference", 10, 1000, True),
+        ("gemini-preference", 3000, 1001, False),
+        ("gemini-preference", 20_000, 5000, True),
+        ("gemini-preference", 100_000, 5001, False),
+        ("openai-dpo", 10, 10**6, True),
+    ],
+)
+def test_a_file_to_test_on_has_its_own_length(name: str, train: int, test: int, taken: bool) -> None:
+    """As the consumer documents it, alone or as a share of what is trained on."""
+    assert bool(list(CONSUMERS[name].limits.test_faults(test, train))) is not taken
+
+
+def test_a_file_that_is_too_long_to_test_on_is_told(make: Any, tmp_path: Path) -> None:
+    """By `validate`, of the other side of the split, and by `export` as it writes both."""
+    pairs = [make.plain(n) for n in range(1400)]
+    done = export(pairs, "openai-rft", tmp_path / "a.jsonl", split=0.1)
+    assert any("to test on" in why for why in done.refused_for)
+    found = validate(done.paths[0], "openai-rft", other=done.paths[1])
+    assert any("to test on" in one.words for one in found.findings), found
+
+
+OF_PAIRS = [
+    name for name, form in CONSUMERS.items() if form.suffix == ".jsonl" and form.unit == "pair" and name != "nova-dpo"
+]
+"""Nova's last turn is two candidates, and no chat of its own."""
+
+
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_a_file_for_a_consumer_asks_what_was_asked(name: str, make: Any, tmp_path: Path) -> None:
+    """As prompts of a run: system messages, several turns, calls of tools; their ids are all that may be lost."""
+    system = make.plain(1)
+    system["prompt"] = [{"role": "system", "content": "Be brief."}, *system["prompt"]]
+    pairs = [make.plain(0), system, make.several_turns(), make.with_tools()]
+    done = export(pairs, name, tmp_path / "a.jsonl")
+    asked = [_plain(one.messages) for one in prompts(done.paths[0], warn=lambda _: None)]
+    assert len(asked) >= 2
+    assert all(one in [_plain(pair["prompt"]) for pair in pairs] for one in asked)
+
+
+def _plain(chat: Any) -> list[Any]:
+    """What counts of messages: OpenAI's developer is the system, and some consumers have no place for ids of calls."""
+    roles = {"developer": "system"}
+    called = [[call["function"] for call in m.get("tool_calls") or ()] for m in chat]
+    return [(roles.get(m["role"], m["role"]), m.get("content") or "", c) for m, c in zip(chat, called, strict=True)]
