@@ -1,9 +1,12 @@
 """What a verdict is worth: P as stated, believed, and pooled; both orders against one (PRD, Vicuna-80, five judges).
 
+A panel of three of them is judged as a run judges by one, in both orders.
+
 The library's own habits, beliefs and pooling over recorded verdicts. A judge's habits (how often it repeats itself in
 the other order, the place it favours) come from the other four fifths of the questions, and no human vote is in any of
 them. One order is drawn by lot, `LOTS` times; its figures are means over the lots. "Right at the same number": of the
-pairs that people decide, the surest ones, as many as the judge's own comparisons give a side both ways.
+pairs that people decide, the surest ones, as many as the judge's own comparisons give a side both ways. "Mapped": the
+Brier score after calibration, on questions that the map was not fitted on.
 """
 
 from __future__ import annotations
@@ -21,10 +24,11 @@ import recorded
 from judgegen.judge import decide
 from judgegen.judge.belief import Habits, believed
 from judgegen.records import Candidate, Comparison, Habit, Label, Match, Verdict
-from judgegen.trust import Judged, report
+from judgegen.trust import Judged, by_vote, fit_map, report
 
 FOLDS, LOTS = 5, 5
 KINDS = ("stated", "direct", "pooled")
+PANEL = ("claude", "gpt35", "gpt4")
 Found = dict[tuple[int, str, str], Match]
 
 
@@ -34,19 +38,25 @@ def candidate(question: int, model: str) -> Candidate:
     return Candidate(prompt_id=str(question), variant=model, index=0, model=model, text=key, finish="stop", call_id=key)
 
 
-def spoken(label: Label) -> Verdict:
+def spoken(label: Label, judge: str) -> Verdict:
     """A verdict that is a label alone."""
-    return Verdict(label=label, p_first=label == "first", p_second=label == "second", p_tie=label == "tie")
+    first, second, tie = (float(label == side) for side in ("first", "second", "tie"))
+    return Verdict(label=label, p_first=first, p_second=second, p_tie=tie, judge=judge)
 
 
-def matches(shown: recorded.Shown, lot: random.Random | None) -> Found:
-    """Every couple of every question: in both orders, or in one by lot."""
+def matches(shown: Mapping[str, recorded.Shown], lot: random.Random | None) -> Found:
+    """Every couple of every question, before one judge or several: in both orders, or in one by lot."""
     found: Found = {}
-    for question, a, b in sorted(key for key in shown if key[1] < key[2]):
+    every = set.intersection(*({key for key in one if key[1] < key[2]} for one in shown.values()))
+    for question, a, b in sorted(every):
         orders = [(a, b), (b, a)] if lot is None else [lot.choice([(a, b), (b, a)])]
         displays = [
-            (Comparison(first=candidate(question, x), second=candidate(question, y)), spoken(shown[question, x, y]))
+            (
+                Comparison(first=candidate(question, x), second=candidate(question, y)),
+                spoken(said[question, x, y], judge),
+            )
             for x, y in orders
+            for judge, said in shown.items()
         ]
         found[question, a, b] = decide.match(candidate(question, a), candidate(question, b), displays)
     return found
@@ -142,20 +152,20 @@ def study(args: Any) -> list[dict[str, Any]]:
     base, shown = recorded.prd_rows(args.data), recorded.prd_verdicts(args.data)
     keys = list(recorded.prd_votes(args.data))
     found = []
-    for judge in sorted(shown):
-        human = dict(zip(keys, (row.human for row in base[judge]), strict=True))
-        both = {kind: worth(matches(shown[judge], None), kind) for kind in KINDS}
-        sides = sum(
-            row.human in ("A", "B") and row.label in ("A", "B") for row in rows(base[judge], keys, both["direct"])
-        )
-        own = rows(base[judge], keys, both["direct"])
-        for orders, kind in itertools.product(("both", "one"), KINDS):
+    votes = base["gpt4"]  # people's, the same of every judge
+    human = dict(zip(keys, (row.human for row in votes), strict=True))
+    for judges in [*((judge,) for judge in sorted(shown)), PANEL]:
+        said = {judge: shown[judge] for judge in judges}
+        both = {kind: worth(matches(said, None), kind) for kind in KINDS}
+        own = rows(votes, keys, both["direct"])
+        sides = sum(row.human in ("A", "B") and row.label in ("A", "B") for row in own)
+        for orders, kind in itertools.product(("both", "one") if len(judges) == 1 else ("both",), KINDS):
             lots = [both[kind]]
             if orders == "one":
-                lots = [worth(matches(shown[judge], random.Random(i)), kind) for i in range(LOTS)]
-            tables = [rows(base[judge], keys, p) for p in lots]
+                lots = [worth(matches(said, random.Random(i)), kind) for i in range(LOTS)]
+            tables = [rows(votes, keys, p) for p in lots]
             found.append(
-                {"judge": judge, "orders": orders, "kind": kind}
+                {"judge": " + ".join(judges), "orders": orders, "kind": kind}
                 | _figures(tables, sides, args.resamples)
                 | {"best_worst": np.sum([best_worst(p, human) for p in lots], axis=0).tolist()}
                 | {"less": difference(tables, own, args.resamples)}
@@ -169,6 +179,7 @@ def _figures(tables: Sequence[Sequence[Judged]], sides: int, resamples: int) -> 
     values = {name: np.mean([getattr(one, key).value for one in found]) for name, key in names.items()}
     values["ties_half"] = np.mean([one.accuracy.ties_half.value for one in found])
     values["right"] = np.mean([one.accuracy.non_tie.value for one in found])
+    values["mapped"] = np.mean([fit_map(*by_vote(table)).brier_after for table in tables])
     values["same_number"] = np.mean([at(table, sides) for table in tables])
     return {name: float(value) for name, value in values.items()}
 
@@ -182,15 +193,15 @@ def main() -> None:
         return
     recorded.show(
         (
-            *("judge", "orders", "P", "Brier", "ECE", "ties half", "right", "coverage", "right at the same number"),
-            *("best over worst right", "ties half less both orders, direct"),
+            *("judge", "orders", "P", "Brier", "mapped", "ECE", "ties half", "right", "coverage"),
+            *("right at the same number", "best over worst right", "ties half less both orders, direct"),
         ),
         [
             (
                 *(line["judge"], line["orders"], line["kind"]),
                 *(
                     recorded.number(line[name])
-                    for name in ("brier", "ece", "ties_half", "right", "coverage", "same_number")
+                    for name in ("brier", "mapped", "ece", "ties_half", "right", "coverage", "same_number")
                 ),
                 f"{line['best_worst'][0] / line['best_worst'][1]:.3f}",
                 "{:+.3f} [{:+.3f}, {:+.3f}]".format(*line["less"]),
