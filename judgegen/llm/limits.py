@@ -1,8 +1,8 @@
 """Paces the calls to one endpoint: how many at once, per minute, tokens per minute, and pauses the server asks for.
 
-One dispatcher per endpoint gives turns, first come, first served. Tokens are reserved before a call and settled after.
-Whatever is killed and begun again within a minute keeps the limit of that minute without remembering it: nothing is
-there at first. Knows nothing of what is sent.
+One dispatcher per endpoint gives turns, first come, first served; it alone awaits asyncio-throttle, whose every waiter
+polls. Tokens are reserved before a call and settled after. Whatever is killed and begun again within a minute keeps the
+limit of that minute without remembering it: nothing is there at first. Knows nothing of what is sent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Self
+
+from asyncio_throttle.throttler import Throttler
 
 from judgegen.errors import Incomplete, Unanswered
 from judgegen.llm.lent import Lent
@@ -21,35 +22,50 @@ from judgegen.llm.outage import Outage
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
 
-_REQUESTS = (0.01, 0.98)
 _TOKENS = (0.03, 0.95)
-"""Of a limit per minute: what may lie in its bucket, and what flows. Together they are less than the limit, so that no
+"""Of a limit on tokens: what may lie in its bucket, and what flows. Together they are less than the limit, so that no
 minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
+_REQUESTS = 0.98
+"""Of a limit on requests, what flows: sixty seconds may see one window more than lie in them."""
+
+
+def window(rpm: float) -> tuple[int, float]:
+    """(requests, seconds) that paces `rpm` requests a minute: windows of half a second, or of one request if slower."""
+    half = rpm * _REQUESTS / 120
+    return (int(half), 0.5 * int(half) / half) if half >= 1 else (1, 0.5 / half)
+
+
+class Pace:
+    """Requests a minute by asyncio-throttle, the first of them a window late.
+
+    For a run before this one may have sent a window's worth and been killed a moment ago.
+    """
+
+    def __init__(self, rpm: float) -> None:
+        requests, seconds = window(rpm)
+        self._throttle = Throttler(rate_limit=requests, period=seconds, retry_interval=min(0.02, seconds / 100))
+        self._from = time.monotonic() + seconds
+
+    async def turn(self) -> None:
+        """Return when the next request may go."""
+        await asyncio.sleep(self._from - time.monotonic())
+        await self._throttle.acquire()  # type: ignore[no-untyped-call]
 
 
 class Bucket:
-    """What flows at a steady pace, `capacity` of it at once; a call of more is waited for until all of it is there.
+    """Tokens a minute, at a steady pace; a call of more than it holds is waited for until all of it is there.
 
     Empty at first: a run before this one may have used all there was and been killed a moment ago. So nothing is owed
-    that a kill could forget, but for what answers used beyond their reservations.
+    that a kill could forget, but for what answers used beyond their reservations. A minute may see more than `tpm` only
+    by part of one call that is larger than the capacity.
     """
 
-    def __init__(self, capacity: float, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, tpm: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.capacity, self.rate = capacity, per_s
+        self.capacity, self.rate = _TOKENS[0] * tpm, _TOKENS[1] * tpm / 60
         self.level = 0.0
-        self._most = capacity
+        self._most = self.capacity
         self._at = clock()
-
-    @classmethod
-    def requests(cls, rpm: float, clock: Callable[[], float] = time.monotonic) -> Self:
-        """One request at once, whatever the pace."""
-        return cls(max(1.0, _REQUESTS[0] * rpm), _REQUESTS[1] * rpm / 60, clock)
-
-    @classmethod
-    def tokens(cls, tpm: float, clock: Callable[[], float] = time.monotonic) -> Self:
-        """A minute may see more than `tpm` only by part of one call that is larger than the capacity."""
-        return cls(_TOKENS[0] * tpm, _TOKENS[1] * tpm / 60, clock)
 
     def wait_s(self, need: float) -> float:
         """Seconds until what the next call needs is there, unless more is given back; zero where it is."""
@@ -134,8 +150,8 @@ class Turnstile:
         lent: Lent | None = None,
     ) -> None:
         self._lent = lent
-        self.bucket = None if tpm is None else Bucket.tokens(tpm) if lent is None else lent
-        self._requests = None if rpm is None or lent is not None else Bucket.requests(rpm)
+        self.bucket = None if tpm is None else Bucket(tpm) if lent is None else lent
+        self._requests = None if rpm is None or lent is not None else Pace(rpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
         self._held = Waited()
@@ -243,14 +259,14 @@ class Turnstile:
         if self._lent is not None:
             await self._lease(self._lent, tokens)
             return
-        needs = [("rpm", self._requests, 1.0), ("tpm", self.bucket, tokens)]
-        paced = [(what, bucket, need) for what, bucket, need in needs if isinstance(bucket, Bucket)]
-        for what, bucket, need in paced:
-            while (wait := bucket.wait_s(need)) > 0 and not self._stop.requested:
-                with self._held.by(what):
+        if self._requests is not None and not self._stop.requested:
+            with self._held.by("rpm"):
+                await self._stop.unless(self._requests.turn())
+        if isinstance(self.bucket, Bucket):
+            while (wait := self.bucket.wait_s(tokens)) > 0 and not self._stop.requested:
+                with self._held.by("tpm"):
                     await self._stop.unless(self._given_back(wait))
-        for _, bucket, need in paced:
-            bucket.take(need)
+            self.bucket.take(tokens)
 
     async def _given_back(self, within_s: float) -> None:
         """Until a call has ended, which may have given back some of what it reserved; `within_s` at most."""

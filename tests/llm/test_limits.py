@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import Interrupted
-from judgegen.llm.limits import Bucket, Turnstile
+from judgegen.llm.limits import Bucket, Pace, Turnstile, window
 from judgegen.llm.retry import wait_s
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
@@ -48,20 +51,38 @@ class Played:
         return max(sum(need for at, need in self.sent if begin <= at < begin + 60 - 1e-6) for begin in begins)
 
 
-@given(st.integers(1, 10**6), STEPS)
-def test_no_minute_holds_more_requests_than_the_limit(rpm: int, steps: list[str | float]) -> None:
-    """Whichever sixty seconds the server counts, also when what counted here was killed and began again in them."""
-    played = Played(lambda clock: Bucket.requests(rpm, clock))
-    played.call(1)
-    for step in steps:
-        played.step(step, 1)
-    assert played.most() <= rpm
+@given(st.integers(1, 10**6))
+def test_no_minute_holds_more_requests_than_the_limit(rpm: int) -> None:
+    """Whichever sixty seconds the server counts: all windows that lie in them, and one that began before."""
+    requests, seconds = window(rpm)
+    assert requests >= 1
+    assert requests * (math.floor(60 / seconds) + 1) <= rpm
+    assert requests / seconds * 60 == pytest.approx(0.98 * rpm)
+    assert requests == 1 or seconds <= 0.5
+
+
+def test_the_first_request_is_a_window_late() -> None:
+    """So one that is killed and begun again sends no more: each life of it sends less than its windows hold."""
+
+    async def sent(lives: int) -> int:
+        count = 0
+        began = time.monotonic()
+        for _ in range(lives):
+            pace = Pace(1200)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.6):
+                    while True:
+                        await pace.turn()
+                        count += 1
+        return count - math.ceil((time.monotonic() - began) * 1200 / 60)
+
+    assert asyncio.run(sent(3)) <= 0
 
 
 @given(st.floats(100, 1e7), st.lists(st.tuples(STEPS, st.floats(0.0001, 0.03)), min_size=1, max_size=4))
 def test_no_minute_holds_more_tokens_than_the_limit(tpm: float, parts: list[tuple[list[str | float], float]]) -> None:
-    """The same of tokens: at first, after an hour without calls, and over kills; nothing is owed that they forget."""
-    played = Played(lambda clock: Bucket.tokens(tpm, clock))
+    """However they are cut: at first, after an hour without calls, and over kills; nothing is owed that they forget."""
+    played = Played(lambda clock: Bucket(tpm, clock))
     played.call(tpm * 0.01)
     for steps, share in parts:
         for step in steps:
@@ -75,7 +96,7 @@ def test_a_call_larger_than_the_capacity_goes_beyond_by_a_part_of_it(
     tpm: float, shares: list[float], kills: set[int]
 ) -> None:
     """It is waited for whole, before it goes; nobody owes its tokens afterwards, so that a kill changes nothing."""
-    played = Played(lambda clock: Bucket.tokens(tpm, clock))
+    played = Played(lambda clock: Bucket(tpm, clock))
     for place, share in enumerate(shares):
         if place in kills:
             played.kill()
@@ -85,14 +106,11 @@ def test_a_call_larger_than_the_capacity_goes_beyond_by_a_part_of_it(
 
 @given(st.floats(0.1, 1e6), st.integers(1, 300))
 def test_the_pace_is_kept_up(per_minute: float, calls: int) -> None:
-    """Calls that come one after the other leave at 98 % of the limit on requests and at 95 % of that on tokens."""
-    requests = Played(lambda clock: Bucket.requests(per_minute, clock))
-    tokens = Played(lambda clock: Bucket.tokens(per_minute, clock))
+    """Calls of a token that come one after the other leave at 95 % of the limit."""
+    played = Played(lambda clock: Bucket(per_minute, clock))
     for _ in range(calls):
-        requests.call(1)
-        tokens.call(1)
-    assert requests.now == pytest.approx(calls * 60 / (per_minute * 0.98))
-    assert tokens.now == pytest.approx(calls * 60 / (per_minute * 0.95))
+        played.call(1)
+    assert played.now == pytest.approx(calls * 60 / (per_minute * 0.95))
 
 
 @given(st.integers(0, 40), st.none() | st.floats(0, 1e6))
@@ -108,7 +126,7 @@ def test_waits_are_bounded_and_what_was_asked(attempt: int, asked: float | None)
 @given(st.lists(st.tuples(st.floats(1, 5000), st.floats(0, 5000)), max_size=30))
 def test_a_bucket_never_holds_more_than_its_capacity(spent: list[tuple[float, float]]) -> None:
     """Reserving and settling keep the level under the capacity, or under what the next call waits for."""
-    bucket = Bucket.tokens(60_000, clock=lambda: 0.0)
+    bucket = Bucket(60_000, clock=lambda: 0.0)
     for reserved, used in spent:
         bucket.wait_s(reserved)
         bucket.add(reserved)
