@@ -17,11 +17,11 @@ from judgegen.formats.format import Row
 from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
-from judgegen.sources.beside import extends, speaks
+from judgegen.sources.beside import adds, extends, speaks
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.questions import folded
-from judgegen.sources.readings import EMPTIED, side_columns
+from judgegen.sources.readings import EMPTIED, repeats, side_columns
 from judgegen.sources.spellings import given, is_plain, optional
 from judgegen.sources.verdicts import REFUSED, is_decision, is_step, number, wanted, word
 
@@ -79,7 +79,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> RowSense | None:
         return None
     absent = {column for meaning in ("tools", "reference") for column in table.of(meaning)}
     absent |= (set(LABELS) - {"prompt_id"}) & set(columns)
-    absent |= set(filter(extends, columns))
+    absent |= set(filter(extends, columns)) | (set(filter(adds, columns)) - {beside})
     if rejected is None and label is None:
         absent |= set(filter(speaks, columns))
     pairs = side_columns(table) if rejected is not None else frozenset()
@@ -203,6 +203,8 @@ def _pair(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense) -> Ro
             return None
     good, bad = _side(chosen), _side(rejected)
     if not chat or type(chosen) is not type(rejected) or good is None or bad is None or messages.alike(good, bad):
+        return None
+    if repeats(chat[-1]["content"], [good[0]["content"], bad[0]["content"]]):
         return None
     made = {"prompt": [*system, *chat], "chosen": good, "rejected": bad}
     return made if _scored(made, row, how) else None

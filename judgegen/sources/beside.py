@@ -35,7 +35,7 @@ _MARKS = frozenset(
 )
 """Names of lists and objects that hold what an answer was given."""
 _WORSE = re.compile(
-    r"(?:\w+_)?(?:rejected|reject|dispreferred|unpreferred|nonpreferred|non_preferred|worse|worst|losing|loser|incorrect"
+    r"(?:\w+_)?(?:rejected|reject|denied|declined|inferior|dispreferred|unpreferred|nonpreferred|non_preferred|worse|worst|losing|loser|incorrect"
     r"|wrong|negative|neg|bad)(?:_\w+)?"
 )
 _NO_ANSWERS = frozenset("reason reasons score rating rank model id ids count rate prompt reward words type tag".split())
@@ -44,6 +44,14 @@ _BY_RATING = (
     "pairs of several answers go by one rating, --map rating={name}, single answers by a label, "
     "--map label={name},wanted=1"
 )
+_ENDS = frozenset("finish_reason stop_reason done_reason".split())
+_BROKEN = frozenset("length max_tokens max_output_tokens content_filter safety recitation error".split())
+"""Ends of an answer that is not whole."""
+_MORE = frozenset(
+    "input context contexts choices options answer_choices documents passages retrieved_contexts retrieved_context "
+    "evidence snippets".split()
+)
+"""Columns that belong to what is asked where they stand beside a question that does not hold them."""
 _FAULTS = frozenset("error exception error_message".split())
 """Of these, such as say it in words, too."""
 _ANSWERS = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
@@ -59,7 +67,7 @@ _BEGUN = frozenset(
 """Columns of the words with which every answer of the row begins."""
 
 
-_SAYING = _PRAISE | _BLAME | CRITERIA | _OUTCOMES | _MARKS
+_SAYING = _PRAISE | _BLAME | CRITERIA | _OUTCOMES | _MARKS | _ENDS
 
 
 @lru_cache(maxsize=4096)
@@ -90,6 +98,20 @@ def is_worse(name: str) -> bool:
 def seen(name: str) -> bool:
     """Whether a column of that name holds what is asked besides words."""
     return plain_name(name) in _SEEN
+
+
+def adds(name: str) -> bool:
+    """Whether a column of that name may belong to the question beside it."""
+    return plain_name(name) in _MORE
+
+
+def words_of(value: Any) -> str:
+    """A cell as words: a text as it stands, a list of texts line by line, of an object its first; else empty."""
+    if isinstance(value, Mapping):
+        return next((words for inner in value.values() if isinstance(inner, list) and (words := words_of(inner))), "")
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "\n".join(value)
+    return value if isinstance(value, str) else ""
 
 
 def extends(name: str) -> bool:
@@ -136,10 +158,7 @@ def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
         yield f"{name} is {value!r}; if it is of the answer, say so: --map label={name},unwanted={value}"
     if bare(name) in _PRAISE and (yes(value) is False or verdicts.wanted(value, {}) is False):
         yield f"{name} is {_spelled(value)}; if such answers are not wanted, say so: --map label={name}"
-    if plain_name(name) in _OUTCOMES and value is False:
-        yield f"{name} is false; if such answers are not wanted, say so: --map label={name}"
-    if is_worse(name) and not isinstance(value, int | float) and yes(value) is None and verdicts.number(value) is None:
-        yield f"{name!r} may be a worse answer: --map rejected={name}; if it is none, leave the column out"
+    yield from _otherwise(name, value)
     yield from _inside(name, value)
     if bare(name) in _BLAME and yes(value):
         yield (
@@ -150,7 +169,7 @@ def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
         yield f"{name} is {value[:20]!r}: the answer is what a failure left; leave the row out"
     if name in table.of("rating"):
         told = str(value)[:20]
-        yield f"{name} is {told!r}, no number; say what it means: --map label={name},wanted={told}"
+        yield f"{name} is {told!r}, no number; say what its words mean: --map label={name},wanted=WORD,unwanted=WORD"
     elif _graded(name, value):
         yield (
             f"{name!r} rates the answer: {_BY_RATING.format(name=name)}; `judgegen judge check` takes all ratings; "
@@ -161,6 +180,16 @@ def _against(name: str, value: Any, table: ColumnNames) -> Iterator[str]:
             f"{name} ranks the answer among others that stand in other rows; put them into one row as a list, or leave "
             "the column out"
         )
+
+
+def _otherwise(name: str, value: Any) -> Iterator[str]:
+    """What an outcome, a worse answer under an unknown name, and the end of the answer say against it."""
+    if plain_name(name) in _OUTCOMES and value is False:
+        yield f"{name} is false; if such answers are not wanted, say so: --map label={name}"
+    if is_worse(name) and not isinstance(value, int | float) and yes(value) is None and verdicts.number(value) is None:
+        yield f"{name!r} may be a worse answer: --map rejected={name}; if it is none, leave the column out"
+    if plain_name(name) in _ENDS and isinstance(value, str) and verdicts.word(value) in _BROKEN:
+        yield f"{name} is {value!r}: the answer is not whole; leave the row out"
 
 
 def _inside(path: str, value: Any, depth: int = 3, *, rates: bool = False) -> Iterator[str]:

@@ -13,8 +13,10 @@ from functools import lru_cache
 
 SCORES = (
     *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
-    *("mean_score", "reward", "quality", "helpfulness"),
+    *("mean_score", "reward", "quality", "helpfulness", "grade"),
 )
+COUNTS = ("votes", "upvotes", "wins", "likes")
+"""How many were for an answer, beside what they had to choose from."""
 CRITERIA = frozenset(
     "relevance coherence fluency consistency empathy surprise engagement complexity correctness verbosity creativity "
     "clarity accuracy factuality groundedness completeness conciseness depth truthfulness honesty scores ratings "
@@ -181,7 +183,7 @@ def known(names: tuple[str, ...], mapped: Mapped = ()) -> ColumnNames:
         plain=plain,
         several=several,
         twins=tuple((name, plain[plain_name(name)]) for name in names if plain.get(plain_name(name), name) != name),
-        side_scores=tuple(_attributes(plain, SCORES, tokens, stem)),
+        side_scores=tuple(_attributes(plain, (*SCORES, *COUNTS), tokens, stem)),
         side_ranks=tuple(_attributes(plain, ("rank", "ranking"), tokens, stem)),
         side_models=next(iter(_attributes(plain, ("model", "model_name"), tokens, stem, most=True)), ()),
         own=frozenset(taken),

@@ -136,7 +136,7 @@ def _stated(
             yield name, *_strong(cells[name], name, most)
         elif name in names.unsure and verdicts.number(cells[name]) is not None:
             continue
-        elif votes := _spelled(cells[name], several, values, named):
+        elif votes := _quoted(cells, name, several) or _spelled(cells[name], several, values, named):
             yield name, votes, None
     for first, second, tie in _ONE_HOT:
         hot = [cells.get(table.plain.get(name, "")) for name in (first, second, tie)]
@@ -156,6 +156,14 @@ def _stated(
         if None in each:
             raise RowError("an annotator's vote is none of 0, 1 and 2")
         yield "votes of the annotators", tuple(vote for vote in each if vote is not None), None
+
+
+def _quoted(cells: Mapping[str, Any], name: str, several: Several) -> tuple[Vote, ...]:
+    """The vote of a label that is the text of one of the two answers."""
+    answers, said = [cells.get(column) for column in several.columns], cells[name]
+    if not isinstance(said, str) or answers.count(said) != 1:
+        return ()
+    return ("A",) if answers[0] == said else ("B",)
 
 
 def _tied(cells: Mapping[str, Any], table: ColumnNames) -> Iterator[tuple[str, tuple[Vote, ...], float | None]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from judgegen.sources import spellings, verdicts
 from judgegen.sources.columns import SCORES, ColumnNames
-from judgegen.sources.questions import folded, question
+from judgegen.sources.questions import Question, folded, question
 from judgegen.sources.readings import (
     Answer,
     Reading,
@@ -17,6 +17,7 @@ from judgegen.sources.readings import (
     outranked,
     parted,
     rated,
+    repeats,
     side,
     side_columns,
 )
@@ -53,6 +54,7 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     if _after_mark(cells, table):
         chosen, rejected = ([_stripped(one) for one in each] for each in (chosen, rejected))
     chats, asked = parted([*chosen, *rejected], asked)
+    _check_begun(chats, asked, table, (good, bad))
     if any(one in chats[len(chosen) :] for one in chats[: len(chosen)]):
         raise RowError("chosen and rejected are the same")
     answers = [Answer(messages=chat) for chat in chats]
@@ -61,6 +63,20 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     copies = {name for name in table.of("chat") if spellings.is_chat(cells.get(name)) and name not in asked.columns}
     used = asked.columns | {good, bad} | side_columns(table) | copies
     return Reading(kind="pair", asked=asked, answers=tuple(answers), better=len(chosen), used=used)
+
+
+def _check_begun(chats: list[Chat], asked: Question, table: ColumnNames, sides: tuple[str, str]) -> None:
+    """Refuse answers that begin with the whole prompt, as texts for completion do, unless their columns are mapped.
+
+    Raises:
+        RowError: they do.
+    """
+    begun = [chat[0].get("content") for chat in chats]
+    if not set(sides) <= table.own and repeats(asked.turns[-1].get("content"), begun):
+        raise RowError(
+            "every answer begins with the whole prompt; cut it off, or where it belongs to them: "
+            f"--map chosen={sides[0]},rejected={sides[1]}"
+        )
 
 
 def _told(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> Mapping[str, Any] | None:

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.sources import spellings
+from judgegen.sources.beside import adds, words_of
 from judgegen.sources.columns import ColumnNames
 from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
 
 _SYSTEM = ("system", "developer")
 _AS_SYSTEM = {"developer": "system"}
-_BESIDE = ("input", "context")
-"""Columns that belong to what is asked where they stand beside a prompt that does not hold their text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +131,8 @@ def _written(cells: Mapping[str, Any], table: ColumnNames, sides: frozenset[str]
     mapped = table.of("prompt")
     if len(mapped) == 1 and "+" in mapped[0] and mapped[0] not in cells:
         parts = [name for name in mapped[0].split("+") if optional(cells.get(name))]
-        return _user("\n\n".join(str(cells[name]) for name in parts)) if parts else [], frozenset(parts)
+        words = [words_of(cells[name]) or str(cells[name]) for name in parts]
+        return _user("\n\n".join(words)) if parts else [], frozenset(parts)
     name = next((n for n in mapped if n in cells and n not in sides and _asks(cells[n])), None)
     if name is None:
         return [], frozenset()
@@ -194,11 +194,9 @@ def _with_input(
     Raises:
         RowError: a text beside the prompt that may belong to it.
     """
-    for beside in (table.plain.get(n) for n in _BESIDE):
-        more = cells.get(beside) if beside is not None and beside != name and beside not in sides else None
-        if beside is None or not isinstance(more, str) or not optional(more):
-            continue
-        if " ".join(more.split()) in folded(chat[0]):
+    for beside in filter(adds, cells):
+        more = words_of(cells[beside]) if beside != name and beside not in sides else ""
+        if not optional(more) or " ".join(more.split()) in folded(chat[0]):
             continue
         if table.plain.get("instruction") == name and table.plain.get("input") == beside:
             return _user(f"{chat[0]['content']}\n\n{more}"), used | {beside}

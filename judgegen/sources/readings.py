@@ -144,6 +144,17 @@ def parted(chats: list[Chat], asked: Question) -> tuple[list[Chat], Question]:
     return chats, asked
 
 
+_REPEATED = 20
+"""Characters of a prompt with which an answer does not begin by chance."""
+
+
+def repeats(prompt: Any, answers: list[Any]) -> bool:
+    """Whether every answer begins with the whole prompt, as texts for completion do."""
+    if not isinstance(prompt, str) or len(prompt) < _REPEATED:
+        return False
+    return all(isinstance(one, str) and one.startswith(prompt) for one in answers)
+
+
 def _asks(chat: Chat) -> bool:
     return any(message.get("role") == "user" for message in chat)
 

@@ -49,6 +49,8 @@ _TEMPLATED = re.compile(
     r"|(?:Below is an instruction[^\n]*\s*)?###\s*(?:Instruction|Human|User|Question)s?:?"
     r"(?=.*\n\s*###\s*(?:Response|Assistant|Answer):?\s*\Z)"
     r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z)"
+    r"|(?:Below is an instruction[^\n]*\s*)?###\s*Instructions?:(?=.*\n\s*###\s*Response:)"
+    r"|###\s*(?:Human|User):(?=.*###\s*(?:Assistant|Response):)|<(?:user|assistant|human|bot)>"
     r"|(?i:prompter|assistant|chatbot):(?=\s))",
     re.DOTALL,
 )
@@ -103,6 +105,8 @@ def unwrapped(value: Any, name: str) -> Any:
     Raises:
         RowError: printed like a chat, and not to be read back (NumPy's print, or cut off).
     """
+    if isinstance(value, Mapping):
+        return _rows(value)
     if isinstance(value, str) and _TWICE.match(value):
         value = _inner(value)
     if isinstance(value, str) and "<extra_id_" in value and _MARKED.search(value):
@@ -118,6 +122,15 @@ def unwrapped(value: Any, name: str) -> Any:
     if not _PRINTED.match(value):
         return value
     raise RowError(f"{name} is printed like a chat and cannot be read back; save the table as JSONL or Parquet")
+
+
+def _rows(value: Mapping[str, Any]) -> Any:
+    """The messages of an object that holds a list of roles and one of contents; any other as it is."""
+    lists = {key: cell for key, cell in value.items() if isinstance(cell, list)}
+    who, said = next(((a, b) for a, b in (("role", "content"), ("from", "value")) if {a, b} <= lists.keys()), ("", ""))
+    if not who or len(lists[who]) != len(lists[said]):
+        return value
+    return [{who: one, said: words} for one, words in zip(lists[who], lists[said], strict=True)]
 
 
 def _marked(words: str) -> Chat:

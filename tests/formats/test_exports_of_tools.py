@@ -270,3 +270,72 @@ def test_json_that_is_no_list_is_told_what_to_do(value: Any, told: str, tmp_path
     (tmp_path / "a.json").write_text(json.dumps(value))
     with pytest.raises(SpecError, match=re.escape(told)):
         list(prompts(tmp_path / "a.json", warn=print))
+
+
+@pytest.mark.parametrize(
+    "more", ["Of 91.", ["91 = 7 · 13", "13 is prime."], {"text": ["yes", "no"], "label": ["A", "B"]}]
+)
+@pytest.mark.parametrize("name", ["context", "documents", "choices"])
+def test_what_belongs_to_a_question_is_not_left_out_in_silence(name: str, more: Any) -> None:
+    """Import asks about it and takes what the mend says; a run says what is not asked, and joins them where told."""
+    row = {"question": Q, name: more, "answer": GOOD}
+    assert f"--map prompt=question+{name}" in why(row)
+    (joined,) = read([row], f"prompt=question+{name}")
+    assert joined[0].startswith(f"{Q}\n\n")
+    assert read([row], "prompt=question") == [(Q, GOOD, None)]
+    told: list[str] = []
+    assert len(list(prompts_from_rows([row], where="rows", warn=told.append))) == 1
+    assert f"'{name}' is kept as metadata and not asked" in "".join(told)
+    (asked,) = prompts_from_rows([row], where="rows", warn=print, mapping={"prompt": f"question+{name}"})
+    assert asked.messages[-1]["content"] == joined[0]
+
+
+def test_answers_that_repeat_the_prompt_are_asked_about() -> None:
+    """Both sides of a completion; a short prompt, or one side alone, says nothing."""
+    asked = "Is 91 a prime number, or is it not?"
+    sides = {"chosen": f"{asked} {GOOD}", "rejected": f"{asked} {BAD}"}
+    assert "begins with the whole prompt" in why({"prompt": asked, **sides})
+    assert len(read([{"prompt": asked, **sides}], "chosen=chosen,rejected=rejected")) == 1
+    assert read([{"prompt": asked, **sides, "rejected": BAD}])[0][1] == sides["chosen"]
+    assert read([{"prompt": "No", "chosen": GOOD, "rejected": "Nope."}]) == [("No", GOOD, "Nope.")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"response_a": BAD, "response_b": GOOD, "winner": GOOD},
+        {"response_a": BAD, "response_b": GOOD, "votes_a": "1", "votes_b": "4"},
+        {
+            "chosen": {"role": ["user", "assistant"], "content": [Q, GOOD]},
+            "rejected": [ASKED, {"role": "assistant", "content": BAD}],
+        },
+    ],
+)
+def test_a_pair_is_told_by_text_by_counts_and_by_lists_of_roles(row: Row) -> None:
+    """A label that is one answer's text, votes counted for each, and messages as `datasets` once kept them."""
+    assert read([{"prompt": Q, **row}]) == [(Q, GOOD, BAD)]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"grade": "F"}, "--map label=grade"),
+        ({"finish_reason": "length"}, "not whole"),
+        ({"stop_reason": "max_tokens"}, "not whole"),
+        ({"denied": "No."}, "--map rejected=denied"),
+    ],
+)
+def test_a_grade_an_end_and_a_denied_answer_are_heard(more: Row, told: str) -> None:
+    """An answer that ends by itself is one."""
+    assert told in why(ALONE | more)
+    assert read([ALONE | {"finish_reason": "stop"}]) == [(Q, BAD, None)]
+
+
+@pytest.mark.parametrize(
+    "text", ["### Human: Hi### Assistant: Hello", "### Instruction:\nHi\n\n### Response:\nHello", "<user>Hi</user>"]
+)
+def test_a_whole_dialogue_in_a_text_is_told(text: str) -> None:
+    """It is asked as it stands, and that is said before it is paid."""
+    told: list[str] = []
+    list(prompts_from_rows([{"text": text}], where="rows", warn=told.append))
+    assert "chat template" in "".join(told)
