@@ -144,6 +144,22 @@ def test_modules_and_functions_stay_small_and_documented(path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_no_two_classes_share_a_name() -> None:
+    """But for what a run file says and what then flows, and a run folder as it is and with what can be made of it."""
+    where: dict[str, set[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where.setdefault(node.name, set()).add(room(name_of(path)))
+    doubled = {name: rooms for name, rooms in where.items() if len(rooms) > 1}
+    assert doubled == {
+        "Constraint": {"spec", "judge"},
+        "Endpoint": {"spec", "llm"},
+        "Price": {"spec", "llm"},
+        "Run": {"api", "run"},
+    }
+
+
 def test_every_test_says_its_law() -> None:
     """Each test function has a docstring, and can fail: it asserts, or expects an error."""
     for path in Path(__file__).parent.rglob("test_*.py"):

@@ -18,7 +18,7 @@ from judgegen.cli.train import BatchSize, Beta, Epochs, Labels, LoraR, MaxLength
 if TYPE_CHECKING:
     from judgegen.train.hosted import HostedOrder
     from judgegen.train.order import Order
-    from judgegen.train.rounds import Done, Plan
+    from judgegen.train.rounds import Course, Finished
 
 HERE = ("learning_rate", "lora_r", "micro", "max_length", "validation", "slots")
 """Options that a provider takes no setting for."""
@@ -96,9 +96,9 @@ def rounds(
     a round does not win. Killed anywhere, the same command goes on. Needs `pip install 'judgegen[train]'`; with
     --provider a fine-tuning job there trains on the pairs, once, and its model is asked by name.
     """
-    from judgegen.train.rounds import Plan
+    from judgegen.train.rounds import Course
 
-    plan = Plan(
+    course = Course(
         file=spec,
         rounds=number,
         order=_here(ctx.params, _given(ctx)) if provider is None else _hosted(ctx.params, _given(ctx)),
@@ -111,7 +111,7 @@ def rounds(
         every=every,
         slots=slots,
     )
-    _play(plan, yes=yes, as_json=as_json)
+    _play(course, yes=yes, as_json=as_json)
 
 
 def _given(ctx: typer.Context) -> set[str]:
@@ -153,25 +153,25 @@ def _option(name: str) -> str:
     return "--learning-rate-multiplier" if name == "multiplier" else f"--{name.replace('_', '-')}"
 
 
-def _play(plan: Plan, *, yes: bool, as_json: bool) -> None:
+def _play(course: Course, *, yes: bool, as_json: bool) -> None:
     """Do what is planned and print what it came to."""
-    if plan.every and plan.sure:
+    if course.every and course.sure:
         raise typer.BadParameter("does every round, and --sure says after which to stop; take one", param_hint="--all")
     from judgegen.cli import ending
     from judgegen.train.rounds import rounds as played
 
     with ending.told(as_json=as_json):
-        _allowed(plan, yes=yes)
-        done = played(plan, lambda line: print(line, file=sys.stderr if as_json else sys.stdout, flush=True))
-    print(json.dumps(done.row()) if as_json else _ended(done, plan.out))
+        _allowed(course, yes=yes)
+        done = played(course, lambda line: print(line, file=sys.stderr if as_json else sys.stdout, flush=True))
+    print(json.dumps(done.row()) if as_json else _ended(done, course.out))
 
 
-def _ended(done: Done, out: Path) -> str:
+def _ended(done: Finished, out: Path) -> str:
     figures = f"  the figures      {out / 'rounds.json'}"
     return f"ended: {done.why}; it cost {done.usd} USD\n  the last model   {done.model}\n{figures}"
 
 
-def _allowed(plan: Plan, *, yes: bool) -> None:
+def _allowed(course: Course, *, yes: bool) -> None:
     """Ask before money is spent, as every command does: what the judge of every round takes is not known before.
 
     Raises:
@@ -182,13 +182,13 @@ def _allowed(plan: Plan, *, yes: bool) -> None:
     from judgegen.train.hosted import HostedOrder
     from judgegen.train.rounds import capped
 
-    spec, cap = capped(plan)
-    hosted = isinstance(plan.order, HostedOrder)
+    spec, cap = capped(course)
+    hosted = isinstance(course.order, HostedOrder)
     if yes or not (hosted or confirm.may_cost(spec)) or (cap is not None and not confirm.terminal()):
         return
     most = "nothing caps it" if cap is None else f"${cap:f} is the most"
     paid = "answers, judge and training are" if hosted else "the judge is"
-    confirm.permit(f"{paid} paid in each of {plan.rounds} rounds, and {most}", f"{most}: go on?")
+    confirm.permit(f"{paid} paid in each of {course.rounds} rounds, and {most}", f"{most}: go on?")
 
 
 def _told(options: str) -> dict[str, object]:

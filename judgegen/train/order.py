@@ -13,7 +13,7 @@ from judgegen.errors import SpecError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class Training:
     """A way of training.
 
     Attributes:
@@ -33,19 +33,19 @@ class Method:
     beta: bool = True
 
 
-METHODS: Mapping[str, Method] = {
-    "sft": Method(
+METHODS: Mapping[str, Training] = {
+    "sft": Training(
         export="trl-dpo", trainer="SFTTrainer", beta=False, rate=2e-4, about="the chosen answers alone, as they stand"
     ),
-    "dpo": Method(export="trl-dpo", trainer="DPOTrainer", loss="sigmoid", about="pairs whose labels are trusted"),
-    "ipo": Method(
+    "dpo": Training(export="trl-dpo", trainer="DPOTrainer", loss="sigmoid", about="pairs whose labels are trusted"),
+    "ipo": Training(
         export="trl-dpo", trainer="DPOTrainer", loss="ipo", about="pairs that are all but certain, few of them"
     ),
-    "robust": Method(
+    "robust": Training(
         export="trl-dpo", trainer="DPOTrainer", loss="robust", about="pairs of which a known share is wrong (p_chosen)"
     ),
-    "kto": Method(export="trl-kto", trainer="KTOTrainer", about="answers that are good or bad each by itself"),
-    "reward": Method(
+    "kto": Training(export="trl-kto", trainer="KTOTrainer", about="answers that are good or bad each by itself"),
+    "reward": Training(
         export="trl-reward", trainer="RewardTrainer", beta=False, about="a model that scores answers, of Bradley-Terry"
     ),
 }
@@ -80,7 +80,7 @@ class Order:
     labels: str = "judged"
 
     @property
-    def way(self) -> Method:
+    def way(self) -> Training:
         """What is known of its method.
 
         Raises:

@@ -21,7 +21,7 @@ ENDPOINT = "rounds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Model:
+class Learner:
     """A model: `name` is what a training begins with, `asked` what a sampler asks."""
 
     name: str
@@ -31,7 +31,7 @@ class Model:
 class Place(Protocol):
     """Trains models, and says where they answer."""
 
-    def first(self) -> Model:
+    def first(self) -> Learner:
         """Before any training.
 
         Raises:
@@ -43,7 +43,7 @@ class Place(Protocol):
         """A run file's table whose sampler asks where the models are."""
         ...
 
-    def trained(self, run: Path, model: Model, folder: Path, *, left: Decimal | None, say: Say) -> Model:
+    def trained(self, run: Path, model: Learner, folder: Path, *, left: Decimal | None, say: Say) -> Learner:
         """What comes of training `model` on a run's pairs in `folder`, for at most `left` USD."""
         ...
 
@@ -56,20 +56,20 @@ class Here:
     out: Path
     slots: int
 
-    def first(self) -> Model:
+    def first(self) -> Learner:
         """A folder, unpacked where the base is a file."""
         folder = weights.folder_of(self.order.model, self.out / "base")
-        return Model(name=folder, asked=folder)
+        return Learner(name=folder, asked=folder)
 
     def seated(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """An endpoint of its own."""
         endpoints = {**table.get("endpoints", {}), ENDPOINT: {"provider": "transformers", "slots": self.slots}}
         return {**table, "endpoints": endpoints, "sampler": {**table["sampler"], "endpoint": ENDPOINT}}
 
-    def trained(self, run: Path, model: Model, folder: Path, *, left: Decimal | None, say: Say) -> Model:  # noqa: ARG002 - it is free
+    def trained(self, run: Path, model: Learner, folder: Path, *, left: Decimal | None, say: Say) -> Learner:  # noqa: ARG002 - it is free
         """The merged weights' folder."""
         found = str(train(run, replace(self.order, model=model.name), folder, say).model.resolve())
-        return Model(name=found, asked=found)
+        return Learner(name=found, asked=found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,22 +80,22 @@ class Hosted:
     spec: Spec
     capped: bool
 
-    def first(self) -> Model:
+    def first(self) -> Learner:
         """At OpenAI the base itself; at Azure the deployment that the run file names, which has a name of its own."""
         if self.capped and self.order.service == "azure":
             raise PriceUnknown("what azure takes for training is not known here, so no cap can hold it: take none")
         deployed = self.spec.sampler.model if self.order.service == "azure" else self.order.model
         if deployed is None:
             raise SpecError("[sampler] names no model: at azure it is the deployment of the base, which --model names")
-        return Model(name=self.order.model, asked=deployed)
+        return Learner(name=self.order.model, asked=deployed)
 
     def seated(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """As it stands."""
         return dict(table)
 
-    def trained(self, run: Path, model: Model, folder: Path, *, left: Decimal | None, say: Say) -> Model:
+    def trained(self, run: Path, model: Learner, folder: Path, *, left: Decimal | None, say: Say) -> Learner:
         """The tune, under the name that it answers to."""
         endpoint = endpoint_of(self.spec.endpoints, self.spec.sampler.endpoint)
         order = replace(self.order, model=model.name)
         found = tuned(run, order, folder, endpoint, name=folder.parent.name, left=left, say=say)
-        return Model(name=found.model, asked=found.asked)
+        return Learner(name=found.model, asked=found.asked)

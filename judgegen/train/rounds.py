@@ -47,7 +47,7 @@ round's own run is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Course:
     """What is to be done.
 
     Attributes:
@@ -111,7 +111,7 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class Finished:
     """What the rounds came to: one entry per round, the reason to stop, the folder of the last model, and the cost."""
 
     rounds: tuple[Round, ...]
@@ -126,7 +126,7 @@ class Done:
         return {"rounds": rounds, "why": self.why, "model": self.model, "usd": str(self.usd), "judge": dict(self.judge)}
 
 
-def rounds(plan: Plan, say: Say) -> Done:
+def rounds(course: Course, say: Say) -> Finished:
     """Go from round to round until they are done or no longer improve.
 
     Raises:
@@ -134,72 +134,72 @@ def rounds(plan: Plan, say: Say) -> Done:
         BudgetReached: the cap of the whole.
         As `judgegen.generate` and `judgegen.train.train.train`.
     """
-    spec, cap = capped(plan)
-    plan = replace(plan, max_usd=cap)
-    place = _place(plan, spec)
-    known, held = _parted(plan, spec)
-    _keep(plan, spec)
+    spec, cap = capped(course)
+    course = replace(course, max_usd=cap)
+    place = _place(course, spec)
+    known, held = _parted(course, spec)
+    _keep(course, spec)
     models = [place.first()]
-    truth = None if plan.truth is None else graders.load(*plan.truth, base=plan.file.resolve().parent)
+    truth = None if course.truth is None else graders.load(*course.truth, base=course.file.resolve().parent)
     done: list[Round] = []
-    why = f"all of {plan.rounds} rounds are done"
-    for number in range(1, plan.rounds + 1):
-        run = plan.out / name(number) / "run"
-        pairs = _run(plan, _sampling(spec, place, models[-1].asked, plan, number), known, run)
+    why = f"all of {course.rounds} rounds are done"
+    for number in range(1, course.rounds + 1):
+        run = course.out / name(number) / "run"
+        pairs = _run(course, _sampling(spec, place, models[-1].asked, course, number), known, run)
         say(f"round {number}: {pairs} pairs to train on")
-        left = None if plan.max_usd is None else plan.max_usd - spent(plan.out)
-        models.append(place.trained(run, models[-1], plan.out / name(number) / "train", left=left, say=say))
-        looked = _looked(plan, _comparing(spec, place, [model.asked for model in models]), held, truth)
+        left = None if course.max_usd is None else course.max_usd - spent(course.out)
+        models.append(place.trained(run, models[-1], course.out / name(number) / "train", left=left, say=say))
+        looked = _looked(course, _comparing(spec, place, [model.asked for model in models]), held, truth)
         latest = replace(looked[-1], pairs=pairs, anchors=_summary(run).get("anchors"))
         done += [latest] if done else [looked[0], latest]
         for one in done[-1:] if number > 1 else done:
             say(words(one))
-        if not plan.every and not _improved(done[-1], sure=plan.sure) and number < plan.rounds:
+        if not course.every and not _improved(done[-1], sure=course.sure) and number < course.rounds:
             why = f"round {number} is no better than the one before it"
             break
-    found = Done(
+    found = Finished(
         rounds=tuple(done),
         why=why,
         model=models[-1].asked,
-        usd=spent(plan.out),
-        judge=Held(drawn_in(plan.out, 0)).diagnostics,
+        usd=spent(course.out),
+        judge=Held(drawn_in(course.out, 0)).diagnostics,
     )
-    write_text(plan.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
+    write_text(course.out / ROUNDS, json.dumps(found.row(), indent=1) + "\n")
     return found
 
 
-def capped(plan: Plan) -> tuple[Spec, Decimal | None]:
+def capped(course: Course) -> tuple[Spec, Decimal | None]:
     """The run file, and the most that all the rounds may cost, in USD.
 
     Raises:
         SpecError: the run file cannot be read.
     """
-    spec = read(plan.file)
-    return spec, spec.budget.max_usd if plan.max_usd is None else plan.max_usd
+    spec = read(course.file)
+    return spec, spec.budget.max_usd if course.max_usd is None else course.max_usd
 
 
-def _place(plan: Plan, spec: Spec) -> Place:
+def _place(course: Course, spec: Spec) -> Place:
     """Where it is trained, before anything is written.
 
     Raises:
         SpecError: what that needs is not installed, or the sampler asks what trains nothing.
     """
-    if isinstance(plan.order, HostedOrder):
+    if isinstance(course.order, HostedOrder):
         endpoint_of(spec.endpoints, spec.sampler.endpoint)
-        return Hosted(order=plan.order, spec=spec, capped=plan.max_usd is not None)
+        return Hosted(order=course.order, spec=spec, capped=course.max_usd is not None)
     weights.check_installed("trl", "datasets")
-    return Here(order=plan.order, out=plan.out, slots=plan.slots)
+    return Here(order=course.order, out=course.out, slots=course.slots)
 
 
-def _parted(plan: Plan, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
+def _parted(course: Course, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
     """The prompts to train on and those kept, by what each says and the seed: neither order nor others matter."""
-    every = list(main.found_prompts(spec, plan.file.resolve().parent, None, lambda _: None))
+    every = list(main.found_prompts(spec, course.file.resolve().parent, None, lambda _: None))
     drawn = {prompt.id: _lot(spec.seed, prompt) for prompt in every}
-    kept = [prompt for prompt in every if drawn[prompt.id] < plan.held]
-    known = [prompt for prompt in every if drawn[prompt.id] >= plan.held]
+    kept = [prompt for prompt in every if drawn[prompt.id] < course.held]
+    known = [prompt for prompt in every if drawn[prompt.id] >= course.held]
     if not kept or not known:
         raise SpecError(
-            f"--held {plan.held:g} of {len(every)} prompts leaves {len(known)} to train on, {len(kept)} kept"
+            f"--held {course.held:g} of {len(every)} prompts leaves {len(known)} to train on, {len(kept)} kept"
         )
     return known, kept
 
@@ -209,16 +209,16 @@ def _lot(seed: int, prompt: Prompt) -> float:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big") / 2**48
 
 
-def _keep(plan: Plan, spec: Spec) -> None:
+def _keep(course: Course, spec: Spec) -> None:
     """See that the folder is of these rounds."""
-    order = {key: value for key, value in plan.order.row().items() if key != "micro"}
-    told = {"run": spec.meaning(), "train": order, "held": plan.held}
-    told |= {"draws": plan.draws} if plan.draws > 1 else {}
+    order = {key: value for key, value in course.order.row().items() if key != "micro"}
+    told = {"run": spec.meaning(), "train": order, "held": course.held}
+    told |= {"draws": course.draws} if course.draws > 1 else {}
     text = json.dumps(told, indent=1, sort_keys=True, default=str) + "\n"
-    plan.out.mkdir(parents=True, exist_ok=True)
-    path = plan.out / ORDER
+    course.out.mkdir(parents=True, exist_ok=True)
+    path = course.out / ORDER
     if path.is_file() and path.read_text(encoding="utf-8") != text:
-        raise SpecError(f"{plan.out} holds rounds of another run file or other settings; take another --out")
+        raise SpecError(f"{course.out} holds rounds of another run file or other settings; take another --out")
     write_text(path, text)
 
 
@@ -230,14 +230,14 @@ def _row(prompt: Prompt) -> dict[str, Any]:
     return found | ({"metadata": dict(prompt.metadata)} if prompt.metadata else {})
 
 
-def _run(plan: Plan, spec: Spec, prompts: Sequence[Prompt], folder: Path, *, gated: bool = True) -> int:
+def _run(course: Course, spec: Spec, prompts: Sequence[Prompt], folder: Path, *, gated: bool = True) -> int:
     """A run over these prompts, or what is left of it; its pairs. Gates are for data to train on, not to compare."""
-    left = None if plan.max_usd is None else plan.max_usd - spent(plan.out, but=folder)
+    left = None if course.max_usd is None else course.max_usd - spent(course.out, but=folder)
     if left is not None and left < 0:
-        raise BudgetReached(f"the rounds cost {spent(plan.out)} USD so far, and {plan.max_usd} is the most")
+        raise BudgetReached(f"the rounds cost {spent(course.out)} USD so far, and {course.max_usd} is the most")
     rows = [_row(prompt) for prompt in prompts]
     job = api.generate(
-        ShortFile(spec, plan.file), out=folder, prompts=rows, max_usd=left, replace_folder=True, watch=None
+        ShortFile(spec, course.file), out=folder, prompts=rows, max_usd=left, replace_folder=True, watch=None
     )
     try:
         done = asyncio.run(job)
@@ -260,23 +260,23 @@ def _summary(run: Path) -> dict[str, Any]:
     return found
 
 
-def _watched(judge: Mapping[str, Any], plan: Plan, number: int) -> dict[str, Any]:
+def _watched(judge: Mapping[str, Any], course: Course, number: int) -> dict[str, Any]:
     """The judge's table; from round 2 on its anchors are held against round 1's, unless it says against what."""
     told = judge.get("anchors")
     if told is None or number == 1 or told.get("reference") or judge.get("calibration"):
         return dict(judge)
-    reference = str((plan.out / name(1) / "run" / anchors.FILE).resolve())
-    return {**judge, "anchors": {**told, "reference": reference, "looks": plan.rounds - 1}}
+    reference = str((course.out / name(1) / "run" / anchors.FILE).resolve())
+    return {**judge, "anchors": {**told, "reference": reference, "looks": course.rounds - 1}}
 
 
-def _sampling(spec: Spec, place: Place, model: str, plan: Plan, number: int) -> Spec:
+def _sampling(spec: Spec, place: Place, model: str, course: Course, number: int) -> Spec:
     """The run file with a round's model in the sampler's place, under the variants' own settings."""
     table = _table(spec, place)
     variants = [
         {k: v for k, v in one.items() if k not in ("endpoint", "model")} for one in table["sampler"]["variants"]
     ]
     sampler = {**table["sampler"], "model": model, "variants": variants}
-    return parse({**table, "sampler": sampler, "judge": _watched(table.get("judge", {}), plan, number)})
+    return parse({**table, "sampler": sampler, "judge": _watched(table.get("judge", {}), course, number)})
 
 
 def _comparing(spec: Spec, place: Place, models: Sequence[str]) -> Spec:
@@ -290,11 +290,11 @@ def _comparing(spec: Spec, place: Place, models: Sequence[str]) -> Spec:
     return parse({**table, "sampler": sampler, "judge": judge, "pairs": {}, "gates": {}})
 
 
-def _looked(plan: Plan, spec: Spec, held: Sequence[Prompt], truth: Grader | None) -> tuple[Round, Round]:
+def _looked(course: Course, spec: Spec, held: Sequence[Prompt], truth: Grader | None) -> tuple[Round, Round]:
     """Round 0 and the last one on the held-out prompts, every round's answers beside one another."""
-    folders = [drawn_in(plan.out, draw) for draw in range(plan.draws)]
+    folders = [drawn_in(course.out, draw) for draw in range(course.draws)]
     for draw, folder in enumerate(folders):  # each by a seed of its own
-        _run(plan, spec.model_copy(update={"seed": spec.seed + draw}), held, folder, gated=False)
+        _run(course, spec.model_copy(update={"seed": spec.seed + draw}), held, folder, gated=False)
     found, seed, last = Held(*folders), spec.seed, len(spec.sampler.variants) - 1
     right = [Figure() if truth is None else found.right(number, truth, seed=seed) for number in (0, last)]
     return (

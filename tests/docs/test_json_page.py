@@ -35,7 +35,7 @@ from judgegen.study.aligned import Aligned, Tried
 from judgegen.study.grouped import Group
 from judgegen.train.held import Wins
 from judgegen.train.order import Order
-from judgegen.train.rounds import Done, Round
+from judgegen.train.rounds import Finished, Round
 from judgegen.trust.figures import Figure
 
 ROOT = Path(__file__).parents[2]
@@ -121,7 +121,7 @@ def _rarely() -> dict[str, list[Any]]:
     moderated = Moderated(rows=1, flagged={1: ("unsafe",)}, unanswered={2: "503"})
     wins = Wins(rate=Figure(), judged=1, alike=0, unjudged=0, longer=None)
     rounds = (Round(number=1, before=wins, first=wins), Round(number=0))
-    done = Done(rounds=rounds, why="w", model="m", usd=Decimal(0), judge={"flip_rate": 0.1})
+    done = Finished(rounds=rounds, why="w", model="m", usd=Decimal(0), judge={"flip_rate": 0.1})
     job = asdict(Job(id="j", status="s", model="m", created_at=1))
     more = dict.fromkeys(("made", "record", "warnings", "cost"))  # tests/finetune holds them to what is printed
     trained = {key: {"of": 1} if key in ("order", "left_out", "judge") else None for key in _facts() - {"rows"}}

@@ -25,7 +25,7 @@ from judgegen.judge import graders
 from judgegen.simulator.wire import bad
 from judgegen.train.held import Draw, Held, drawn_in
 from judgegen.train.hosted import HostedOrder
-from judgegen.train.rounds import Done, Plan, rounds
+from judgegen.train.rounds import Course, Finished, rounds
 
 Start = Callable[..., Any]
 Popen = Callable[..., "subprocess.Popen[str]"]
@@ -60,23 +60,23 @@ def ordered(service: Any, beta: float = 0.2) -> HostedOrder:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Callable[..., Plan]:
+def course(tmp_path: Path) -> Callable[..., Course]:
     """Two rounds over 32 prompts at an address."""
 
-    def of(url: str, *, service: Any = "openai", out: str = "out", model: str = BASE, **changes: Any) -> Plan:
+    def of(url: str, *, service: Any = "openai", out: str = "out", model: str = BASE, **changes: Any) -> Course:
         rows = "".join(json.dumps({"prompt": f"What is special about town {n}?"}) + "\n" for n in range(32))
         (tmp_path / "prompts.jsonl").write_text(rows, encoding="utf-8")
         (tmp_path / "mine.toml").write_text(RUN.format(url=url, model=model), encoding="utf-8")
         whole: dict[str, Any] = {"rounds": 2, "held": 0.5, "truth": ("judgegen.simulator.truth:quality", {})}
         whole |= {"every": True, **changes}
-        return Plan(file=tmp_path / "mine.toml", order=ordered(service), out=tmp_path / out, **whole)
+        return Course(file=tmp_path / "mine.toml", order=ordered(service), out=tmp_path / out, **whole)
 
     return of
 
 
-def played(plan: Plan) -> tuple[Done, list[str]]:
+def played(course: Course) -> tuple[Finished, list[str]]:
     said: list[str] = []
-    return rounds(plan, said.append), said
+    return rounds(course, said.append), said
 
 
 def asked(folder: Path) -> dict[str, int]:
@@ -99,10 +99,12 @@ def selection(out: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(out.glob("round-*/run/preferences.jsonl"))]
 
 
-def test_each_round_trains_on_the_one_before_and_its_model_is_asked(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_each_round_trains_on_the_one_before_and_its_model_is_asked(
+    provider: Start, course: Callable[..., Course]
+) -> None:
     """A job a round, of the tune before it; who answers is the tune, by name, and better; all money is counted."""
     server = provider()
-    whole = plan(server.url)
+    whole = course(server.url)
     done, said = played(whole)
     first, second = server.jobs
     assert (first.body["model"], second.body["model"]) == (BASE, first.tuned)
@@ -126,11 +128,11 @@ def test_each_round_trains_on_the_one_before_and_its_model_is_asked(provider: St
     assert len(server.seen) == requests
 
 
-def test_held_out_prompts_are_answered_as_often_as_wished(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_held_out_prompts_are_answered_as_often_as_wished(provider: Start, course: Callable[..., Course]) -> None:
     """By a seed of its own each time, the first as if it were alone; a prompt's value is the mean of its answers."""
     url, truth = provider().url, graders.load("judgegen.simulator.truth:quality", {})
-    once, _ = played(plan(url, rounds=1, out="once"))
-    whole = plan(url, rounds=1, draws=3)
+    once, _ = played(course(url, rounds=1, out="once"))
+    whole = course(url, rounds=1, draws=3)
     done, _ = played(whole)
     draws = [Draw(drawn_in(whole.out, draw)) for draw in range(3)]
     first = Draw(drawn_in(whole.out.with_name("once"), 0))
@@ -144,13 +146,13 @@ def test_held_out_prompts_are_answered_as_often_as_wished(provider: Start, plan:
     count = 3 * (alone.judged + alone.alike + alone.unjudged)
     assert wins.judged + wins.alike + wins.unjudged == count == 3 * len(found[0])
     with pytest.raises(SpecError, match="other settings; take another --out"):
-        played(plan(url, rounds=1, draws=2))
+        played(course(url, rounds=1, draws=2))
 
 
-def test_azure_answers_by_deployments(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_azure_answers_by_deployments(provider: Start, course: Callable[..., Course]) -> None:
     """Without the deployment it ends in words that name it; once it is there, the same command goes on."""
     server = provider()
-    whole = plan(server.azure, service="azure", model="my-deployment", rounds=1)
+    whole = course(server.azure, service="azure", model="my-deployment", rounds=1)
 
     def undeployed(request: Any) -> Any:
         said = "The API deployment for this resource does not exist."
@@ -171,24 +173,24 @@ def test_azure_answers_by_deployments(provider: Start, plan: Callable[..., Plan]
     assert asked(whole.out / "held").keys() == {"my-deployment", done.model}
 
 
-def test_the_cap_is_of_runs_and_jobs(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_the_cap_is_of_runs_and_jobs(provider: Start, course: Callable[..., Course]) -> None:
     """A job that may cost more than what is left is not made; at azure nobody knows, so a cap ends it before all."""
     server = provider()
-    first = plan(server.url, out="first", rounds=1)
+    first = course(server.url, out="first", rounds=1)
     played(first)
     sampled = json.loads((first.out / "round-1" / "run" / "summary.json").read_text())["cost_usd"]["total"]
-    capped = plan(server.url, out="capped", max_usd=Decimal(sampled) + Decimal("0.01"))
+    capped = course(server.url, out="capped", max_usd=Decimal(sampled) + Decimal("0.01"))
     with pytest.raises(BudgetReached, match=r"a job on .* may cost"):
         played(replace(capped, order=ordered("openai", 0.3)))
     with pytest.raises(PriceUnknown, match="no cap can hold it"):
-        played(plan(server.azure, service="azure", out="azure", max_usd=Decimal(5)))
+        played(course(server.azure, service="azure", out="azure", max_usd=Decimal(5)))
     assert len(server.jobs) == 1
 
 
-def test_a_job_that_failed_is_made_again_by_the_same_command(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_a_job_that_failed_is_made_again_by_the_same_command(provider: Start, course: Callable[..., Course]) -> None:
     """It ends in the job's id and status; the next invocation makes another, and pays for no answer again."""
     server = provider(failed_rate=1.0)
-    whole = plan(server.url, rounds=1)
+    whole = course(server.url, rounds=1)
     with pytest.raises(ProviderRefused, match=r"the job ftjob-\w+ failed: .* makes another"):
         played(whole)
     server.simulator.tunings._settings = replace(server.simulator.tunings._settings, failed_rate=0.0)
@@ -199,12 +201,12 @@ def test_a_job_that_failed_is_made_again_by_the_same_command(provider: Start, pl
     assert done.model == server.jobs[1].tuned
 
 
-def test_a_control_is_trained_on_half_of_the_pairs_turned_round(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_a_control_is_trained_on_half_of_the_pairs_turned_round(provider: Start, course: Callable[..., Course]) -> None:
     """The same pairs in the same places, in the form of the service; what it teaches is far less."""
     server = provider()
     found = dict[str, list[dict[str, Any]]]()
     for labels in ("judged", "shuffled"):
-        whole = plan(server.azure, service="azure", out=labels, rounds=1)
+        whole = course(server.azure, service="azure", out=labels, rounds=1)
         played(replace(whole, order=replace(ordered("azure"), labels=labels)))
         lines = (whole.out / "round-1" / "train" / "train.jsonl").read_text(encoding="utf-8-sig").splitlines()
         found[labels] = list(map(json.loads, lines))
@@ -218,10 +220,10 @@ def test_a_control_is_trained_on_half_of_the_pairs_turned_round(provider: Start,
     assert abs(shuffled) < judged / 2
 
 
-def test_what_trains_nothing_is_refused_before_all(provider: Start, plan: Callable[..., Plan]) -> None:
+def test_what_trains_nothing_is_refused_before_all(provider: Start, course: Callable[..., Course]) -> None:
     """An endpoint in the process, an address that is not Azure's, another method: said before anything is asked."""
     server = provider()
-    whole = plan(server.url)
+    whole = course(server.url)
     text = whole.file.read_text(encoding="utf-8")
     whole.file.write_text(text.replace(f'base_url = "{server.url}"', 'provider = "scripted"'), encoding="utf-8")
     with pytest.raises(SpecError, match="trained where they are asked"):
@@ -244,23 +246,23 @@ import sys
 from pathlib import Path
 from datetime import date
 from judgegen.train.hosted import HostedOrder
-from judgegen.train.rounds import Plan, rounds
+from judgegen.train.rounds import Course, rounds
 values = eval(sys.argv[1])
 order = HostedOrder(**values.pop("order"), every=0.02, today=date(2026, 11, 21))
-rounds(Plan(file=Path(values.pop("file")), out=Path(values.pop("out")), order=order, **values), print)
+rounds(Course(file=Path(values.pop("file")), out=Path(values.pop("out")), order=order, **values), print)
 """
 
 
 @pytest.mark.slow
 def test_killed_in_every_stage_it_goes_on_to_the_same_selection(
-    provider: Start, plan: Callable[..., Plan], popen: Popen
+    provider: Start, course: Callable[..., Course], popen: Popen
 ) -> None:
     """SIGKILL at an answer, an upload, a job's making, a look at it, a comparison: one job a round, nothing paid twice.
 
     What is in flight at a kill has no answer yet and is asked again, so a stage asks one request at a time.
     """
     server = provider()
-    whole = plan(server.url, out="killed")
+    whole = course(server.url, out="killed")
     text = whole.file.read_text(encoding="utf-8")
     whole.file.write_text(text.replace("price =", "max_concurrency = 1\nprice ="))
     values: dict[str, Any] = {"order": whole.order.row(), "file": str(whole.file), "out": str(whole.out)}
@@ -295,7 +297,7 @@ def test_killed_in_every_stage_it_goes_on_to_the_same_selection(
     stats = server.simulator.tally.row()
     killed = sum(path.endswith("completions") for _, path, _ in stages)
     assert stats["sampler"] <= calls(whole.out) + killed
-    never = plan(server.url, out="whole")
+    never = course(server.url, out="whole")
     other, _ = played(never)
     assert len(server.jobs) == 2
     assert selection(whole.out) == selection(never.out) != []

@@ -184,8 +184,8 @@ def test_what_cannot_be_is_said_before_anything_is_asked(
 def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: Path) -> None:
     """Round 1 makes the reference; where the run file names one, it stays; between rounds none are judged."""
     order = Order(method="dpo", model="any")
-    plan = room.Plan(file=tmp_path / "mine.toml", rounds=3, order=order, out=tmp_path / "out")
-    here = Here(order=order, out=plan.out, slots=1)
+    course = room.Course(file=tmp_path / "mine.toml", rounds=3, order=order, out=tmp_path / "out")
+    here = Here(order=order, out=course.out, slots=1)
     world = {"provider": "scripted", "price": {"input": 1, "output": 1}}
     file: dict[str, Any] = {
         "prompts": "p.jsonl",
@@ -193,7 +193,7 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
         "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2}]},
         "judge": {"endpoint": "w", "model": "j", "anchors": "a.jsonl"},
     }
-    first, second = (room._sampling(parse(file), here, "m", plan, number).judge.anchors for number in (1, 2))
+    first, second = (room._sampling(parse(file), here, "m", course, number).judge.anchors for number in (1, 2))
     assert first is not None
     assert second is not None
     assert (first.reference, first.looks) == (None, 1)

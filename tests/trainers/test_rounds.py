@@ -21,7 +21,7 @@ import pytest
 
 from judgegen.errors import BudgetReached, SpecError
 from judgegen.train.order import Order
-from judgegen.train.rounds import Done, Plan, rounds
+from judgegen.train.rounds import Course, Finished, rounds
 from judgegen.train.train import train
 
 Model = Callable[[bool], str]
@@ -78,19 +78,19 @@ def brief(model: Model, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def plan(brief: str, tmp_path: Path) -> Plan:
+def course(brief: str, tmp_path: Path) -> Course:
     """Two rounds over twenty prompts."""
     rows = "".join(json.dumps({"prompt": f"What is {n} and {n}?", "reference": "e"}) + "\n" for n in range(20))
     (tmp_path / "prompts.jsonl").write_text(rows, encoding="utf-8")
     (tmp_path / "mine.toml").write_text(RUN, encoding="utf-8")
     (tmp_path / "taste.py").write_text(TASTE, encoding="utf-8")
     order = Order(method="dpo", model=brief, **EXTRA)
-    return Plan(file=tmp_path / "mine.toml", rounds=2, order=order, out=tmp_path / "out", truth=("contains", {}))
+    return Course(file=tmp_path / "mine.toml", rounds=2, order=order, out=tmp_path / "out", truth=("contains", {}))
 
 
-def played(plan: Plan) -> tuple[Done, list[str]]:
+def played(course: Course) -> tuple[Finished, list[str]]:
     said: list[str] = []
-    return rounds(plan, said.append), said
+    return rounds(course, said.append), said
 
 
 def selection(out: Path) -> list[list[str]]:
@@ -109,21 +109,21 @@ def paid(out: Path) -> int:
     return count
 
 
-def test_rounds_compare_every_model_with_those_before(plan: Plan) -> None:
+def test_rounds_compare_every_model_with_those_before(course: Course) -> None:
     """Round 0 has no other; round 1 and 2 stand against the one before and the first; the figures have intervals."""
-    done, said = played(plan)
+    done, said = played(course)
     assert [one.number for one in done.rounds] == list(range(len(done.rounds)))
     assert done.rounds[0].before is None
     for one in done.rounds[1:]:
         assert one.pairs > 0
         for wins in (one.before, one.first):
             assert wins is not None
-            assert wins.judged + wins.alike + wins.unjudged == len(json.loads(json.dumps(held(plan))))
+            assert wins.judged + wins.alike + wins.unjudged == len(json.loads(json.dumps(held(course))))
         assert one.right.value is not None
     assert sum(line.startswith("round ") and "held out:" in line for line in said) == len(done.rounds)
-    kept = json.loads((plan.out / "rounds.json").read_text(encoding="utf-8"))
+    kept = json.loads((course.out / "rounds.json").read_text(encoding="utf-8"))
     assert kept == json.loads(json.dumps(done.row()))
-    again, _ = played(plan)
+    again, _ = played(course)
     assert again == done
 
 
@@ -168,20 +168,20 @@ def judge() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_judge_that_compares_is_asked_in_both_orders(plan: Plan, judge: str) -> None:
+def test_a_judge_that_compares_is_asked_in_both_orders(course: Course, judge: str) -> None:
     """Of every two rounds' answers, both ways round; what it prefers for its place alone wins nothing, and is told."""
-    text = plan.file.read_text(encoding="utf-8").replace('method = "python"', 'method = "pairwise"')
+    text = course.file.read_text(encoding="utf-8").replace('method = "python"', 'method = "pairwise"')
     text = text.replace('grader = "taste:taste"', 'endpoint = "judge"\nmodel = "one"')
     table = f'\n[endpoints.judge]\nbase_url = "{judge}"\nprice = {{ input = 1, output = 1 }}\n'
-    plan.file.write_text(text + table, encoding="utf-8")
-    done, _ = played(Plan(**{**vars_of(plan), "every": True}))
+    course.file.write_text(text + table, encoding="utf-8")
+    done, _ = played(Course(**{**vars_of(course), "every": True}))
     assert [one.number for one in done.rounds] == [0, 1, 2]
     for one in done.rounds[1:]:
         assert one.pairs > 0
         for wins in (one.first, one.before):
             assert wins is not None
             assert wins.judged > 0
-    shown = verdicts(plan)
+    shown = verdicts(course)
     assert shown
     assert all((prompt, second, first) in shown for prompt, first, second in shown)
     assert 0 < done.judge["flip_rate"] < 1
@@ -189,33 +189,33 @@ def test_a_judge_that_compares_is_asked_in_both_orders(plan: Plan, judge: str) -
     assert done.usd > 0
 
 
-def verdicts(plan: Plan) -> set[tuple[str, str, str]]:
+def verdicts(course: Course) -> set[tuple[str, str, str]]:
     """(prompt, shown first, shown second) of everything that the judge compared on held-out prompts."""
-    path = plan.out / "held" / "audit" / "verdicts.parquet"
+    path = course.out / "held" / "audit" / "verdicts.parquet"
     parquet: Any = pytest.importorskip("pyarrow.parquet")
     return {(row["prompt_id"], row["first"], row["second"]) for row in parquet.read_table(path).to_pylist()}
 
 
-def test_all_rounds_are_done_where_it_is_wished(plan: Plan) -> None:
+def test_all_rounds_are_done_where_it_is_wished(course: Course) -> None:
     """Where no interval over six prompts lies above a half, --sure ends after one round, and --all after none."""
-    stopped, _ = played(Plan(**{**vars_of(plan), "sure": True}))
+    stopped, _ = played(Course(**{**vars_of(course), "sure": True}))
     assert [one.number for one in stopped.rounds] == [0, 1]
-    done, _ = played(Plan(**{**vars_of(plan), "every": True}))
+    done, _ = played(Course(**{**vars_of(course), "every": True}))
     assert [one.number for one in done.rounds] == [0, 1, 2]
     assert done.rounds[:2] == stopped.rounds
 
 
-def held(plan: Plan) -> list[str]:
-    rows = (plan.out / "held" / "audit" / "prompts.parquet").as_posix()
+def held(course: Course) -> list[str]:
+    rows = (course.out / "held" / "audit" / "prompts.parquet").as_posix()
     parquet: Any = pytest.importorskip("pyarrow.parquet")
     return [row["prompt_id"] for row in parquet.read_table(rows).to_pylist()]
 
 
-def test_held_out_prompts_are_trained_on_by_nobody(plan: Plan) -> None:
+def test_held_out_prompts_are_trained_on_by_nobody(course: Course) -> None:
     """No pair of any round is of a prompt that is kept to compare on."""
-    played(plan)
-    kept = set(held(plan))
-    trained = {json.loads(pair)[0] for pairs in selection(plan.out) for pair in pairs}
+    played(course)
+    kept = set(held(course))
+    trained = {json.loads(pair)[0] for pairs in selection(course.out) for pair in pairs}
     assert kept
     assert trained
     assert not kept & trained
@@ -258,48 +258,48 @@ if stage == "comparing":
     room._looked = look
 values = eval(sys.argv[2])
 order, out = Order(**values.pop("order")), Path(values.pop("out"))
-room.rounds(room.Plan(file=Path(sys.argv[1]), order=order, out=out, **values), print)
+room.rounds(room.Course(file=Path(sys.argv[1]), order=order, out=out, **values), print)
 """
 
 
-def test_killed_in_every_stage_it_goes_on_to_the_same_selection(plan: Plan, tmp_path: Path) -> None:
+def test_killed_in_every_stage_it_goes_on_to_the_same_selection(course: Course, tmp_path: Path) -> None:
     """Killed -9 while sampling, training, saving, comparing: the same pairs and figures, nothing paid for twice.
 
     In the same folder as the run that was left alone: which of two equal answers stands in a pair is a lot that knows
     the tuned model by its folder.
     """
-    whole, _ = played(plan)
-    alone = plan.out.rename(tmp_path / "alone")
-    values = {"order": plan.order.row(), "out": str(plan.out), "rounds": 2, "truth": plan.truth, "slots": 8}
+    whole, _ = played(course)
+    alone = course.out.rename(tmp_path / "alone")
+    values = {"order": course.order.row(), "out": str(course.out), "rounds": 2, "truth": course.truth, "slots": 8}
     for stage in ("sampling", "training", "saving", "comparing"):
-        command = [sys.executable, "-c", KILLED, str(plan.file), repr(values), stage]
+        command = [sys.executable, "-c", KILLED, str(course.file), repr(values), stage]
         ended = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
         assert ended.returncode == -signal.SIGKILL, (stage, ended.stderr[-2000:])
-    done, _ = played(plan)
-    assert selection(plan.out) == selection(alone)
-    assert paid(plan.out) == paid(alone)
+    done, _ = played(course)
+    assert selection(course.out) == selection(alone)
+    assert paid(course.out) == paid(alone)
     assert [one.row() for one in done.rounds] == [one.row() for one in whole.rounds]
 
 
-def vars_of(plan: Plan) -> dict[str, Any]:
-    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+def vars_of(course: Course) -> dict[str, Any]:
+    return {name: getattr(course, name) for name in course.__dataclass_fields__}
 
 
-def test_the_cap_is_of_the_whole(plan: Plan) -> None:
+def test_the_cap_is_of_the_whole(course: Course) -> None:
     """What an earlier round cost counts: nothing more is asked where all of the cap is spent."""
-    earlier = plan.out / "round-9" / "run"
+    earlier = course.out / "round-9" / "run"
     earlier.mkdir(parents=True)
     (earlier / "summary.json").write_text('{"cost_usd": {"total": "0.75"}}', encoding="utf-8")
     with pytest.raises(BudgetReached, match=r"0.75 USD so far, and 0.5 is the most"):
-        played(Plan(**{**vars_of(plan), "max_usd": Decimal("0.5")}))
-    assert not list(plan.out.rglob("journal.sqlite"))
+        played(Course(**{**vars_of(course), "max_usd": Decimal("0.5")}))
+    assert not list(course.out.rglob("journal.sqlite"))
 
 
-def test_a_folder_holds_one_run_files_rounds(plan: Plan) -> None:
+def test_a_folder_holds_one_run_files_rounds(course: Course) -> None:
     """Another share kept, or another method, is refused there; a share that leaves nothing is refused anywhere."""
     with pytest.raises(SpecError, match="leaves"):
-        played(Plan(**{**vars_of(plan), "held": 1e-9}))
-    (plan.out).mkdir()
-    (plan.out / "train.json").write_text("{}", encoding="utf-8")
+        played(Course(**{**vars_of(course), "held": 1e-9}))
+    (course.out).mkdir()
+    (course.out / "train.json").write_text("{}", encoding="utf-8")
     with pytest.raises(SpecError, match="other settings; take another --out"):
-        played(plan)
+        played(course)

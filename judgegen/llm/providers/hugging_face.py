@@ -40,7 +40,7 @@ class _Loaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class Writing:
     """One answer to be written: tokens of what is asked, and how it is drawn."""
 
     tokens: tuple[int, ...]
@@ -173,11 +173,11 @@ def _asked(tokenizer: Any, call: Call) -> tuple[int, ...]:
     return tuple(found["input_ids"])
 
 
-def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Draw]:
+def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Writing]:
     """A row for each of the answers that a call wants; where the model's folder lies is no part of their seeds."""
     params, asked = call.params, list(map(dict, call.messages))
     return [
-        Draw(
+        Writing(
             tokens=tokens,
             seed=int(digest([params.get("seed"), call.draw, asked, number], size=6), 16),
             most=min(call.max_tokens or room, room),
@@ -190,7 +190,7 @@ def rows_of(call: Call, tokens: tuple[int, ...], room: int) -> list[Draw]:
     ]
 
 
-def write(model: Any, tokenizer: Any, rows: Sequence[Draw]) -> list[Drawn]:
+def write(model: Any, tokenizer: Any, rows: Sequence[Writing]) -> list[Drawn]:
     """All rows in one batch, each drawn by its own generator: the largest of its logits and Gumbel noise.
 
     That is a draw from softmax (Gumbel 1954; Maddison, Tarlow and Minka 2014), and leaves the loop to transformers.
@@ -223,7 +223,7 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Draw]) -> list[Drawn]:
     ]
 
 
-def _read(model: Any, rows: Sequence[Draw], ids: Any, mask: Any) -> dict[str, Any]:
+def _read(model: Any, rows: Sequence[Writing], ids: Any, mask: Any) -> dict[str, Any]:
     """What rows that ask the same share, read once for all of them: the cache of all tokens but the last, by its name.
 
     Empty where no two ask the same, or the model remembers otherwise than by keys and values.
@@ -263,7 +263,7 @@ class _Drawing:
     Rows that are drawn alike are computed at once: one by one they take a GPU longer than the model itself.
     """
 
-    def __init__(self, rows: Sequence[Draw]) -> None:
+    def __init__(self, rows: Sequence[Writing]) -> None:
         import torch
 
         self._rows = rows
@@ -308,7 +308,7 @@ def _kept(logits: Any, top_k: int, top_p: float) -> Any:
 class _Ending:
     """Says of each row whether it has written as much as it may."""
 
-    def __init__(self, rows: Sequence[Draw], width: int) -> None:
+    def __init__(self, rows: Sequence[Writing], width: int) -> None:
         self._most, self._width = [row.most for row in rows], width
 
     def __call__(self, ids: Any, _: Any, **__: Any) -> Any:
@@ -318,7 +318,7 @@ class _Ending:
         return torch.tensor([ids.shape[1] - self._width >= most for most in self._most], device=ids.device)
 
 
-def _written(tokenizer: Any, row: Draw, tokens: list[int], ends: frozenset[int], kept: Sequence[Any]) -> Drawn:
+def _written(tokenizer: Any, row: Writing, tokens: list[int], ends: frozenset[int], kept: Sequence[Any]) -> Drawn:
     """An answer up to its end; what stands behind it in the batch is padding."""
     end = next((place for place, token in enumerate(tokens) if token in ends), None)
     ended = end is not None and end < row.most
