@@ -57,7 +57,7 @@ def drawn_in(out: Path, draw: int) -> Path:
     return out / ("held" if draw == 0 else f"held-{draw + 1}")
 
 
-class Showing:
+class Look:
     """One run over the held-out prompts, read: an answer of each round to each."""
 
     def __init__(self, folder: Path) -> None:
@@ -131,7 +131,7 @@ class Held:
     """
 
     def __init__(self, *folders: Path) -> None:
-        self._draws = [Showing(folder) for folder in folders]
+        self._draws = [Look(folder) for folder in folders]
         self.diagnostics = self._draws[0].diagnostics
 
     @classmethod

@@ -23,7 +23,7 @@ from judgegen.cli import app
 from judgegen.errors import BudgetReached, PriceUnknown, ProviderRefused, SpecError
 from judgegen.judge import graders
 from judgegen.simulator.wire import bad
-from judgegen.train.held import Draw, Held, drawn_in
+from judgegen.train.held import Held, Look, drawn_in
 from judgegen.train.hosted import HostedOrder
 from judgegen.train.rounds import Course, Finished, rounds
 
@@ -134,8 +134,8 @@ def test_held_out_prompts_are_answered_as_often_as_wished(provider: Start, cours
     once, _ = played(course(url, rounds=1, out="once"))
     whole = course(url, rounds=1, draws=3)
     done, _ = played(whole)
-    draws = [Draw(drawn_in(whole.out, draw)) for draw in range(3)]
-    first = Draw(drawn_in(whole.out.with_name("once"), 0))
+    draws = [Look(drawn_in(whole.out, draw)) for draw in range(3)]
+    first = Look(drawn_in(whole.out.with_name("once"), 0))
     assert draws[0].graded(0, truth) == first.graded(0, truth)
     found = [draw.graded(0, truth) for draw in draws]
     assert found[0] != found[1] != found[2] != found[0]

@@ -199,7 +199,7 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
     assert (first.reference, first.looks) == (None, 1)
     assert (second.reference, second.looks) == (str(tmp_path / "out" / "round-1" / "run" / "anchors.json"), 2)
     file["judge"]["anchors"] = {"file": "a.jsonl", "reference": "mine.json"}
-    named = room._sampling(parse(file), here, "m", plan, 2).judge.anchors
+    named = room._sampling(parse(file), here, "m", course, 2).judge.anchors
     assert named is not None
     assert named.reference == "mine.json"
     assert room._comparing(parse(file), here, ["m", "n"]).judge.anchors is None
