@@ -52,6 +52,8 @@ _MORE = frozenset(
     "evidence snippets".split()
 )
 """Columns that belong to what is asked where they stand beside a question that does not hold them."""
+_GRADES = frozenset("grade mark marks".split())
+"""Names of what rates an answer by a scale whose best may be its least."""
 _FAULTS = frozenset("error exception error_message".split())
 """Of these, such as say it in words, too."""
 _ANSWERS = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
@@ -67,7 +69,7 @@ _BEGUN = frozenset(
 """Columns of the words with which every answer of the row begins."""
 
 
-_SAYING = _PRAISE | _BLAME | CRITERIA | _OUTCOMES | _MARKS | _ENDS
+_SAYING = _PRAISE | _BLAME | CRITERIA | _OUTCOMES | _MARKS | _ENDS | _GRADES
 
 
 @lru_cache(maxsize=4096)
@@ -112,6 +114,13 @@ def words_of(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
         return "\n".join(value)
     return value if isinstance(value, str) else ""
+
+
+def holds(asked: str, value: Any) -> bool:
+    """Whether a question's words hold a cell's, each text of a list somewhere."""
+    texts = value if isinstance(value, list) else [words_of(value)]
+    folded = " ".join(asked.split())
+    return all(isinstance(one, str) and " ".join(one.split()) in folded for one in texts)
 
 
 def extends(name: str) -> bool:
@@ -188,6 +197,11 @@ def _otherwise(name: str, value: Any) -> Iterator[str]:
         yield f"{name} is false; if such answers are not wanted, say so: --map label={name}"
     if is_worse(name) and not isinstance(value, int | float) and yes(value) is None and verdicts.number(value) is None:
         yield f"{name!r} may be a worse answer: --map rejected={name}; if it is none, leave the column out"
+    if bare(name) in _GRADES and isinstance(value, str | int | float):
+        yield (
+            f"{name} is {value!r}: if it is of the answer and more is better, --map rating={name}; if a word or one "
+            f"number is good, --map label={name},wanted=WORD; else leave the column out"
+        )
     if plain_name(name) in _ENDS and isinstance(value, str) and verdicts.word(value) in _BROKEN:
         yield f"{name} is {value!r}: the answer is not whole; leave the row out"
 

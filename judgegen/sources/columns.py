@@ -13,7 +13,7 @@ from functools import lru_cache
 
 SCORES = (
     *("score", "rating", "avg_rating", "average_rating", "mean_rating", "overall_rating", "overall_score"),
-    *("mean_score", "reward", "quality", "helpfulness", "grade"),
+    *("mean_score", "reward", "quality", "helpfulness"),
 )
 COUNTS = ("votes", "upvotes", "wins", "likes")
 """How many were for an answer, beside what they had to choose from."""

@@ -238,9 +238,9 @@ def remark(name: str, cells: Mapping[str, Any], fields: Sequence[str] = NAMES) -
         source = next((n for n in ("messages", "prompt", *TEXTS) if _given(cells, n)), None)
         if source not in (None, name):
             return f"the column {name!r} is kept as metadata; what is asked stands in {source!r}"
-    if beside.adds(name) and (said := beside.words_of(cells.get(name))).strip():
+    if beside.adds(name) and beside.words_of(cells.get(name)).strip():
         source = next((n for n in ("prompt", *TEXTS) if _given(cells, n)), None)
-        if source is not None and isinstance(cells[source], str) and said not in cells[source]:
+        if source is not None and isinstance(cells[source], str) and not beside.holds(cells[source], cells[name]):
             mend = f"where it belongs to the question: prompt = '{source}+{name}' under [columns]"
             return f"the column {name!r} is kept as metadata and not asked; {mend}"
     missing = [field for field in fields if cells.get(field) is None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.sources import spellings
-from judgegen.sources.beside import adds, words_of
+from judgegen.sources.beside import adds, holds, words_of
 from judgegen.sources.columns import ColumnNames
 from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
@@ -196,7 +196,7 @@ def _with_input(
     """
     for beside in filter(adds, cells):
         more = words_of(cells[beside]) if beside != name and beside not in sides else ""
-        if not optional(more) or " ".join(more.split()) in folded(chat[0]):
+        if not optional(more) or holds(folded(chat[0]), cells[beside]):
             continue
         if table.plain.get("instruction") == name and table.plain.get("input") == beside:
             return _user(f"{chat[0]['content']}\n\n{more}"), used | {beside}

@@ -290,6 +290,15 @@ def test_what_belongs_to_a_question_is_not_left_out_in_silence(name: str, more: 
     assert asked.messages[-1]["content"] == joined[0]
 
 
+def test_options_that_the_question_holds_are_asked() -> None:
+    """Each of them somewhere in it, whatever marks them there."""
+    asked = "Is 91 prime? A) yes B) no"
+    assert read([{"question": asked, "options": ["yes", "no"], "answer": GOOD}]) == [(asked, GOOD, None)]
+    told: list[str] = []
+    list(prompts_from_rows([{"question": asked, "options": ["yes", "no"]}], where="rows", warn=told.append))
+    assert told == []
+
+
 def test_answers_that_repeat_the_prompt_are_asked_about() -> None:
     """Both sides of a completion; a short prompt, or one side alone, says nothing."""
     asked = "Is 91 a prime number, or is it not?"
@@ -320,6 +329,7 @@ def test_a_pair_is_told_by_text_by_counts_and_by_lists_of_roles(row: Row) -> Non
     ("more", "told"),
     [
         ({"grade": "F"}, "--map label=grade"),
+        ({"grade": 1}, "if it is of the answer and more is better, --map rating=grade"),
         ({"finish_reason": "length"}, "not whole"),
         ({"stop_reason": "max_tokens"}, "not whole"),
         ({"denied": "No."}, "--map rejected=denied"),
