@@ -31,6 +31,8 @@ class Known:
 
     Attributes:
         answered: whether it ever answered; `answers` counts those of this process.
+        begun: how many calls were sent in this process; `alive` is the number of the latest that was answered: whatever
+            was refused before that one was sent, was refused by a model that answers others.
         taken: (wish, way) pairs that were answered.
         instead: by wish, the way that is used instead of the fullest.
         doubted: by wish, the way used until it is known which of several it was.
@@ -42,6 +44,8 @@ class Known:
 
     answered: bool = False
     answers: int = 0
+    begun: int = 0
+    alive: int = 0
     taken: set[tuple[str, str]] = field(default_factory=set)
     instead: dict[str, Any] = field(default_factory=dict)
     doubted: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +55,15 @@ class Known:
     thinks: bool = False
     silent: bool = False
     context: int = 0
+
+    def begins(self) -> int:
+        """The number of a call that is about to be sent."""
+        self.begun += 1
+        return self.begun
+
+    def lives(self, number: int) -> None:
+        """The call of this number was answered."""
+        self.alive = max(self.alive, number)
 
     def usual(self, wish: str, ways: tuple[Any, ...]) -> Any:
         """The way in which a wish is known to be best sent."""
@@ -92,6 +105,7 @@ class Learned:
         self._known: dict[tuple[str, str], Known] = {}
         self._kept: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._told: set[str] = set()
+        self._names: dict[tuple[str, str], str] = {}
 
     def of(self, call: Call) -> Known:
         """What is known of the call's model where it is asked."""
@@ -120,13 +134,14 @@ class Learned:
             self._told.add(sentence)
             self._say(sentence)
 
-    def doubt(self, call: Call, said: str) -> bool:
-        """Note that a call was refused and it is not known why; whether an earlier run noted the same."""
-        key = f"doubt/{call.id}"
-        before = self._facts is not None and self._facts.get(key) is not None
+    def doubt(self, call: Call, said: str) -> None:
+        """Note that a call failed while others were answered."""
         if self._facts is not None:
-            self._facts.put(key, said[:300])
-        return before
+            self._facts.put(_doubt(call), said[:300])
+
+    def doubted(self, call: Call) -> bool:
+        """Whether that was noted of a call, here or in an earlier run."""
+        return self._facts is not None and self._facts.get(_doubt(call)) is not None
 
     def heard(self, call: Call, outcome: Outcome, used: Manner) -> None:
         """An answer came to a call that was sent in this manner."""
@@ -137,7 +152,7 @@ class Learned:
         if isinstance(outcome, Reply):
             self._looked(call, known, outcome, used)
         if call.tag.role == "judge" and isinstance(outcome, Reply):
-            self._measured(call, known, outcome)
+            self._measured(call, known, outcome, used)
         self.keep(call)
 
     def _looked(self, call: Call, known: Known, outcome: Reply, used: Manner) -> None:
@@ -148,14 +163,28 @@ class Learned:
             known.thinks = True
             counted = f", {outcome.usage.reasoning:,} tokens at first" if outcome.usage.reasoning else ""
             self.say(f"{where} thinks before it answers{counted}: its thought is billed, and is in no answer")
+        self._named(call, outcome.model)
         if used.get("top_logprobs") and not known.silent and not any(choice.logprobs for choice in choices):
             known.silent = True
             self.say(f"{where} takes logprobs in silence and gives none: a verdict is a label without a probability")
 
-    def _measured(self, call: Call, known: Known, outcome: Reply) -> None:
-        """Learn from how a judge's answer ended how much room this judge needs."""
+    def _named(self, call: Call, name: str) -> None:
+        """Say that answers come from another model than before, as they do behind a router or after an update."""
+        before = self._names.setdefault((call.endpoint, call.model), name)
+        if name and before and name != before:
+            self.say(f"{call.model} at {call.endpoint} was answered by {before!r} at first, and now is by {name!r}")
+
+    def _measured(self, call: Call, known: Known, outcome: Reply, used: Manner) -> None:
+        """Learn from how a judge's answer ended how much room this judge needs, or that a schema never lets it end."""
         if not all(end(choice.finish) == "length" for choice in outcome.choices):
             known.whole, known.cut = True, 0
+            return
+        if _blank(outcome) and used.get("schema", "words") != "words" and not call.params.get("schema_as"):
+            known.instead["schema"] = "words"
+            self.say(
+                f"{call.model} at {call.endpoint} fills a JSON schema with white space until it is cut off, "
+                "and is told the form of a verdict in words"
+            )
             return
         known.cut += 1
         had = call.most_tokens or 0
@@ -185,6 +214,20 @@ class Learning(Protocol):
     def settled(self, call: Call) -> bool:
         """Whether nothing is left to find out about such a call."""
         ...
+
+
+_LONG_BLANK = 64
+"""Characters of white space at its end with which an answer was not about to go on."""
+
+
+def _blank(outcome: Reply) -> bool:
+    """Whether an answer ends in nothing but white space, as constrained decoding has it that finds no way out."""
+    text = outcome.first.text
+    return len(text) - len(text.rstrip()) >= _LONG_BLANK
+
+
+def _doubt(call: Call) -> str:
+    return f"doubt/{call.id}"
 
 
 def _key(call: Call) -> str:

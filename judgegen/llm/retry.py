@@ -16,6 +16,8 @@ LONGEST_ASKED_S = 300.0
 """Seconds that a server may ask to wait; for longer the run ends and says when to come back."""
 MOST_LATE = 3
 """Times a call is sent again that was given up waiting for: each may be paid for."""
+MOST_DAILY = 2
+"""Times a call is told that what its server gives in a day is used up, before the run ends and says so."""
 MOST_TOLD = 20
 """Times a call waits for as long as the server told it to, which costs none of its retries."""
 
@@ -26,7 +28,7 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
     Attributes:
         why: a few words for the progress line.
         retry_after: seconds the server asked for; None when it did not say.
-        throttled: whether the server asked everybody to slow down.
+        throttled: whether the server asked everybody to slow down; `daily`: for what it gives in a day is used up.
         billed: None where the server may have done the work and been paid for it: no answer came.
         slow: whether it shows that the server has too much to do: fewer at once may help.
         away: whether nobody was there.
@@ -43,10 +45,11 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         slow: bool = False,
         away: bool = False,
         unserved: bool = False,
+        daily: bool = False,
     ) -> None:
         super().__init__(why)
         self.why, self.retry_after, self.throttled, self.billed = why, retry_after, throttled, billed
-        self.slow, self.away, self.unserved = slow or throttled, away, unserved
+        self.slow, self.away, self.unserved, self.daily = slow or throttled, away, unserved, daily
 
     @property
     def late(self) -> bool:
@@ -55,7 +58,7 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
 
 
 class Odd(Transient):
-    """A 200 came with something that is no answer: a hiccup, or an address that leads elsewhere than to the API."""
+    """What came is no answer of an API: a hiccup, or an address that leads elsewhere."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why, billed=None)

@@ -1,23 +1,25 @@
 """The first calls to a model go one at a time until it has answered, so that what it refuses is found out once.
 
 A call that is refused without a known reason waits for what the model answers to others: sent again after that, it is
-refused for its own sake. While calls are refused the next to be tried is drawn from all that wait, and after `PATIENCE`
-of them nobody is asked any more; else they go in the order in which they came. What was answered in full before is not
-waited for. Knows nothing of HTTP.
+refused for its own sake. Where no others are left the model is asked for a word: a key that ran out midway must not be
+taken for the fault of all the rows that are left. While calls are refused the next to be tried is drawn from all that
+wait, and after `PATIENCE` of them nobody is asked any more; else they go in the order in which they came. What was
+answered in full before is not waited for. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from judgegen.errors import ProviderRefused
-from judgegen.llm.calls import Call, Outcome, Send
+from judgegen.errors import ProviderRefused, Unanswered
+from judgegen.llm.calls import PROBE, Call, Outcome, Reply, Send
 from judgegen.llm.learned import Learned
-from judgegen.llm.retry import Doubtful, Transient
+from judgegen.llm.retry import Doubtful, Rejected, Transient
 from judgegen.llm.stop import Stop
 
 PATIENCE = 10
@@ -28,15 +30,19 @@ _MOST_TURNS = 4
 _GRACE_S = 0.2
 """Seconds in which an answer that has just come may lead to another call."""
 
+_WORD = ({"role": "user", "content": "Say yes."},)
+_WORD_TOKENS = 32
+
 Settled = Callable[[Call], bool]
-_Decided = Literal["answered", "alone", "hopeless"]
+_Decided = Literal["answered", "alone", "hopeless", "unknown"]
 
 
 @dataclass(slots=True)
 class _Line:
     """The calls to one model: those under way, those that wait for their turn, those that were refused and wait.
 
-    `refused` counts those in a row, `alone` the ones of them that were under way by themselves.
+    `refused` counts those in a row, `alone` the ones of them that were under way by themselves; those that were
+    `doubted` wait with the number of the last call that was sent by then. `good` was answered, `word` is asked for now.
     """
 
     flying: int = 0
@@ -44,7 +50,9 @@ class _Line:
     refused: int = 0
     alone: int = 0
     waiting: dict[asyncio.Future[None], str] = field(default_factory=dict)
-    doubted: list[asyncio.Future[_Decided]] = field(default_factory=list)
+    doubted: dict[asyncio.Future[_Decided], int] = field(default_factory=dict)
+    good: Call | None = None
+    word: asyncio.Task[_Decided] | None = None
 
 
 class Scouts:
@@ -61,9 +69,12 @@ class Scouts:
             try:
                 return await self._sent(line, call)
             except Doubtful as doubt:
-                decided = await self._decided(line)
-                lost = decided == "hopeless" or not self._learned.of(call).answered or turn == _MOST_TURNS - 1
-                if lost and doubt.means is not None and not self._learned.of(call).answers:
+                decided = await self._decided(line, call)
+                known = self._learned.of(call)
+                if decided in ("alone", "hopeless") and known.answered:
+                    decided = await self._word(line, call)
+                lost = decided in ("hopeless", "unknown") or not known.answered or turn == _MOST_TURNS - 1
+                if lost and doubt.means is not None and (decided == "hopeless" or not known.answers):
                     raise doubt.means from None
                 if lost:
                     raise
@@ -84,7 +95,8 @@ class Scouts:
             raise
         else:
             line.refused = line.alone = 0
-            _decide(line, "answered")
+            line.good = call
+            _decide(line, "answered", self._learned.of(call).alive)
             self._check_hope(call)
             return outcome
         finally:
@@ -141,20 +153,47 @@ class Scouts:
             for line in self._lines.values():
                 _decide(line, "alone")
 
-    async def _decided(self, line: _Line) -> _Decided:
-        """Wait until the model has answered another call, or nobody is left to be answered."""
+    async def _word(self, line: _Line, call: Call) -> _Decided:
+        """Whether the model, asked for a word, answers; all that were refused share what it comes to."""
+        if line.word is None:
+            line.word = asyncio.create_task(self._asked_for_a_word(line, call))
+            line.word.add_done_callback(lambda _: setattr(line, "word", None))
+        word = line.word
+        await self._stop.unless(_awaited(word))
+        return word.result() if word.done() else "unknown"
+
+    async def _asked_for_a_word(self, line: _Line, call: Call) -> _Decided:
+        """It is paid for and kept like any call; one that is no chat is asked what it has answered before."""
+        if call.api != "chat" and line.good is None:
+            return "unknown"
+        tag = replace(call.tag, role="sampler", prompt_id=PROBE, variant="")
+        like = replace(line.good or call, tag=tag, draw=random.getrandbits(48))
+        if call.api == "chat":
+            like = replace(like, messages=_WORD, params={"max_tokens": _WORD_TOKENS}, wishes=frozenset(), room=0)
+        try:
+            answered = isinstance(await self._send(like), Reply)
+        except Rejected:
+            return "hopeless"
+        except (Transient, Unanswered):
+            return "unknown"
+        line.refused = line.alone = 0
+        return "answered" if answered else "unknown"
+
+    async def _decided(self, line: _Line, call: Call) -> _Decided:
+        """Wait until the model has answered a call that was sent later, or nobody is left to be answered."""
         decision: asyncio.Future[_Decided] = asyncio.get_running_loop().create_future()
-        line.doubted.append(decision)
+        line.doubted[decision] = self._learned.of(call).begun
         self._next(line)
         await self._stop.unless(_awaited(decision))
         return decision.result() if decision.done() else "hopeless"
 
 
-def _decide(line: _Line, how: _Decided) -> None:
-    for decision in line.doubted:
+def _decide(line: _Line, how: _Decided, alive: int | None = None) -> None:
+    """Tell those that were refused before call number `alive` was sent; None for all."""
+    for decision in [one for one, at in line.doubted.items() if alive is None or at < alive]:
+        del line.doubted[decision]
         if not decision.done():
             decision.set_result(how)
-    line.doubted.clear()
 
 
 async def _awaited(future: asyncio.Future[Any]) -> None:

@@ -26,7 +26,16 @@ from judgegen.llm.calls import Call, Outcome, Send, Usage, landed
 from judgegen.llm.journal import AlteredError, Journal
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.outage import LONGEST_S
-from judgegen.llm.retry import LONGEST_ASKED_S, MOST_LATE, MOST_TOLD, Rejected, Transient, come_back, wait_s
+from judgegen.llm.retry import (
+    LONGEST_ASKED_S,
+    MOST_DAILY,
+    MOST_LATE,
+    MOST_TOLD,
+    Rejected,
+    Transient,
+    come_back,
+    wait_s,
+)
 from judgegen.llm.stop import Stop
 from judgegen.llm.tokens import PER_MEDIA, media, without_media
 from judgegen.watch import Watch
@@ -256,6 +265,11 @@ class Retried:
         asked, where = trouble.retry_after, f"endpoint {call.tag.route!r} ({call.endpoint})"
         if asked is not None and asked > LONGEST_ASKED_S:
             self._stop.request(Incomplete(f"{where} wants to be asked again {come_back(asked)}: {trouble.why}"))
+            raise Unanswered(f"not sent: {trouble.why}")
+        if trouble.daily and tries.failed + tries.told >= MOST_DAILY:
+            self._stop.request(
+                Incomplete(f"{where} gives no more in a day: {trouble.why}; the same command goes on another day")
+            )
             raise Unanswered(f"not sent: {trouble.why}")
         wait = wait_s(tries.failed - 1 if tries.failed else 0, asked)
         if trouble.throttled:

@@ -22,6 +22,7 @@ CODES: dict[Kind, dict[str, str]] = {
         "dashscope": "arrearage insufficientbalance prepaidbilloverdue postpaidbilloverdue "
         "allocationquota.freetieronly",
         "deepseek, moonshot": "insufficient_balance exceeded_current_quota_error",
+        "new-api, one-api": "insufficient_user_quota pre_consume_token_quota_failed",
         "xai, together": "payment_required credit_limit credits_exhausted personal_team_blocked:spending-limit",
     },
     "flagged": {
@@ -64,6 +65,7 @@ CODES: dict[Kind, dict[str, str]] = {
         "bedrock": "throttlingexception serviceunavailableexception modeltimeoutexception",
         "databricks": "temporarily_unavailable",
         "dashscope": "requesttimeout internalerror",
+        "new-api, one-api": "do_request_failed",
     },
     "request": {"tgi": "template_error"},
 }
@@ -76,6 +78,7 @@ SENTENCES: dict[Kind, dict[str, str]] = {
         r"overdue[- ]payment|billing (is |not |hard )|spend(ing)? (limit|cap|budget)|exceeded your current "
         r"quota|top up your|\bbudget\b.{0,20}(exceeded|exhausted|reached|used up)|exceeded.{0,20}\bbudget\b|"
         r"monthly .{0,20}\b(limit|cap|quota|budget)\b",
+        "new-api, one-api, zhipu": r"(额度|余额|配额).{0,6}(不足|已?用[尽完])|欠费|请充值",
     },
     "flagged": {
         "all": r"content.?(filter|policy|management|moderat|violat|exists risk)|responsible.?ai|safety (system|check|"
@@ -83,6 +86,7 @@ SENTENCES: dict[Kind, dict[str, str]] = {
         r"failed check: |guardrail|prohibited.?content|sensitive (content|information|words?)|terms of (use|service) "
         r"violat|violat\w+ .{0,30}(polic|guideline|terms)|against our .{0,20}(polic|guideline)|harmful|blocked by "
         r".{0,20}(safety|policy|filter)|flagged",
+        "zhipu, baidu": r"敏感|不安全.{0,8}内容",
     },
     "too_long": {
         "all": r"context.{0,12}(length|size|window|limit)|maximum.{0,20}tokens|(prompt|input|message|request|text|"
@@ -90,6 +94,7 @@ SENTENCES: dict[Kind, dict[str, str]] = {
         r"(input |prompt )?tokens|(input|prompt)s?\b"
         r".{0,20}tokens?\b.{0,30}(exceed|limit|must be)|exceed\w*.{0,30}(context|max\w*.{0,12}(length|input|model))|"
         r"range of input length|payload too large|token count .{0,40}exceed",
+        "zhipu, baidu": r"(输入|上下文|请求内容).{0,12}(过长|超过|超出)",
     },
     "again": {
         "groq": r"failed to (generate|validate) json|failed_generation|no valid json",
@@ -101,6 +106,7 @@ SENTENCES: dict[Kind, dict[str, str]] = {
         r"\btoken\b.{0,20}(expired|invalid)|invalid.{0,10}\btoken\b|not allowed from|permission.{0,20}denied|"
         r"don.t have access|does not have (access|permission)|account.{0,30}(deactivated|suspended|disabled|not found)|"
         r"location is not supported|region.{0,20}not supported|country, region",
+        "new-api, one-api, zhipu": r"无效的令牌|令牌.{0,10}(过期|无效|不正确|不可用|禁用)|密钥.{0,6}(无效|错误)",
     },
     "model": {
         "all": r"\bmodels?\b[^.]{0,80}(not found|does not exist|not exist|doesn.t exist|no longer|decommissioned|"
@@ -116,6 +122,7 @@ SENTENCES: dict[Kind, dict[str, str]] = {
     "passing": {
         "all": r"overloaded|(try|come) (again|back) (later|in)|temporarily|timed? ?out|capacity|upstream|too busy|"
         r"rate.?limit|too many requests|internal (server )?error|service unavailable|bad gateway",
+        "new-api, one-api, zhipu": r"稍后再?重?试|繁忙|过载|饱和",
     },
     "request": {
         "llama.cpp, vllm, tgi": r"jinja|chat.?template|template error|roles? must alternate|system role|"
@@ -155,6 +162,24 @@ def told(kind: Kind, words: frozenset[str], said: str) -> bool:
 def coded(kind: Kind, words: frozenset[str]) -> bool:
     """Whether one of these codes says so, whatever the sentences are."""
     return bool(words & _CODES[kind])
+
+
+def passes(words: frozenset[str]) -> bool:
+    """Whether a code says of a request's own status that it passes; some say api_error of whatever they refuse."""
+    return coded("passing", words - {"api_error"})
+
+
+_A_DAY = re.compile(
+    r"(per|a|each)[-_ ]?day|\bdaily|\b[rt]pd\b|today|tomorrow|midnight|[今当本每][日天]|明[日天]|1日|pro tag|täglich|"
+    r"par jour|por d[ií]a",
+    re.IGNORECASE,
+)
+_SOONER = re.compile(r"(per|a|each)[-_ ]?(second|minute|hour)|\b[rt]p[smh]\b|[秒分]", re.IGNORECASE)
+
+
+def daily(words: frozenset[str], said: str) -> bool:
+    """Whether it is what may be asked in a day that is used up: by a code (PerDay), or by words of no shorter time."""
+    return any(_A_DAY.search(word) for word in words) or bool(_A_DAY.search(said) and not _SOONER.search(said))
 
 
 def wishes(said: str) -> tuple[str, ...]:

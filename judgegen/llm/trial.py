@@ -26,7 +26,7 @@ class Trial:
         self._useless: set[str] = set()
         self._last: tuple[str, Any, str] | None = None
         self._bare: list[str] = []
-        self._renamed = False
+        self._renamed = self._fell = False
 
     def can_change(self, wish: str) -> bool:
         """Whether there is a barer way for a wish, and it was not found to be of no use."""
@@ -37,6 +37,19 @@ class Trial:
     def stripped(self) -> bool:
         """Whether all that was never answered is left out by now."""
         return bool(self._bare)
+
+    @property
+    def restores(self) -> bool:
+        """Whether a wish that is doubted is tried by itself, as it is best sent."""
+        return self._restored is not None
+
+    def fell(self) -> bool:
+        """Change the manner after a failure that says nothing, and may be a wish's doing; False as in `refused`.
+
+        Failures pass as well: what is left out for them stays doubted, until it has failed once more by itself.
+        """
+        self._fell = True
+        return (self._restored is not None and self._lower(self._restored)) or self._strip()
 
     def refused(self, spoken_of: Sequence[str], said: str) -> bool:
         """Change the manner after a refusal that speaks of some wishes; False where nothing is left to change.
@@ -107,7 +120,7 @@ class Trial:
             known.doubted.pop(self._restored, None)
         sure = [*self._spoken_of, *([self._restored] if self._restored else []), *(["limit"] if self._renamed else [])]
         doubtful = [wish for wish in self._bare if wish not in sure]
-        if len(doubtful) == 1 and not self._renamed:
+        if len(doubtful) == 1 and not self._renamed and not self._fell:
             sure += doubtful
             doubtful = []
         known.doubted |= {wish: self.manner[wish] for wish in doubtful}

@@ -27,13 +27,18 @@ and what it does not take is left out or put otherwise, said once, and kept in t
 | a system message | sends it as the developer's, or before the user's message |
 | the token limit's name | uses the other one |
 | a short limit, since it thinks | gives a judge up to 4,096, then 16,384 tokens, unless `judge.max_tokens` is written |
+| anything that its server falls over (500, 502 to 504, a hang-up, nothing in time) | after three failures asks \
+without, and believes it when that is answered and the wish has failed once more by itself |
 
 `judgegen probe FILE` asks each model a few tiny things before a run, tells what it takes and heeds, and leaves what it
 learned in the run's journal. A setting is called honoured where its effect was seen: draws under temperature 0, top_k 1
 or a narrow top_p are one text, and free ones are not. What was taken without a refusal, its effect unseen, is "taken".
 
 What the run file says is never left out: where a model refuses it the run ends and names the key. A prompt
-that is refused while others are answered is dropped with the provider's words. What cannot be found out is written:
+that is refused while others are answered is dropped with the provider's words. Where none is left to be answered, the
+model is asked to say yes: an endpoint that refuses this as well ends the run (3), and no prompt is dropped for it. One
+over which a server breaks while others are answered stays open (5); the next run, which meets the same, drops it.
+A quota of a day that is used up ends the run (5), be it told in words alone. What cannot be found out is written:
 
 ```toml
 [endpoints.mine]

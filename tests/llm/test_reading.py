@@ -174,6 +174,48 @@ def test_a_billed_answer_that_cannot_be_read_is_kept_as_it_came() -> None:
         reply(CALL, {"choices": [], "usage": None})
 
 
+FORMED = Call(
+    endpoint="here",
+    model="m",
+    messages=({"role": "user", "content": "which?"},),
+    params={"schema": {"type": "object", "properties": {"verdict": {"type": "string"}}}},
+    tag=Tag(role="judge", prompt_id="p"),
+)
+VERDICT = '{"verdict": "K"}'
+
+
+def tool_call(arguments: str) -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": "json_tool_call", "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": None, "reasoning_content": VERDICT}, VERDICT),
+        ({"content": " ", "reasoning": f"\n{VERDICT}\n"}, VERDICT),
+        ({"content": None, "tool_calls": [tool_call(VERDICT)]}, VERDICT),
+        ({"content": "I think K.", "reasoning_content": VERDICT}, "I think K."),
+        ({"content": None, "reasoning_content": f"So it is {VERDICT}"}, ""),
+        ({"content": None, "reasoning_content": '{"verdict": "K", "more": 1}'}, ""),
+        ({"content": None, "reasoning_content": '["verdict"]'}, ""),
+        ({"content": None, "reasoning_content": "{" * 5_000}, ""),
+        ({"content": None, "tool_calls": [tool_call(VERDICT), tool_call(VERDICT)]}, ""),
+    ],
+)
+def test_what_a_schema_forced_is_the_text_wherever_its_server_puts_it(message: Any, text: str) -> None:
+    """As a thought or a tool's call, where that is the whole object that was asked for and there is no text.
+
+    Thought that speaks of a verdict is none, and what ended by its limit is no answer.
+    """
+    row = {"message": message, "finish_reason": "stop"}
+    found = reply(FORMED, {"choices": [row]})
+    assert isinstance(found, Reply)
+    assert found.first.text.strip() == text
+    cut = reply(FORMED, {"choices": [{**row, "finish_reason": "length"}]})
+    assert isinstance(cut, Reply)
+    assert cut.first.text == (message["content"] or "")
+
+
 @pytest.mark.parametrize(
     ("message", "text", "thought"),
     [

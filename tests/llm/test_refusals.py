@@ -190,6 +190,13 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
         (500, {"error": {"message": "the request exceeds the available context size"}}, "too_long"),
         (500, {"error": {"message": "The request took too long to complete"}}, "passing"),
         (200, {"code": 500, "msg": "\u7cfb\u7edf\u7e41\u5fd9", "data": None}, "passing"),
+        (503, {"error": {"code": "model_not_found", "message": "No available channel for model x"}}, "model"),
+        (403, {"error": {"code": "insufficient_user_quota", "message": "x"}}, "money"),
+        (403, {"error": {"message": "\u8d26\u6237\u4f59\u989d\u4e0d\u8db3\uff0c\u8bf7\u5145\u503c"}}, "money"),
+        (400, {"error": {"message": "\u8f93\u5165\u957f\u5ea6\u8d85\u8fc7\u9650\u5236"}}, "too_long"),
+        (499, {"error": {"status": "CANCELLED"}}, "passing"),
+        (400, {"__type": "com.amazon#x", "code": "ThrottlingException"}, "passing"),
+        (400, {"error": {"type": "api_error", "message": "no"}}, "unclear"),
         (501, "not implemented", "unclear"),
         (420, "Enhance your calm", "throttled"),
         (413, "too much", "too_long"),
@@ -234,6 +241,16 @@ def test_a_judge_that_is_cut_off_is_given_room() -> None:
     asked(server, judge_call(1, room=room), learned=learned)
     assert server.bodies[-1]["max_tokens"] == 7 + room
     assert judge_call(1, room=room).id == second.id
+
+
+def test_a_schema_that_never_ends_is_left_out_before_more_room_is_paid_for() -> None:
+    """An answer that fills its limit with white space has found no way out of the form; thought is no such answer."""
+    blank = completion('{"verdict":' + " \n" * 100, "length")
+    server = Server(lambda body: (200, blank) if "response_format" in body else None)
+    learned = Learned()
+    asked(server, judge_call(0), judge_call(1), learned=learned)
+    assert ["response_format" in body for body in server.bodies] == [True, False]
+    assert (learned.of(judge_call()).cut, learned.of(judge_call()).most) == (0, 0)
 
 
 def test_what_the_user_wrote_is_not_left_out() -> None:

@@ -30,12 +30,14 @@ def sent_in_order(refused: int) -> list[str]:
 
     async def send(asked: Call) -> Outcome:
         order.append(asked.tag.prompt_id)
+        number = learned.of(asked).begins()
         for _ in range(9):  # an answer takes longer than all others need to come and wait
             await asyncio.sleep(0)
         if len(order) <= refused:
             raise Doubtful("400 no")
         known = learned.of(asked)
         known.answered, known.answers = True, known.answers + 1
+        known.lives(number)
         return Reply(choices=(Choice(text="yes"),), usage=Usage(input=1, output=1))
 
     async def main() -> None:

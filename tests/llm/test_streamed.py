@@ -62,13 +62,23 @@ def events(text: str, cuts: list[int], tool: bool) -> list[str]:
 
 
 @given(
-    st.text(max_size=20), st.lists(st.integers(0, 50), max_size=4), st.booleans(), st.sampled_from(["\n\n", "\r\n\r\n"])
+    st.text(max_size=20),
+    st.lists(st.integers(0, 50), max_size=4),
+    st.booleans(),
+    st.sampled_from(["\n\n", "\r\n\r\n", "\n"]),
 )
 def test_a_stream_says_what_the_completion_says(text: str, cuts: list[int], tool: bool, between: str) -> None:
     """However an answer is cut into events, it is read as the same answer sent whole."""
     stream = [": keep-alive", *events(text, cuts, tool), "data: [DONE]", ""]
     whole = completion(text, tool_calls=[TOOL]) if tool else completion(text)
     assert reading.reply(CALL, streamed.read(between.join(stream).encode())) == reading.reply(CALL, whole)
+
+
+@given(st.text(max_size=20), st.integers(1, 3), st.sampled_from(["\n", "\n\n", "\r\n"]))
+def test_an_answer_behind_comments_is_that_answer(text: str, times: int, between: str) -> None:
+    """What keeps the connection alive may stand before an answer that is no stream."""
+    sent = between.join([": PROCESSING"] * times + [json.dumps(completion(text))])
+    assert streamed.read(sent.encode()) == completion(text)
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
@@ -141,10 +151,18 @@ def test_a_web_page_between_answers_passes() -> None:
 
 
 def test_a_server_that_falls_over_a_schema_is_asked_without() -> None:
-    """After some 500s in a row the wishes that were never answered are left out; what helped is kept."""
-    found, bodies = ask([BROKEN, BROKEN, BROKEN, WHOLE], times=4)
-    assert [isinstance(one, Transient) for one in found] == [True, True, False, False]
-    assert ["response_format" in body for body in bodies] == [True, True, True, False, False]
+    """After some 500s in a row what was never answered is left out, and is tried once more before that is believed."""
+    found, bodies = ask([BROKEN, BROKEN, BROKEN, WHOLE, BROKEN, BROKEN, WHOLE], times=5)
+    assert [isinstance(one, Transient) for one in found] == [True, True, False, False, False]
+    kinds = [body.get("response_format", {}).get("type") for body in bodies]
+    assert kinds == ["json_schema"] * 3 + [None] + ["json_schema", "json_object", None] + [None]
+
+
+def test_an_outage_that_ends_meanwhile_costs_no_schema() -> None:
+    """A server that answers without a schema after some 500s, and then with one, was not at odds with it."""
+    found, bodies = ask([BROKEN, BROKEN, BROKEN, WHOLE], times=5)
+    assert [isinstance(one, Transient) for one in found] == [True, True, False, False, False]
+    assert ["response_format" in body for body in bodies] == [True] * 3 + [False] + [True] * 2
 
 
 def test_a_server_that_is_broken_is_not_asked_twice_as_often_for_ever() -> None:

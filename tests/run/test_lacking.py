@@ -22,7 +22,7 @@ NO = "the judge's desk is closed for rebuilding"
 async def chat(request: web.Request) -> web.Response:
     """Candidates are written; every verdict fails for now, with words."""
     body = await request.json()
-    if "response_format" in body:
+    if body["model"] == "j":
         return web.json_response({"error": {"message": NO}}, status=503)
     text = hashlib.sha256(json.dumps(body).encode()).hexdigest()
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}

@@ -19,6 +19,7 @@ from judgegen.llm import dialects, signs
 from judgegen.llm.batch import Desk
 from judgegen.llm.calls import REWARDS, Call, Failure, Outcome, Reply
 from judgegen.llm.endpoint import Endpoint
+from judgegen.llm.lasting import Lasting
 from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
 from judgegen.llm.providers.listing import Listing
@@ -48,9 +49,8 @@ _REFUSED = 300
 _NOT_IMPLEMENTED = 501
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
-_FAILED = 500
 MOST_FAILED = 3
-"""After so many 500s in a row to what a model has never answered, it is asked in a barer manner as well."""
+"""After so many failures in a row of what a model has never answered, it is asked in a barer manner as well."""
 MOST_ODD = 4
 """After so many 200s that hold no answer to one call, and no answer to any, the address is taken for a wrong one."""
 
@@ -72,7 +72,7 @@ class ChatProvider:
 
     def learns(self, learned: Learned) -> None:
         """Know and keep from now on what `learned` holds."""
-        self._learned, self._meanings = learned, Meanings(learned)
+        self._learned, self._meanings, self._lasting = learned, Meanings(learned), Lasting(learned)
         self._failed: Counter[tuple[str, str]] = Counter()
         self._odd: Counter[str] = Counter()
 
@@ -90,34 +90,55 @@ class ChatProvider:
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Send one request, and again at once in another manner where that may be what is refused."""
+        if (final := self._lasting.final(call)) is not None:
+            return final
+        known = self._learned.of(call)
+        number = known.begins()
         try:
-            return await self._ask(call)
-        except Odd as odd:
-            raise self._elsewhere(call, odd) or odd from None
+            outcome = await self._ask(call)
+        except Transient as trouble:
+            self._lasting.met(call, trouble)
+            raise (isinstance(trouble, Odd) and self._elsewhere(call, trouble)) or trouble from None
+        if isinstance(outcome, Reply):
+            known.lives(number)
+        return outcome
 
     async def _ask(self, call: Call) -> Outcome:
         trial = Trial(self._ways(call), self._learned.of(call))
         chances = MOST_CHANCES
         while True:
             manner = dict(trial.manner)
-            chat = call.api == "chat"
-            write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
-            status, headers, content = await self._post(write(call, manner))
-            fine = status < _REFUSED
-            answer: Any = streamed.read(content, headers.get("content-type", "")) if fine else None
-            refusal = refusals.inside(answer) if fine else _refusal(status, headers, content)
-            if refusal is None:
-                return self._answered(call, trial, manner, read(call, answer))
-            what = refusals.kind(refusal)
-            if not chat and (what == "path" or refusal.status == _NOT_IMPLEMENTED):
-                raise _without_route(call, refusal)
-            if what == "again" and (chances := chances - 1):
+            try:
+                found = await self._sent(call, manner)
+            except Transient as trouble:
+                if self._falls(call, trial, trouble):
+                    continue
+                raise
+            if not isinstance(found, Refusal):
+                return self._answered(call, trial, manner, found)
+            what = refusals.kind(found)
+            if call.api != "chat" and (what == "path" or found.status == _NOT_IMPLEMENTED):
+                raise _without_route(call, found)
+            if what == "again" and chances > 1:
+                chances -= 1
                 continue
-            if not self._tries(call, trial, refusal, what):
-                found = self._meanings.of(call, refusal, what)
-                if isinstance(found, Exception):
-                    raise found
-                return found
+            if self._tries(call, trial, found, what):
+                continue
+            means = self._meanings.of(call, found, what)
+            if isinstance(means, Transient) and self._falls(call, trial, means, found):
+                continue
+            if isinstance(means, Exception):
+                raise means
+            return means
+
+    async def _sent(self, call: Call, manner: Manner) -> Reply | Failure | Refusal:
+        """What the server says to the call as it is put in this manner."""
+        write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
+        status, headers, content = await self._post(write(call, manner))
+        fine = status < _REFUSED
+        answer: Any = streamed.read(content, headers.get("content-type", "")) if fine else None
+        refusal = refusals.inside(answer) if fine else _refusal(status, headers, content)
+        return read(call, answer) if refusal is None else refusal
 
     def _elsewhere(self, call: Call, odd: Odd) -> ProviderRefused | None:
         """The end of the run, where such an answer is all that ever came: the address is no API's."""
@@ -142,21 +163,32 @@ class ChatProvider:
         if what == "too_long":
             self._learned.of(call).context = signs.context(refusal.said)
             return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
-        unsaid = what in ("unclear", "request", "forbidden") or refusals.only_by_status(refusal, what)
-        if not unsaid and not self._fails(call, trial, refusal):
+        if what == "again":  # it fails whatever the chance: form that the model cannot keep, perhaps
+            return self._unknown(call, trial) and trial.fell()
+        if what not in ("unclear", "request", "forbidden") and not refusals.only_by_status(refusal, what):
             return False
         spoken_of = spoken(refusal, trial)
         if not spoken_of and (ends := users_own(call, refusal)):
             raise ends
         return trial.refused(spoken_of, refusal.said)
 
-    def _fails(self, call: Call, trial: Trial, refusal: Refusal) -> bool:
-        """Whether it may be a wish that a server falls over, as over a schema that it cannot compile."""
-        place = (call.endpoint, call.model)
-        if refusal.status != _FAILED or trial.stripped or self._learned.of(call).settled(self._ways(call)):
+    def _falls(self, call: Call, trial: Trial, trouble: Transient, refusal: Refusal | None = None) -> bool:
+        """Whether it may be a wish that a server, or the gateway before it, falls over, and the call goes without it.
+
+        As over a schema that it cannot compile: it hangs up, is restarted, answers 500 or 502, or nothing in time.
+        """
+        told = isinstance(trouble, Odd) or trouble.away or trouble.throttled or trouble.retry_after is not None
+        if told or not self._unknown(call, trial):
             return False
-        self._failed[place] += 1
-        return self._failed[place] >= MOST_FAILED
+        self._failed[call.endpoint, call.model] += 1
+        if not trial.restores and self._failed[call.endpoint, call.model] < MOST_FAILED:
+            return False
+        spoken_of = [] if refusal is None else spoken(refusal, trial)
+        return trial.refused(spoken_of, refusal.said) if refusal and spoken_of else trial.fell()
+
+    def _unknown(self, call: Call, trial: Trial) -> bool:
+        """Whether it is not known that the model takes the call as it is put now."""
+        return not trial.stripped and not self._learned.of(call).settled(self._ways(call))
 
     async def _post(self, row: Mapping[str, Any]) -> Answer:
         try:
@@ -166,7 +198,7 @@ class ChatProvider:
         except ConnectionRefusedError as error:  # nobody was there to bill anything
             raise Transient(f"no connection: {error}", away=True) from None
         except ConnectionAbortedError as error:  # by us: what came was no answer
-            raise Transient(str(error), billed=None) from None
+            raise Odd(str(error)) from None
         except ConnectionError as error:
             raise Transient(f"no connection: {error}", billed=None) from None
 

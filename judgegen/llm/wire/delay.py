@@ -24,6 +24,14 @@ _SPOKEN = re.compile(
     rf"(?:again|retry|retrying|wait|back|reset\w*|after)\s+(?:again\s+)?(?:in|after|for|at least|about)?\s*({_SPAN})",
     re.IGNORECASE,
 )
+_ELSEWHERE = re.compile(
+    r"(?:\b(?:in|nach|dans|en|après|em|após)\s+)?(\d{1,9}(?:\.\d+)?)\s*(?:(毫秒|ミリ秒)|(秒|sekunden?\b|secondes?\b|"
+    r"segundos?\b)|(分钟?|分間?|minuten\b|minutos?\b)|(小时|時間|stunden?\b|heures?\b|horas?\b))钟?\s*(?:之|以)?"
+    r"([后後])?",
+    re.IGNORECASE,
+)
+"""A time in other languages, with the word before or behind it that makes it the time after which to come back."""
+_ELSEWHERE_S = (0.001, 1.0, 60.0, 3600.0)
 _MOMENT = re.compile(r"\d{9,11}(?:\.\d+)?|\d{12,14}")
 """A Unix time in seconds, or in milliseconds."""
 _EVER = 10.0**9
@@ -120,6 +128,10 @@ def _told(body: Any) -> float | None:
     for text in texts:
         if (found := _SPOKEN.search(text[:2000])) is not None:
             return span(found[1])
+        for found in _ELSEWHERE.finditer(text[:2000]):
+            if found[6] or not found[0][0].isdigit():
+                units = zip(_ELSEWHERE_S, found.groups()[1:5], strict=True)
+                return float(found[1]) * next(seconds for seconds, name in units if name)
     return None
 
 

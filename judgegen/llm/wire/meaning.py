@@ -1,7 +1,7 @@
 """What a refusal means for a call and for the run: a Failure to journal, or the exception that says what helps.
 
 Where words do not tell whether the prompt or the endpoint is at fault, what the endpoint answers to others does: a call
-that is refused, and refused again after the same model has answered another, is a final no. Knows nothing of HTTP.
+that is refused, and refused again after the same model has answered one sent later, is a final no. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _NOT_TAKEN = re.compile(
 )
 _SHORT = 300
 _FORBIDDEN = 403
+_SERVERS = 500
 _UNSERVED = frozenset({502, 503, 504, 520, 521, 522, 523, 530})
 """What a gateway or a content network says of a server that it cannot reach; the last five are Cloudflare's."""
 _KEYS = {"top_logprobs": "logprobs"}
@@ -82,6 +83,8 @@ class Meanings:
     def of(self, call: Call, refusal: Refusal, what: What) -> Failure | Exception:
         """What this refusal of `call` means."""
         message, status = refusal.message, refusal.status
+        if what == "model" and status >= _SERVERS and self._learned.of(call).answered:
+            what = "passing"  # a gateway has nobody for it just now
         if what in ("flagged", "too_long"):
             return Failure(reason="content_filter" if what == "flagged" else "too_long", detail=message)
         if what == "again":
@@ -93,6 +96,7 @@ class Meanings:
                 said,
                 retry_after=refusal.retry_after,
                 throttled=what == "throttled",
+                daily=what == "throttled" and signs.daily(refusal.words, refusal.said),
                 slow=slow,
                 unserved=status in _UNSERVED and refusal.retry_after is None,
             )
@@ -104,11 +108,9 @@ class Meanings:
     def _doubtful(self, call: Call, refusal: Refusal) -> Failure | Exception:
         known = self._learned.of(call)
         said = f"{refusal.status} {refusal.message}"[:_SHORT]
-        earlier = self._learned.doubt(call, said)
-        since = call.id in self._refused_at and known.answers > self._refused_at[call.id]
-        if known.answered and (earlier or since):
+        if known.answered and known.alive > self._refused_at.get(call.id, known.alive):
             return Failure(reason="rejected", detail=refusal.message)
-        self._refused_at.setdefault(call.id, known.answers)
+        self._refused_at.setdefault(call.id, known.begun)
         mend = _key(call) if refusal.status == _FORBIDDEN else f"check {_model(call)}, and what the run file asks of it"
         return Doubtful(said, ProviderRefused(f"{call.endpoint} refuses whatever it is asked: {said}; {mend}"))
 

@@ -39,7 +39,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     rows = listed if isinstance(listed, list) else []
     if given.get("error"):  # the gateway told its own trouble beside what it had by then
         rows = [{**row, "error": given["error"]} if isinstance(row, dict) else row for row in rows]
-    choices = tuple(choice for choice in map(_choice, rows) if choice is not None)
+    choices = tuple(_placed(call, choice) for choice in map(_choice, rows) if choice is not None)
     if not choices:
         return _unreadable(call, answer, given)
     usage = counting.usage(call, given.get("usage"), choices)
@@ -47,6 +47,40 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         choices = (_ended(call, choices[0], usage.output),)
     model = given.get("model")
     return Reply(choices=choices, usage=usage, model=clean(model)[:200] if isinstance(model, str) else "")
+
+
+def _placed(call: Call, choice: Choice) -> Choice:
+    """A choice whose text, held to a schema, its server took for thought, or for a call of a tool that nobody offered.
+
+    vLLM's parsers of reasoning take a text without thought for thought, and layers over Claude make schemas tools. Only
+    what is the object that was asked for, all of it and nothing else, is that text: thought is read for nothing.
+    """
+    if choice.text.strip() or end(choice.finish) not in ("stop", "tool"):
+        return choice
+    schema = call.params.get("schema")
+    called = "" if call.params.get("tools") or len(choice.tool_calls) != 1 else _arguments(choice.tool_calls[0])
+    if _fits(called, schema):
+        return replace(choice, text=called, tool_calls=(), left_out=(*choice.left_out, "content"))
+    if not choice.tool_calls and _fits(choice.thought, schema):
+        return replace(choice, text=choice.thought.strip(), thought="", left_out=(*choice.left_out, "content"))
+    return choice
+
+
+def _arguments(called: Mapping[str, Any]) -> str:
+    function = called.get("function")
+    said = function.get("arguments") if isinstance(function, Mapping) else None
+    return said if isinstance(said, str) else ""
+
+
+def _fits(text: str, schema: Any) -> bool:
+    """Whether a text is an object with the keys that a schema asks for, and no other."""
+    if not isinstance(schema, Mapping) or not text.strip().startswith("{"):
+        return False
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and bool(found) and found.keys() == dict(schema.get("properties", {})).keys()
 
 
 def _unreadable(call: Call, answer: Any, given: Mapping[str, Any]) -> Failure:

@@ -21,12 +21,25 @@ _SENTENCES = (
     "message msg detail error error_description title reason raw status_msg error_msg errormessage description "
     "failed_generation cause"
 ).split()
-_CODES = ("code", "type", "status", "error_code", "error_type", "reason", "__type", "errorcode", "status_code")
+_CODES = (
+    "code",
+    "type",
+    "status",
+    "error_code",
+    "error_type",
+    "reason",
+    "__type",
+    "errorcode",
+    "status_code",
+    "quotaid",
+)
 _PARAMS = ("param", "parameter", "field", "loc", "parameters")
 _DEEPEST = 8
 _LONGEST = 600
 _SERVERS = 500
 _THROTTLES = (420, 429, 430)
+_PASSING = (408, 409, 425, 499)
+"""Statuses of the four hundreds that say nothing against the request; the last is a gateway's that hung up."""
 _NOT_SERVED = (501, 505)
 """Statuses of the five hundreds that mean this request, and always will."""
 _FINE = re.compile(r"0+|2\d\d")
@@ -154,7 +167,7 @@ def kind(refusal: Refusal) -> What:
         return "money"
     if status >= _SERVERS and status not in _NOT_SERVED:
         return _of_a_server(status, words, said)
-    return "passing" if status in (408, 409, 425) else _of_a_request(status, words, said)
+    return "passing" if status in _PASSING or signs.passes(words) else _of_a_request(status, words, said)
 
 
 def _of_a_server(status: int, words: frozenset[str], said: str) -> What:
@@ -163,6 +176,7 @@ def _of_a_server(status: int, words: frozenset[str], said: str) -> What:
         ("request", signs.told("request", words, said)),
         ("too_long", status == _SERVERS and signs.told("too_long", words, said)),
         ("flagged", status == _SERVERS and signs.coded("flagged", words)),
+        ("model", signs.coded("model", words)),
     )
     return next((what for what, holds in rows if holds), "passing")
 

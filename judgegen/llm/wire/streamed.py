@@ -16,6 +16,8 @@ from judgegen.llm.retry import Odd
 
 _DONE = "[DONE]"
 _SHORT = 80
+_COMMENTS = re.compile(r"\A(?::[^\r\n]*(?:\s+|\Z))+")
+"""What keeps a connection alive, before an answer that need be no stream."""
 _NAMES = frozenset({"role", "name", "id", "type"})
 
 
@@ -28,7 +30,7 @@ def read(content: bytes, kind: str = "") -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        text = _decoded(content, kind)
+        text = _COMMENTS.sub("", _decoded(content, kind))
     events = list(_events(text))
     if not events:
         return _spoken(text)
@@ -71,7 +73,9 @@ def _events(text: str) -> Iterator[str]:
         return
     for block in re.split(r"\r\n\r\n|\n\n|\r\r", text):
         data = [line[5:].removeprefix(" ") for line in block.splitlines() if line.startswith("data:")]
-        if data:
+        if len(data) > 1 and all(line.strip() == _DONE or _value(line) is not None for line in data):
+            yield from map(str.strip, data)  # events that nothing parts but the ends of their lines
+        elif data:
             yield "\n".join(data).strip()
 
 
