@@ -62,8 +62,8 @@ Logits = Annotated[float, Field(json_schema_extra={"unit": "logits"})]
 """Numbers with their units, which the reference of the run file names. A bound that a field sets
 too must not stand here: pydantic takes one of the two."""
 
-MOST_ITEMS = 300
-"""Questions of a checklist."""
+MOST_ITEMS = 50
+"""Questions of a checklist: with a rubric's aspects no more than servers take at once (64 at vLLM)."""
 
 
 def _checklist(given: Any) -> Any:

@@ -214,6 +214,24 @@ def test_a_predicate_is_asked_as_one_and_read_as_no_and_yes(api: Api, answer: di
     assert heard({"answers": told, "usage": USAGE, "model": "m"}, asked) == [wanted]
 
 
+def test_what_a_server_tells_beside_its_answers_is_read() -> None:
+    """As vLLM answers: a question whose labels have little of the probability has no answer, the others stand."""
+    noul = {"type": "noul", "noul": 0.9, "probabilities": {"yes": 0.9, "no": 0.1}, "confidence": 0.8}
+    choice = {"type": "choice", "choice": "K", "probabilities": {"K": 0.7, "T": 0.2, "tie": 0.1}, "confidence": 0.1}
+    answer = {
+        "id": "decision-1",
+        "object": "structured_decision",
+        "answers": {"K_T": choice, "checklist-1": noul},
+        "usage": {"input_tokens": 90, "output_tokens": 2},
+    }
+    asked = call("systemone", CHOICE, PREDICATE)
+    assert heard(answer, asked) == [[0.7, 0.2, 0.1], [0.1, 0.9]]
+    seen = {"K_T": {"label_mass": 0.14, "argmax_is_label": False}, "checklist-1": {"label_mass": 0.9}}
+    assert heard({**answer, "diagnostics": seen}, asked) == ["malformed_response", [0.1, 0.9]]
+    for odd in (None, [], {"K_T": None}, {"K_T": {"label_mass": "much"}}):
+        assert heard({**answer, "diagnostics": odd}, asked) == [[0.7, 0.2, 0.1], [0.1, 0.9]]
+
+
 LEVELS: list[tuple[dict[str, Any], Any]] = [
     (
         {"legend": {"0": "no", "1": "so so", "2": "yes"}, "probabilities": {"0": 0.1, "1": 0.3, "2": 0.6}},

@@ -9,7 +9,8 @@ text is the likeliest option, its one token's logprobs are the probabilities of 
 is in no shape that can be read with "malformed_response". An answer counts for a question only where it is sure that it
 is that one's.
 
-Sources: openai-python 3.57, resources/decisions.py and types/decision.py; vLLM's documentation of structured decisions.
+Sources: openai-python 3.57, resources/decisions.py and types/decision.py; vLLM 0.32, entrypoints/generate/
+structured_decisions, and its documentation.
 Knows nothing of connections, or of what is compared.
 """
 
@@ -123,7 +124,11 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         return Failure(reason=UNREADABLE, detail=repr(answer)[:2_000], usage=usage)
     if not usage.estimated and (why := cut(usage.input, count_messages(call.messages))):
         return Failure(reason="too_long", detail=why, usage=usage)
-    choices = tuple(_choice(question, row) for question, row in zip(questions, rows, strict=True))
+    beside = given.get("diagnostics")
+    choices = tuple(
+        _MALFORMED if _misses(beside, question["name"]) else _choice(question, row)
+        for question, row in zip(questions, rows, strict=True)
+    )
     model = given.get("model")
     return Reply(choices=choices, usage=usage, model=clean(model)[:200] if isinstance(model, str) else "")
 
@@ -158,6 +163,16 @@ def _placed(questions: Sequence[Question], answers: Any) -> list[Any] | None:
 _MALFORMED = Choice(text="", finish="malformed_response")
 
 
+def _misses(beside: Any, name: str) -> bool:
+    """Whether a server tells, beside its answers, that most of what the model would say is no option of a question."""
+    told = beside.get(name) if isinstance(beside, Mapping) else None
+    return isinstance(told, Mapping) and _little(told.get("label_mass"))
+
+
+def _little(mass: Any) -> bool:
+    return isinstance(mass, int | float) and mass < _ENOUGH
+
+
 def _choice(question: Question, row: Any) -> Choice:
     """One answer; what says nothing that can be relied on has no text."""
     if not isinstance(row, Mapping):
@@ -178,8 +193,8 @@ def _choice(question: Question, row: Any) -> Choice:
 
 def _answers(question: Question, row: Mapping[str, Any]) -> bool:
     """Whether what is said is of the kind that was asked for, and most of it falls on the options."""
-    kind, mass = row.get("type", question["type"]), row.get("label_mass", row.get("option_mass"))
-    told = isinstance(mass, int | float) and mass < _ENOUGH
+    kind = row.get("type", question["type"])
+    told = _little(row.get("label_mass", row.get("option_mass")))
     return not told and kind in (question["type"], _OTHER_NAMES.get(question["type"]))
 
 
