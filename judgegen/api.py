@@ -200,6 +200,8 @@ async def _generate(
     async with session(job, terms) as opened:
         if part is not None:
             part.record(folder)
+            if not part.leased:
+                opened.terms.watch.divided(part.told(shared, opened.cap))
         opened.journal.keep_texts(kept)
         begins = not opened.journal.count()
         write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))

@@ -37,6 +37,9 @@ class Watch:
     def capped(self, usd: Decimal | None) -> None:
         """The most that the run folder may cost in all; None without a cap."""
 
+    def divided(self, message: str) -> None:
+        """What this part of a run in parts may use of the limits of the whole, as a sentence."""
+
     def gated(self, gates: Mapping[str, EndpointView]) -> None:
         """Calls go through these from now on, by endpoint."""
 

@@ -60,6 +60,10 @@ class Events(Watch):
         if usd is not None:
             self._tell(Event("capped", {"max_usd": f"{usd:f}"}, f"capped: at ${usd:f} in all"))
 
+    def divided(self, message: str) -> None:
+        """Its share of the limits, where it is a shard."""
+        self._said("divided", message)
+
     def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
         """A final no is told of; answers are in the journal."""
         if fresh and isinstance(outcome, Failure):

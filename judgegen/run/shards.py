@@ -119,6 +119,12 @@ class Census:
         """Its share of a cap, unless that is leased."""
         return most if self.leased else self.shard.usd(most)
 
+    def told(self, shared: Spec, usd: Decimal | None) -> str:
+        """What it may use by itself, as a sentence: of each endpoint's limits, and USD."""
+        ways = "".join(f"; {_limits(name, endpoint)}" for name, endpoint in shared.used_endpoints().items())
+        cap = "" if usd is None else f"; ${usd:f} in all"
+        return f"shard {self.shard.number}/{self.shard.of} has its share of the limits{ways}{cap}"
+
     def __call__(self, row: Mapping[str, Any]) -> bool:
         """Whether the next prompt is the shard's."""
         self.seen += 1
@@ -135,6 +141,13 @@ class Census:
             "digest": self._sum.hexdigest(),
         }
         write_text(folder / RECORD, json.dumps(row, indent=2) + "\n")
+
+
+def _limits(name: str, endpoint: Endpoint) -> str:
+    """What there is of one endpoint's, in words."""
+    paced = {"requests": endpoint.rpm, "tokens": endpoint.tpm}
+    rates = "".join(f", {most:,.0f} {what} a minute" for what, most in paced.items() if most is not None)
+    return f"{name}: {endpoint.places:,} at once{rates}"
 
 
 def numbers_in(out: Path) -> list[int]:

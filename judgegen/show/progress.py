@@ -177,6 +177,10 @@ class Lines(Quiet):
         if not follows:
             self._thread.start()
 
+    def divided(self, message: str) -> None:
+        """As it is."""
+        self.say(message)
+
     def waits(self, message: str) -> None:
         """Says for what, when that changes."""
         if message != self.waiting:
@@ -217,6 +221,10 @@ class Live(Shown):
         super().started(prompts=prompts, folder=folder)
         self.console.print(f"{prompts:,} {self.noun} -> {folder}", markup=False, highlight=False)
         self._display.start(refresh=True)
+
+    def divided(self, message: str) -> None:
+        """As it is."""
+        self.say(message)
 
     def say(self, sentence: str) -> None:
         """A line above the bars, where it stays."""

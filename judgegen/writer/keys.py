@@ -156,7 +156,7 @@ REFUSED: Mapping[str, str] = {
 """Why an answer may not compete; else it is the server's own word for how the answer ended, or for its failure."""
 LOG: Mapping[str, str] = {
     "at": "the moment, UTC",
-    "event": "started, capped, retried, refused, lost, adapted, warned, waits, engine, ended",
+    "event": "started, capped, divided, retried, refused, lost, adapted, warned, waits, engine, ended",
     "prompts": "of started: how many prompts",
     "folder": "of started: the run folder",
     "max_usd": "of capped: the cap",

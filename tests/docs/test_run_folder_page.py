@@ -282,7 +282,7 @@ def test_every_key_of_the_log_is_described_and_no_other() -> None:
     events.landed(call, Failure(reason="too_long"), fresh=True)
     events.retried(call, "503", 1.0)
     events.lost(call, "503")
-    for told in (events.warned, events.adapted, events.waits, events.engine):
+    for told in (events.divided, events.warned, events.adapted, events.waits, events.engine):
         told("so")
     kinds = {line["event"] for line in lines} | {"ended"}
     assert {key for line in lines for key in line} | {"at"} == LOG.keys()

@@ -24,6 +24,7 @@ import judgegen
 from judgegen.llm.journal import Journal
 from judgegen.run.shards import Shard
 from judgegen.spec.reading import parse
+from judgegen.watch import Watch
 
 PROMPTS = [f"Explain fact number {number} about rivers." for number in range(24)]
 FILE: dict[str, Any] = {
@@ -182,6 +183,29 @@ def test_a_limit_that_cannot_be_shared_is_refused(tmp_path: Path, key: str) -> N
     few = {**FILE, "endpoints": {"here": {**FILE["endpoints"]["here"], key: 10}}}
     with pytest.raises(judgegen.SpecError, match=f"{key} = 10 cannot be shared by 16 shards; take 10 shards at most"):
         run(tmp_path, file=few, shard="1/16")
+
+
+class Told(Watch):
+    """Keeps what a shard is told of its share."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def divided(self, message: str) -> None:
+        self.said.append(message)
+
+
+def test_a_shard_says_what_it_may_use(tmp_path: Path) -> None:
+    """Connections, requests, tokens and USD of the whole divided; a run in one piece has nothing to say of that."""
+    endpoint = {**FILE["endpoints"]["here"], "max_concurrency": 10, "rpm": 100_001, "tpm": 50_000_000}
+    told, whole = Told(), Told()
+    run(
+        tmp_path / "parts", file={**FILE, "endpoints": {"here": endpoint}}, shard="2/4", prompts=PROMPTS[:4], watch=told
+    )
+    run(tmp_path / "whole", prompts=PROMPTS[:1], watch=whole)
+    limits = "here: 3 at once, 25,000 requests a minute, 12,500,000 tokens a minute"
+    assert told.said == [f"shard 2/4 has its share of the limits; {limits}; $1.25 in all"]
+    assert whole.said == []
 
 
 SHARDS = 4
