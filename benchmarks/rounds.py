@@ -15,6 +15,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from judgegen.judge import graders
 from judgegen.judge.graders import Grader
@@ -25,12 +26,13 @@ from judgegen.trust.figures import Figure
 
 KINDS = 12
 """The most references that questions have in common for a table of them to be one of kinds."""
+UNASKED = " | kept by the first's answers to other questions |"
 
 
 def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
     """A table of the rounds that both have."""
     helds = [Held.of(arm) for arm in arms]
-    last = min(max(one["round"] for one in json.loads((arm / "rounds.json").read_text())["rounds"]) for arm in arms)
+    last = min(map(_last, arms))
     found = [
         "| round | " + " | ".join(f"{arm.name}: right, gained, cut" for arm in arms) + " | the first gained more by |"
     ]
@@ -44,22 +46,37 @@ def lines(arms: list[Path], grader: Grader, seed: int) -> list[str]:
 
 
 def by_kind(arms: list[Path], grader: Grader, seed: int) -> list[str]:
-    """A table of what each arm's last round gained on the questions of one reference, where there are few of them."""
+    """Where questions have few references, a table of each: kept where it is asked, and by answers to other questions.
+
+    What rises among these as well is a manner, and no obedience.
+    """
     kinds = {row["prompt_id"]: row["reference"] for row in Tables(arms[0] / "held").prompts}
     names = sorted(set(kinds.values()))
     if len(names) > KINDS:
         return []
-    found = ["| reference | questions | round 0 | " + " | ".join(f"{arm.name} gained" for arm in arms) + " |"]
-    found += ["| --- | --- | --- |" + " --- |" * len(arms)]
+    found = ["| reference | questions | round 0 | " + " | ".join(f"{arm.name} gained" for arm in arms) + UNASKED]
+    found += ["| --- | --- | --- |" + " --- |" * (len(arms) + 1)]
     for kind in names:
         mine = {prompt for prompt, reference in kinds.items() if reference == kind}
         cells = [said(figure(_of(mine, Held.of(arms[0]).graded(0, grader)), seed))]
         for arm in arms:
-            held, last = Held.of(arm), len(json.loads((arm / "rounds.json").read_text())["rounds"]) - 1
+            held, last = Held.of(arm), _last(arm)
             gain = less(held.graded(last, grader), held.graded(0, grader))
             cells.append(said(figure(_of(mine, gain), seed, kind="free")))
-        found.append(f"| {kind} | {len(mine)} | {' | '.join(cells)} |")
+        others = [unasked(arms[0], number, kind, kinds, grader) for number in (0, _last(arms[0]))]
+        found.append(f"| {kind} | {len(mine)} | {' | '.join(cells)} | {others[0]:.0%} → {others[1]:.0%} |")
     return found
+
+
+def unasked(arm: Path, number: int, kind: str, kinds: Mapping[str, str], grader: Grader) -> float:
+    """The share of a round's answers to questions of other references that are right by this one."""
+    rows = [row for folder in arm.glob("held*") for row in Tables(folder).candidates if row["variant"] == name(number)]
+    others = [row for row in rows if kinds[row["prompt_id"]] != kind]
+    return sum(_graded(row, kind, grader) for row in others) / len(others)
+
+
+def _last(arm: Path) -> int:
+    return max(int(one["round"]) for one in json.loads((arm / "rounds.json").read_text())["rounds"])
 
 
 def _of(prompts: set[str], values: Mapping[str, float]) -> dict[str, float]:
@@ -89,12 +106,16 @@ def drawn(run: Path, grader: Grader) -> dict[str, float]:
     asked = {row["prompt_id"]: row["reference"] for row in tables.prompts}
     scores: dict[str, list[float]] = {}
     for row in tables.candidates:
-        prompt = Prompt(id=row["prompt_id"], messages=(), reference=asked[row["prompt_id"]])
-        text = Candidate(
-            prompt_id=prompt.id, variant="", index=0, model="", text=row["text"] or "", finish="stop", call_id=""
-        )
-        scores.setdefault(prompt.id, []).append(grader(prompt, text))
+        scores.setdefault(row["prompt_id"], []).append(_graded(row, asked[row["prompt_id"]], grader))
     return {prompt: sum(found) / len(found) for prompt, found in scores.items()}
+
+
+def _graded(row: Mapping[str, Any], reference: str, grader: Grader) -> float:
+    prompt = Prompt(id=row["prompt_id"], messages=(), reference=reference)
+    text = row["text"] or ""
+    return grader(
+        prompt, Candidate(prompt_id=prompt.id, variant="", index=0, model="", text=text, finish="stop", call_id="")
+    )
 
 
 def _cell(held: Held, number: int, gain: Mapping[str, float], grader: Grader, seed: int) -> str:
