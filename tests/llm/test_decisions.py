@@ -228,7 +228,8 @@ def test_what_a_server_tells_beside_its_answers_is_read() -> None:
     assert heard(answer, asked) == [[0.7, 0.2, 0.1], [0.1, 0.9]]
     seen = {"K_T": {"label_mass": 0.14, "argmax_is_label": False}, "checklist-1": {"label_mass": 0.9}}
     assert heard({**answer, "diagnostics": seen}, asked) == ["malformed_response", [0.1, 0.9]]
-    for odd in (None, [], {"K_T": None}, {"K_T": {"label_mass": "much"}}):
+    strange: list[Any] = [None, [], {"K_T": None}, {"K_T": {"label_mass": "much"}}]
+    for odd in strange:
         assert heard({**answer, "diagnostics": odd}, asked) == [[0.7, 0.2, 0.1], [0.1, 0.9]]
 
 
