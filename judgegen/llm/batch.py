@@ -46,7 +46,7 @@ WORTH = 0.25
 LOOKS = 3
 """How often a list that does not show a batch is looked at before the batch counts as never submitted."""
 _CAPPED = "batch/cap"
-OVER = frozenset({"completed", "failed", "expired", "cancelled"})
+OVER = frozenset({"completed", "failed", "expired", "cancelled", "canceled"})
 FULL = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded"})
 """What a batch fails with when too many tokens are enqueued: it waits for others to finish."""
 
@@ -200,7 +200,7 @@ class Desk(Clerk):
     async def rows(self, file_id: str) -> AsyncIterator[batchrows.Returned]:
         """The rows of an output or error file."""
         response = await persist(lambda: self.client.files.content(file_id), API)
-        for line in masked(response.text).splitlines():
+        for line in masked(response.text).removeprefix("\ufeff").split("\n"):  # a text may hold other ends of lines
             with suppress(ValueError, RecursionError):  # a row that cannot be read is asked again
                 if (row := batchrows.read(json.loads(line))) is not None:
                     yield row
@@ -270,7 +270,7 @@ class Postman:
                 open_ += 1
                 continue
             found = await desk.status(batch)
-            if found.status in OVER:
+            if str(found.status).casefold() in OVER:
                 await self._settle(desk, batch, found)
             else:
                 open_ += 1
@@ -278,7 +278,7 @@ class Postman:
 
     async def _settle(self, desk: Desk, batch: Batch, found: Any) -> None:
         codes = {getattr(error, "code", None) for error in getattr(found.errors, "data", None) or ()}
-        if found.status == "failed" and codes & FULL:
+        if str(found.status).casefold() == "failed" and codes & FULL:
             self.outbox.withdrawn(batch)
             return
         answered: list[str] = []
@@ -288,7 +288,7 @@ class Postman:
                 await self._read(desk, file_id, answered, refused)
         errors = await self.mean(desk, refused, answered)
         self.outbox.settled(batch, answered, errors)
-        if found.status == "failed":
+        if str(found.status).casefold() == "failed":
             said = "; ".join(str(error.message) for error in getattr(found.errors, "data", None) or ())
             raise ProviderRefused(f"{batch.route}: the batch was refused: {said or 'no reason given'}")
 

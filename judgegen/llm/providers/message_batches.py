@@ -158,7 +158,7 @@ class MessageDesk(Desk):
 
     async def rows(self, file_id: str) -> AsyncIterator[batchrows.Returned]:
         """The results of the batch of this id."""
-        for line in masked((await self._get(f"{PATH}/{file_id}/results")).decode("utf-8", "replace")).splitlines():
+        for line in masked((await self._get(f"{PATH}/{file_id}/results")).decode("utf-8", "replace")).split("\n"):
             with suppress(ValueError, RecursionError):  # a row that cannot be read is asked again
                 row = json.loads(line)
                 if isinstance(row, dict) and isinstance(row.get("custom_id"), str):

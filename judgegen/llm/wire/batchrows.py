@@ -50,14 +50,21 @@ def read(row: Any) -> Returned | None:
     if not isinstance(response, Mapping) or not response:
         return _lost(custom_id, row.get("error") or row.get("status") or {"message": "no response"})
     body = response.get("body", response)
-    status = response.get("status_code")
+    status = _number(response.get("status_code"))
     if isinstance(body, Mapping) and ("candidates" in body or "promptFeedback" in body):
         return _of_gemini(custom_id, body)
-    if isinstance(body, Mapping) and (choices := body.get("choices")) and status in (None, 200):
+    if isinstance(body, Mapping) and (choices := body.get("choices")) and (status is None or 200 <= status < 300):
         one = isinstance(choices, Mapping)
         return Returned(custom_id=custom_id, completion={**body, "choices": [choices]} if one else body)
     told = body or row.get("error") or {"message": "no answer"}
-    return Returned(custom_id=custom_id, refusal=refusals.gathered(status if isinstance(status, int) else 200, told))
+    return Returned(custom_id=custom_id, refusal=refusals.gathered(200 if status is None else status, told))
+
+
+def _number(status: Any) -> int | None:
+    """A status that is a number, or a text that holds one."""
+    if isinstance(status, str) and status.strip().isdecimal() and len(status) < 9:
+        return int(status)
+    return status if isinstance(status, int) and not isinstance(status, bool) else None
 
 
 def _lost(custom_id: str, error: Any) -> Returned:
