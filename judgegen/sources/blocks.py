@@ -17,7 +17,7 @@ def expanded(message: dict[str, Any]) -> list[dict[str, Any]]:
     blocks = message.get("content")
     if not isinstance(blocks, list) or not all(isinstance(one, Mapping) for one in blocks):
         return [message]
-    kinds = {one.get("type") for one in blocks}
+    kinds = {str(one.get("type")) for one in blocks}
     if message.get("role") == "assistant" and _USE in kinds and kinds <= {_USE, _TEXT}:
         words, calls = _words(blocks), [_call(one) for one in blocks if one["type"] == _USE]
         return [{**message, "content": words or None, "tool_calls": calls}]

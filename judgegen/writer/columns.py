@@ -41,7 +41,7 @@ CANDIDATES = _schema(
     ("index", _NUMBER, "its number within the variant, from 0"),
     ("model", _TEXT, "the model asked"),
     ("refused", _TEXT, "why it may not compete, null when it may"),
-    ("suspicions", _TEXTS, "what of a judge's frame its text imitates: delimiter, role, schema, verdict; off-topic"),
+    ("suspicions", _TEXTS, "what of a judge's frame its text imitates: delimiter, role, schema, verdict"),
     ("score", _SHARE, "mean win share in 0..1, or its own score where nobody compares; null without evidence"),
     ("rank", _NUMBER, "1 for the best and for all that score as much, null without a score"),
     ("strength", _SHARE, "log strength by Bradley and Terry's model, null where every two met"),
