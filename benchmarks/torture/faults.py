@@ -397,4 +397,5 @@ def _costs(said: str) -> tuple[Decimal, Decimal]:
     rows = [line for line in said.splitlines() if line.startswith("{")]
     summary = json.loads(rows[-1]) if rows else {}
     doubt = summary.get("in_doubt", {}).get("usd_at_most", "0")
-    return Decimal(str(summary.get("cost_usd", {}).get("total", 0))), Decimal(str(doubt))
+    words = summary.get("probe", {}).get("usd", "0")
+    return Decimal(str(summary.get("cost_usd", {}).get("total", 0))) + Decimal(str(words)), Decimal(str(doubt))

@@ -110,7 +110,10 @@ def test_a_run_comes_through_every_kind_of_fault(name: str, whom: dict[str, int]
             for _ in range(4):
                 run, last = await outcome(spec, tmp_path / "run")
                 assert run.summary["pairs"] + sum(run.summary["drops"].values()) == len(PROMPTS)
-                spent = Decimal(str(run.summary["cost_usd"]["total"]))
+                words = Decimal(
+                    run.summary.get("probe", {}).get("usd", "0")
+                )  # that a model was asked to see if it lives
+                spent = Decimal(str(run.summary["cost_usd"]["total"])) + words
                 doubt = Decimal(run.summary.get("in_doubt", {}).get("usd_at_most", "0"))
                 assert name in UNKNOWN_USAGE or spent <= bill(served) <= spent + doubt
                 if not isinstance(last, Incomplete):
