@@ -157,10 +157,10 @@ def finished(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(slots=True)
 class Counted:
-    """What a server had counted, ten times a second."""
+    """What a server had counted, ten times a second: between which two moments, its requests and tokens."""
 
     url: str
-    seen: list[tuple[float, int, int]] = field(default_factory=list)
+    seen: list[tuple[float, float, int, int]] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -176,15 +176,15 @@ class Counted:
 
     def _watch(self) -> None:
         while not self.over.wait(0.1):
-            now = get(self.url, "/stats")
+            before, now = time.monotonic(), get(self.url, "/stats")
             asked = sum(now[kind] for kind in ("sampler", "judge", "refused", "throttled", "faults", "in_flight"))
-            self.seen.append((time.monotonic(), asked, tokens(now)))
+            self.seen.append((before, time.monotonic(), asked, tokens(now)))
 
     def most(self, column: int) -> int:
-        """The most in any 60 seconds."""
+        """The most in any 60 seconds, of those that were no longer for certain."""
         first, found = 0, 0
         for row in self.seen:
-            while row[0] - self.seen[first][0] > 60:
+            while row[1] - self.seen[first][0] > 60:
                 first += 1
             found = max(found, int(row[column] - self.seen[first][column]))
         return found
@@ -269,14 +269,14 @@ def tried(place: str, root: str, of: int, told: argparse.Namespace, folder: Path
     problems = {
         "other bytes": not same or now["seen"] != once["seen"],
         "above the cap": bill > cap,
-        "above the requests": counted.most(1) > told.rpm or now["throttled"] > 0,
-        "above the tokens": told.tpm is not None and counted.most(2) > told.tpm,
+        "above the requests": counted.most(2) > told.rpm or now["throttled"] > 0,
+        "above the tokens": told.tpm is not None and counted.most(3) > told.tpm,
         "above the places": now["peak"] > AT_ONCE,
         "paid twice": now["repeats"] > killer.again,
     }
     wrong = [name for name, found in problems.items() if found]
-    asked = f"{counted.most(1)} of {told.rpm} requests"
-    asked += "" if told.tpm is None else f", {counted.most(2):,} of {told.tpm:,} tokens"
+    asked = f"{counted.most(2)} of {told.rpm} requests"
+    asked += "" if told.tpm is None else f", {counted.most(3):,} of {told.tpm:,} tokens"
     cells = [
         place,
         of,
