@@ -85,7 +85,8 @@ def bill(served: Served) -> Decimal:
 
 
 def spent(run: judgegen.Run) -> Decimal:
-    return Decimal(str(run.summary["cost_usd"]["total"]))
+    words = Decimal(run.summary.get("probe", {}).get("usd", "0"))  # that a model was asked to see if it lives
+    return Decimal(str(run.summary["cost_usd"]["total"])) + words
 
 
 def check_whole(run: judgegen.Run, served: Served) -> None:
