@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from sized import answered
 
 import judgegen
 from judgegen.errors import Incomplete
@@ -27,15 +27,11 @@ class Server:
 
     def row(self, line: str) -> dict[str, Any]:
         asked = json.loads(line)
-        said = asked["body"]["messages"][-1]["content"]
-        labels = re.findall(r'"verdict": ?"(\w+)"', said)[-3:]
-        sizes = [int(found) for found in re.findall(r"Size (\d+)", said)][-2:]
-        text = f"Size {asked['body'].get('seed', 0)}.\u2028\x85And no more."
-        if labels:
-            text = json.dumps({"verdict": labels[0] if sizes[0] > sizes[1] else labels[1]})
+        body = asked["body"]
+        text = answered(body["messages"][-1]["content"], body.get("seed", 0), "\u2028\x85And no more.")
         choice = {"finish_reason": "stop", "message": {"content": text}}
-        body = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
-        return {"custom_id": asked["custom_id"], "response": {"status_code": self.status, "body": body}}
+        said = {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
+        return {"custom_id": asked["custom_id"], "response": {"status_code": self.status, "body": said}}
 
     async def upload(self, request: web.Request) -> web.Response:
         given: Any = (await request.post())["file"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sized import answered
 
 import judgegen
 from judgegen.errors import Incomplete, JudgegenError, ProviderRefused
@@ -51,12 +51,7 @@ class Server:
         return web.Response(status=status, text=text)
 
     def completion(self, body: Body) -> Body:
-        asked = body["messages"][-1]["content"]
-        labels = re.findall(r'"verdict": ?"(\w+)"', asked)[-3:]
-        sizes = [int(found) for found in re.findall(r"Size (\d+)", asked)][-2:]
-        text = f"Size {body.get('seed', len(self.bodies))}."
-        if labels:
-            text = json.dumps({"verdict": labels[0] if sizes[0] > sizes[1] else labels[1]})
+        text = answered(body["messages"][-1]["content"], body.get("seed", len(self.bodies)))
         choice = {"finish_reason": "stop", "message": {"content": text}}
         usage = {"prompt_tokens": 9, "completion_tokens": 3}
         return {"model": self.models.get(body["model"], body["model"]), "choices": [choice], "usage": usage}
