@@ -190,9 +190,10 @@ def test_the_journal_is_copied_as_the_run_goes(
     machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Every copy is of one moment: a whole file without a log beside it, its answers among those of the end."""
-    monkeypatch.setattr(afar, "EVERY_S", 0.02)
+    monkeypatch.setattr(afar, "EVERY_S", 0.005)
     monkeypatch.setattr(afar, "SHARE", 0)
-    run(URL)
+    slowly = {"here": {**FILE["endpoints"]["here"], "scripted": {"latency_s": 0.1}}}  # so that it goes on for a while
+    asyncio.run(judgegen.generate({**FILE, "endpoints": slowly}, prompts=PROMPTS, out=URL))
     copies = Weather.puts["journal.sqlite"]
     assert len(copies) > 1
     held = list[set[str]]()
