@@ -18,7 +18,12 @@ import judgegen
 from judgegen.errors import SpecError
 from judgegen.exchange.validate import validate
 
-PROMPTS = ["What is a noun?", "Name three colours.", "Why is the sky blue?", "How do I boil an egg?"]
+# Enough of them that a judge who flips or ties on one in five leaves a pair: what it says depends on the server's port.
+PROMPTS = [
+    f"{ask} {what}?"
+    for ask in ("What is", "Why is there", "How do I draw")
+    for what in ("a noun", "a sky", "an egg", "rain")
+]
 MODELS = ("--sampler", "gpt-6-luna", "--judge", "gpt-6.1-sol")
 
 
@@ -37,7 +42,7 @@ def shell(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, openai: str) -> Path:
-    """A folder with four prompts and the provider's address and key in .env."""
+    """A folder with twelve prompts and the provider's address and key in .env."""
     (tmp_path / "prompts.txt").write_text("\n".join(PROMPTS) + "\n")
     (tmp_path / ".env").write_text(f"OPENAI_BASE_URL={openai}\nOPENAI_API_KEY=sk-simulated\n")
     return tmp_path
