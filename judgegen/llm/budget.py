@@ -152,8 +152,8 @@ def capped(
             outcome = await send(call)
             if outcome.cost is not None:
                 paid, answered = outcome.cost, True
-        except (Transient, Rejected, ProviderRefused) as trouble:
-            if trouble.billed is False:
+        except (Transient, Rejected, ProviderRefused, Unanswered) as trouble:
+            if isinstance(trouble, Unanswered) or trouble.billed is False:  # the former was not sent
                 paid = Decimal(0)
                 await journal.forget(call)
             raise

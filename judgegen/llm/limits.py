@@ -27,6 +27,9 @@ _TOKENS = (0.03, 0.95)
 minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
 _REQUESTS = 0.98
 """Of a limit on requests, what flows: sixty seconds may see one window more than lie in them."""
+_FRESH_S = 0.3
+"""Seconds that a turn lasts. The part of a limit that does not flow bears calls that leave 0.7 s after their turn among
+others that leave at once; what that is more is for the way to the server."""
 
 
 def window(rpm: float) -> tuple[int, float]:
@@ -85,10 +88,22 @@ class Bucket:
 
 
 class Slot:
-    """Leave to make one call; `tokens` is what was reserved for it."""
+    """Leave to make one call since `began`, when its turn was; `tokens` is what was reserved for it."""
 
-    def __init__(self, gate: Turnstile, tokens: float) -> None:
-        self._gate, self._tokens, self._began = gate, tokens, time.monotonic()
+    def __init__(self, gate: Turnstile, tokens: float, began: float) -> None:
+        self._gate, self._tokens, self._began = gate, tokens, began
+
+    async def fresh(self) -> None:
+        """Return when the call may be sent: now, unless something kept it since its turn; then it has to take another.
+
+        Turns that were kept would go together, more in a minute than the pace allows. What the first one reserved is
+        not given back: it has flowed.
+
+        Raises:
+            Unanswered: turns are given no more.
+        """
+        if self._gate.paced and self._gate.clock() - self._began > _FRESH_S:
+            self._began = await self._gate.again(self._tokens)
 
     def settle(self, tokens: float) -> None:
         """The call was answered and used `tokens`; the rest of the reservation is given back."""
@@ -128,8 +143,8 @@ class Waited:
         return found
 
 
-_Waiting = tuple[asyncio.Future[None], float]
-"""Who waits, and the tokens to reserve."""
+_Waiting = tuple[asyncio.Future[float], float]
+"""Who waits, to hear when its turn was, and the tokens to reserve."""
 
 
 class Turnstile:
@@ -148,15 +163,18 @@ class Turnstile:
         stop: Stop,
         timeout_s: float = math.inf,
         lent: Lent | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lent = lent
-        self.bucket = None if tpm is None else Bucket(tpm) if lent is None else lent
+        self._lent, self.clock = lent, clock
+        self.paced = rpm is not None or tpm is not None
+        self.bucket = None if tpm is None else Bucket(tpm, clock) if lent is None else lent
         self._requests = None if rpm is None or lent is not None else Pace(rpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
         self._held = Waited()
         self._stop = stop
         self._until = 0.0
+        self._again: deque[_Waiting] = deque()  # these have a place
         self._first: deque[_Waiting] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._arrived, self._left = asyncio.Event(), asyncio.Event()
@@ -169,21 +187,35 @@ class Turnstile:
         Raises:
             Unanswered: turns are given no more; why, is what stops the run.
         """
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        (self._first if first else self._waiting).append((turn, tokens))
-        self._arrived.set()
-        if self._dispatcher is None or self._dispatcher.done():
-            self._dispatcher = asyncio.create_task(self._dispatch())
+        turn = self._queued(self._first if first else self._waiting, tokens)
         try:
-            await turn
+            began = await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave()
             raise
         try:
-            yield Slot(self, tokens)
+            yield Slot(self, tokens, began)
         finally:
             self._leave()
+
+    async def again(self, tokens: float) -> float:
+        """Wait for another turn with the place that a call has, before all that have none; when it was.
+
+        Raises:
+            Unanswered: as `slot`.
+        """
+        turn = self._queued(self._again, tokens)
+        self._left.set()
+        return await turn
+
+    def _queued(self, line: deque[_Waiting], tokens: float) -> asyncio.Future[float]:
+        turn: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        line.append((turn, tokens))
+        self._arrived.set()
+        if self._dispatcher is None or self._dispatcher.done():
+            self._dispatcher = asyncio.create_task(self._dispatch())
+        return turn
 
     def _leave(self) -> None:
         self.flying -= 1
@@ -195,7 +227,7 @@ class Turnstile:
 
     def waiting(self) -> list[float]:
         """What those reserve who wait for a turn, in the order in which they get one."""
-        return [tokens for turn, tokens in (*self._first, *self._waiting) if not turn.done()]
+        return [tokens for turn, tokens in (*self._again, *self._first, *self._waiting) if not turn.done()]
 
     def wake(self) -> None:
         """Look again whether there is a place: what was lent has changed, or the run is stopping."""
@@ -203,8 +235,8 @@ class Turnstile:
 
     def pause(self, seconds: float) -> float:
         """Send nothing for `seconds`, as the server asked; how many seconds longer that is than before."""
-        before = max(self._until, time.monotonic())
-        self._until = max(self._until, time.monotonic() + seconds)
+        before = max(self._until, self.clock())
+        self._until = max(self._until, self.clock() + seconds)
         return self._until - before
 
     async def aclose(self) -> None:
@@ -230,7 +262,7 @@ class Turnstile:
         while not self._line():
             self._arrived.clear()
             await self._arrived.wait()
-        while self._full():
+        while self._full() and not self._again:
             self._left.clear()
             with self._held.by("server" if self.width.narrowed else "concurrency"):
                 await self._left.wait()
@@ -240,8 +272,8 @@ class Turnstile:
             await self._pace(tokens)
         line.popleft()
         if not turn.done():  # else its caller was cancelled meanwhile
-            self.flying += 1
-            turn.set_result(None)
+            self.flying += line is not self._again
+            turn.set_result(self.clock())
 
     def _full(self) -> bool:
         if self._lent is None:
@@ -250,10 +282,10 @@ class Turnstile:
 
     def _line(self) -> deque[_Waiting]:
         """Whose turn is next; empty where nobody waits."""
-        return self._first or self._waiting
+        return self._again or self._first or self._waiting
 
     async def _pace(self, tokens: float) -> None:
-        while (wait := self._until - time.monotonic()) > 0 and not self._stop.requested:
+        while (wait := self._until - self.clock()) > 0 and not self._stop.requested:
             with self._held.by("server"):
                 await self._stop.sleep(wait)
         if self._lent is not None:

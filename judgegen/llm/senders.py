@@ -1,6 +1,6 @@
 """Senders: what stands behind the seam. Each adds one concern to the next and is named for it.
 
-    a run       Once(Retried(limited(Landings(priced(live(providers), price), journal), gates), …), journal)
+    a run       Once(Retried(limited(timely(Landings(priced(live(providers), price), journal)), gates), …), journal)
     a rewrite   recorded(journal)
 
 Retries stand outside the gate: a request sent again takes its turn like any other, so rate limits and pauses hold for
@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -24,7 +25,7 @@ from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswere
 from judgegen.llm.answers import Landing
 from judgegen.llm.calls import Call, Outcome, Send, Usage, landed
 from judgegen.llm.journal import AlteredError, Journal
-from judgegen.llm.limits import Turnstile
+from judgegen.llm.limits import Slot, Turnstile
 from judgegen.llm.outage import LONGEST_S
 from judgegen.llm.retry import (
     LONGEST_ASKED_S,
@@ -46,6 +47,10 @@ LONG_S = 10.0
 """Seconds of a pause from which on it is told of."""
 PATIENCE = 10
 """After this many calls in a row that failed for good, an endpoint is taken for dead and the run ends."""
+
+
+_SLOT: ContextVar[Slot] = ContextVar("slot")
+"""The turn of the call that this task is sending."""
 
 
 class Provider(Protocol):
@@ -127,6 +132,7 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
         tokens = rough_tokens(call) if gate.bucket is not None else 0.0
         async with gate.slot(tokens, first=call.tag.role == "judge") as slot:
             stop.check()
+            _SLOT.set(slot)
             try:
                 outcome = await send(call)
             except JournalError as error:  # what is answered now cannot be kept
@@ -140,6 +146,20 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
             return outcome
 
     return limited_send
+
+
+def timely(send: Send, stop: Stop) -> Send:
+    """Sends within a call's turn, whatever stands between it and `limited`: a cap, a disk, what a first call loads.
+
+    One that was kept beyond its turn takes another, and is not sent where the run is stopping by then.
+    """
+
+    async def timely_send(call: Call) -> Outcome:
+        await _SLOT.get().fresh()
+        stop.check()
+        return await send(call)
+
+    return timely_send
 
 
 def rough_tokens(call: Call) -> float:

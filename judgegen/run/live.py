@@ -142,11 +142,12 @@ async def live(
     gates = {name: _gate(used[name], at_once[name], stop, lent.get(name)) for name in used}
     asked = plausible(senders.live(providers, watch), watch)
     landings = senders.Landings(senders.priced(asked, partial(cost, known)), journal)
-    within = doubted(landings, partial(worst, known), journal)
+    sent = senders.timely(landings, stop) if any(gate.paced for gate in gates.values()) else landings
+    within = doubted(sent, partial(worst, known), journal)
     if cap is not None:
         spent = journal.spent()
         ledger = Ledger(cap, spent) if lease is None else lease.ledger(spent)
-        within = capped(landings, ledger, partial(worst, known), journal, stop, watch)
+        within = capped(sent, ledger, partial(worst, known), journal, stop, watch)
     watch.gated(gates)
     limited = senders.limited(within, gates, stop)
     before = journal.unheard()

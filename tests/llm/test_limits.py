@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judgegen.errors import Interrupted
+from judgegen.llm.leases import Quota
+from judgegen.llm.lent import Lent
 from judgegen.llm.limits import Bucket, Pace, Turnstile, window
 from judgegen.llm.retry import wait_s
 from judgegen.llm.stop import Stop
@@ -242,6 +244,34 @@ def test_a_shorter_pause_ends_no_longer_one() -> None:
         return passed
 
     assert asyncio.run(main()) == ["stopping"]
+
+
+def test_a_turn_that_was_kept_is_taken_again_before_whoever_waits_for_a_place() -> None:
+    """One that left at once needs no other; one that did not keeps its place, and nobody goes on its old turn."""
+
+    async def main() -> list[str]:
+        now, order, lacks = [0.0], list[str](), asyncio.Event()
+        lent = Lent(lacks.set, clock=lambda: now[0])
+        lent.fill(Quota(places=1, requests=1, tokens=50), math.inf)
+        gate = Turnstile(concurrency=1, rpm=60, tpm=1000, stop=Stop(), lent=lent, clock=lambda: now[0])
+
+        async def ask(name: str) -> None:
+            async with gate.slot(20) as slot:
+                await slot.fresh()
+                order.append(f"{name} {lent.used}")
+                now[0] += 5
+                await slot.fresh()
+                order.append(f"{name} again {lent.used}")
+
+        asked = [asyncio.create_task(ask(name)) for name in "AB"]
+        await asyncio.wait_for(lacks.wait(), 5)
+        order.append("lacks")
+        lent.fill(Quota(places=1, requests=3, tokens=90), math.inf)
+        await asyncio.wait_for(asyncio.gather(*asked), 5)
+        await gate.aclose()
+        return order
+
+    assert asyncio.run(main()) == ["A 1", "lacks", "A again 1", "B 2", "B again 3"]
 
 
 def test_a_cancelled_waiter_gives_its_place_back() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -12,8 +13,11 @@ import pytest
 
 from judgegen.errors import Incomplete, Interrupted, JournalError, ProviderRefused, Unanswered
 from judgegen.llm import senders
-from judgegen.llm.calls import Call, Choice, Outcome, Reply, Send, Tag, Usage
+from judgegen.llm.budget import Ledger, Reservation, Who, capped
+from judgegen.llm.calls import Call, Choice, Outcome, Reply, Send, Tag, Usage, landed
 from judgegen.llm.journal import Journal
+from judgegen.llm.leases import Quota
+from judgegen.llm.lent import Lent
 from judgegen.llm.limits import Turnstile
 from judgegen.llm.retry import Rejected, Transient
 from judgegen.llm.stop import Stop
@@ -433,3 +437,78 @@ def test_a_landing_that_fails_when_its_caller_is_gone_is_nobodys_traceback(tmp_p
 
     asyncio.run(left())
     assert complaints == []
+
+
+@pytest.mark.parametrize("kept_s", [0.0, 5.0])
+def test_a_call_that_was_kept_after_its_turn_takes_another(tmp_path: Path, kept_s: float) -> None:
+    """Turns that waited for room under the cap do not go together: each call leaves in a turn that is its own then."""
+
+    async def main() -> list[str]:
+        now, stop, order = [0.0], Stop(), list[str]()
+        both, answered, lacks = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
+        lent = Lent(lacks.set, clock=lambda: now[0])
+        lent.fill(Quota(places=2, requests=2, tokens=0), math.inf)
+        gate = Turnstile(concurrency=2, rpm=60, tpm=None, stop=stop, lent=lent, clock=lambda: now[0])
+
+        async def answer(call: Call) -> Outcome:
+            order.append(f"sent {call.tag.prompt_id}")
+            if not answered.is_set():
+                await both.wait()
+                await answered.wait()
+            return landed(good(call, 1), Decimal(6), "2026-11-29")
+
+        class Tight(Ledger):
+            """Room for one; says when the second has come for it."""
+
+            async def reserve(self, worst: Decimal, who: Who = "") -> Reservation | None:
+                if self.reserved:
+                    await both.wait()
+                return await super().reserve(worst, who)
+
+        with Journal(tmp_path) as journal:
+            tight = Tight(Decimal(15), Decimal(0))
+            within = capped(senders.timely(answer, stop), tight, lambda _: Decimal(8), journal, stop)
+            send = senders.limited(within, {"r": gate}, stop)
+            asked = [asyncio.create_task(send(call(number))) for number in (0, 1)]
+            await both.wait()
+            now[0] += kept_s
+            answered.set()
+            if kept_s:
+                await asyncio.wait_for(lacks.wait(), 5)
+                order.append("lacks")
+                lent.fill(Quota(places=2, requests=1, tokens=0), math.inf)
+            await asyncio.wait_for(asyncio.gather(*asked), 5)
+        await gate.aclose()
+        return order
+
+    between = ["lacks"] if kept_s else []
+    assert asyncio.run(main()) == ["sent p0", *between, "sent p1"]
+
+
+def test_what_is_stopped_before_its_second_turn_is_not_taken_for_billed(tmp_path: Path) -> None:
+    """It was announced to the journal, and never left."""
+
+    async def main() -> tuple[int, Decimal]:
+        now, stop = [0.0], Stop()
+        lent = Lent(lambda: stop.request(Interrupted("now")), clock=lambda: now[0])
+        lent.fill(Quota(places=9, requests=1, tokens=0), math.inf)
+        gate = Turnstile(concurrency=9, rpm=60, tpm=None, stop=stop, lent=lent, clock=lambda: now[0])
+
+        def worst(_: Call) -> Decimal:  # as long as it takes to load what counts
+            now[0] += 5
+            return Decimal(8)
+
+        with Journal(tmp_path) as journal:
+            ledger = Ledger(Decimal(9), Decimal(0))
+            within = capped(senders.timely(never, stop), ledger, worst, journal, stop)
+            with pytest.raises(Unanswered, match="not sent"):
+                await senders.limited(within, {"r": gate}, stop)(call())
+            await gate.aclose()
+            assert not ledger.spent
+            assert not ledger.reserved
+            return journal.unheard()
+
+    async def never(call: Call) -> Outcome:
+        raise AssertionError(f"{call.id} was sent")
+
+    assert asyncio.run(main()) == (0, Decimal(0))
