@@ -33,7 +33,7 @@ import wire_page
 CALLS = 4
 """Of one prompt."""
 LATENCY_MS, WIDTHS = 200, (256, 1024)
-LOOPS = Path(__file__).with_name("wire_loops.py")
+LOOPS, JUDGED = Path(__file__).with_name("wire_loops.py"), Path(__file__).with_name("wire_judged.py")
 
 RUN_FILE = """\
 prompts = "{prompts}"
@@ -105,7 +105,11 @@ def built(folder: Path) -> Path:
 
 
 def measured(command: Sequence[str], server: Mock | None = None) -> Cost:
-    """What a process took, its imports included."""
+    """What a process took, its imports included.
+
+    The kernel counts this process's own peak as the child's, which was this one until it was another; so this one
+    imports nothing large.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
@@ -175,31 +179,9 @@ def _at_once(bench: Bench, kind: str, count: int, name: str) -> Cost:
         if kind != "judgegen":
             return measured(bench.loop(kind, server.url, count, 64), server)
         cost = measured(bench.run(server.url, count, 64, name), server)
-        if not (bench.folder / "judge.json").exists():
-            (bench.folder / "judge.json").write_text(_judged(bench.folder / name), encoding="utf-8")
+        if not (words := bench.folder / "judge.json").exists():
+            subprocess.run([sys.executable, str(JUDGED), str(bench.folder / name), str(words)], check=True)
         return cost
-
-
-def _judged(folder: Path) -> str:
-    """The body of one verdict's call, with places for what differs from one to the next."""
-    import pyarrow.parquet as pq
-
-    from judgegen.llm.calls import Call, Tag
-    from judgegen.llm.wire.body import body
-
-    table = pq.read_table(folder / "audit" / "calls.parquet", filters=[("role", "=", "judge")])
-    row = table.slice(0, 1).to_pylist()[0]
-    messages, params = tuple(json.loads(row["messages"])), json.loads(row["params"])
-    tag = Tag(role="judge", prompt_id=row["prompt_id"])
-    call = Call(endpoint=row["endpoint"], model=row["model"], messages=messages, params=params, tag=tag)
-    sent = body(call)
-    said = sent["messages"][-1]["content"]
-    fence = said.split("<quote-", 1)[1].split(">", 1)[0]
-    first, second = (part.split(f"\n</quote-{fence}>", 1)[0] for part in said.split(f"<quote-{fence}>\n")[2:4])
-    for number, text in enumerate((first, second)):
-        said = said.replace(text, f"@{number}@")
-    sent["messages"][-1]["content"] = said
-    return json.dumps(sent)
 
 
 def _middle(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
