@@ -58,6 +58,7 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda t: t["sampler"].update(model="gpt-5-mini"), "sampler.variants.focused.temperature"),
     (lambda t: t["pairs"].update(min_p_chosen=0.4) if "pairs" in t else t.update(pairs={"min_p_chosen": 0.4}), "min_p"),
     (lambda t: t["endpoints"].update(x={"provider": "openai"}), "endpoints.x has no base_url"),
+    (lambda t: t["endpoints"]["vllm"].update(folders={"m": "/m"}), 'folders goes with provider = "transformers"'),
     (lambda t: t["judge"].update(extra_body={"max_tokens": 9}), "extra_body may not set 'max_tokens'"),
     (lambda t: t.update(budget={"max_usd": -1}), "budget.max_usd"),
 ]

@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
 }
 PLACES = [
     *[("endpoints", "here", key) for key in ("timeout_s", "rpm", "tpm", "max_concurrency", "max_retries", "base_url")],
-    *[("endpoints", "here", key) for key in ("identity", "batch_tokens", "slots", "context", "api_key_env")],
+    *[("endpoints", "here", key) for key in ("identity", "batch_tokens", "slots", "context", "api_key_env", "folders")],
     *[("endpoints", "here", "price", key) for key in ("input", "output", "cached")],
     *[("endpoints", "here", "scripted", key) for key in ("latency_s", "accuracy", "position_bias", "rpm", "seed")],
     *[("sampler", key) for key in ("model", "max_tokens", "near_identical", "expected_output_tokens")],

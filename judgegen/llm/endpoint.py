@@ -112,6 +112,11 @@ class Endpoint(Hashable, Protocol):
         ...
 
     @property
+    def folders(self) -> tuple[tuple[str, str], ...]:
+        """(model, its folder), where the one is not the other."""
+        ...
+
+    @property
     def context(self) -> int:
         """Tokens that each of these has room for."""
         ...

@@ -197,6 +197,12 @@ class Endpoint(Frozen):
         "shell splits them, and no shell. Without it the run ends when files wait, and goes on when they are answered.",
         examples=["vllm run-batch -i {input} -o {output} --model {model}"],
     )
+    folders: Pairs = Field(
+        default=(),
+        description="Of `transformers`: where a model lies that is called by a name, so that its answers stay valid "
+        "when it lies elsewhere.",
+        examples=[{"tuned": "/data/tuned/model"}],
+    )
     context: Tokens = Field(
         default=4096, description="Of a local model: room of each slot, prompt and answer.", examples=[8192]
     )
@@ -237,6 +243,12 @@ class Endpoint(Frozen):
     def _commands_are_for_files(self) -> Self:
         if self.command is not None and self.provider != batch_file.NAME:
             raise ValueError(f'command goes with provider = "{batch_file.NAME}", which writes files and runs it')
+        return self
+
+    @model_validator(mode="after")
+    def _folders_are_in_this_process(self) -> Self:
+        if self.folders and self.provider != "transformers":
+            raise ValueError('folders goes with provider = "transformers", which loads models from them')
         return self
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from judgegen.errors import PriceUnknown, SpecError
 from judgegen.llm import weights
 from judgegen.spec import Spec
+from judgegen.train.held import name
 from judgegen.train.hosted import HostedOrder, endpoint_of, tuned
 from judgegen.train.live import Say
 from judgegen.train.order import Order
@@ -22,10 +23,11 @@ ENDPOINT = "rounds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
-    """A model: `name` is what a training begins with, `asked` what a sampler asks."""
+    """A model: `name` is what a training begins with, `asked` what a sampler asks, `told` where people find it."""
 
     name: str
     asked: str
+    told: str
 
 
 class Place(Protocol):
@@ -39,7 +41,7 @@ class Place(Protocol):
         """
         ...
 
-    def seated(self, table: Mapping[str, Any]) -> dict[str, Any]:
+    def seated(self, table: Mapping[str, Any], models: Sequence[Learner]) -> dict[str, Any]:
         """A run file's table whose sampler asks where the models are."""
         ...
 
@@ -50,26 +52,36 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
-    """Models of this process; `slots` answers of theirs are written at once."""
+    """Models of this process; `slots` answers of theirs are written at once.
+
+    They are called by their round, wherever `out` lies, so that the same rounds in another folder come to the same
+    pairs: what a model is called decides between answers that are equal. `by_path`: by their folders, as all once were.
+    """
 
     order: Order
     out: Path
     slots: int
+    by_path: bool = False
 
     def first(self) -> Learner:
         """A folder, unpacked where the base is a file."""
         folder = weights.folder_of(self.order.model, self.out / "base")
-        return Learner(name=folder, asked=folder)
+        return self._learner(folder, name(0))
 
-    def seated(self, table: Mapping[str, Any]) -> dict[str, Any]:
+    def seated(self, table: Mapping[str, Any], models: Sequence[Learner]) -> dict[str, Any]:
         """An endpoint of its own."""
-        endpoints = {**table.get("endpoints", {}), ENDPOINT: {"provider": "transformers", "slots": self.slots}}
+        folders = {model.asked: model.name for model in models if model.asked != model.name}
+        endpoint = {"provider": "transformers", "slots": self.slots, "folders": folders}
+        endpoints = {**table.get("endpoints", {}), ENDPOINT: endpoint}
         return {**table, "endpoints": endpoints, "sampler": {**table["sampler"], "endpoint": ENDPOINT}}
 
     def trained(self, run: Path, model: Learner, folder: Path, *, left: Decimal | None, say: Say) -> Learner:  # noqa: ARG002 - it is free
         """The merged weights' folder."""
         found = str(train(run, replace(self.order, model=model.name), folder, say).model.resolve())
-        return Learner(name=found, asked=found)
+        return self._learner(found, folder.parent.name)
+
+    def _learner(self, folder: str, called: str) -> Learner:
+        return Learner(name=folder, asked=folder if self.by_path else called, told=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +99,9 @@ class Hosted:
         deployed = self.spec.sampler.model if self.order.service == "azure" else self.order.model
         if deployed is None:
             raise SpecError("[sampler] names no model: at azure it is the deployment of the base, which --model names")
-        return Learner(name=self.order.model, asked=deployed)
+        return Learner(name=self.order.model, asked=deployed, told=deployed)
 
-    def seated(self, table: Mapping[str, Any]) -> dict[str, Any]:
+    def seated(self, table: Mapping[str, Any], models: Sequence[Learner]) -> dict[str, Any]:  # noqa: ARG002 - it knows them
         """As it stands."""
         return dict(table)
 
@@ -98,4 +110,4 @@ class Hosted:
         endpoint = endpoint_of(self.spec.endpoints, self.spec.sampler.endpoint)
         order = replace(self.order, model=model.name)
         found = tuned(run, order, folder, endpoint, name=folder.parent.name, left=left, say=say)
-        return Learner(name=found.model, asked=found.asked)
+        return Learner(name=found.model, asked=found.asked, told=found.asked)

@@ -35,7 +35,7 @@ from judgegen.train.hosted import DONE as TUNED
 from judgegen.train.hosted import HostedOrder, endpoint_of
 from judgegen.train.live import Say
 from judgegen.train.order import Order
-from judgegen.train.places import Here, Hosted, Place
+from judgegen.train.places import Here, Hosted, Learner, Place
 from judgegen.train.train import ORDER
 from judgegen.trust.figures import Figure
 from judgegen.writer.files import write_text
@@ -145,11 +145,11 @@ def rounds(course: Course, say: Say) -> Finished:
     why = f"all of {course.rounds} rounds are done"
     for number in range(1, course.rounds + 1):
         run = course.out / name(number) / "run"
-        pairs = _run(course, _sampling(spec, place, models[-1].asked, course, number), known, run)
+        pairs = _run(course, _sampling(spec, place, models[-1], course, number), known, run)
         say(f"round {number}: {pairs} pairs to train on")
         left = None if course.max_usd is None else course.max_usd - spent(course.out)
         models.append(place.trained(run, models[-1], course.out / name(number) / "train", left=left, say=say))
-        looked = _looked(course, _comparing(spec, place, [model.asked for model in models]), held, truth)
+        looked = _looked(course, _comparing(spec, place, models), held, truth)
         latest = replace(looked[-1], pairs=pairs, anchors=_summary(run).get("anchors"))
         done += [latest] if done else [looked[0], latest]
         for one in done[-1:] if number > 1 else done:
@@ -160,7 +160,7 @@ def rounds(course: Course, say: Say) -> Finished:
     found = Finished(
         rounds=tuple(done),
         why=why,
-        model=models[-1].asked,
+        model=models[-1].told,
         usd=spent(course.out),
         judge=Held(drawn_in(course.out, 0)).diagnostics,
     )
@@ -188,7 +188,7 @@ def _place(course: Course, spec: Spec) -> Place:
         endpoint_of(spec.endpoints, spec.sampler.endpoint)
         return Hosted(order=course.order, spec=spec, capped=course.max_usd is not None)
     weights.check_installed("trl", "datasets")
-    return Here(order=course.order, out=course.out, slots=course.slots)
+    return Here(order=course.order, out=course.out, slots=course.slots, by_path=_by_path(course.out))
 
 
 def _parted(course: Course, spec: Spec) -> tuple[list[Prompt], list[Prompt]]:
@@ -209,11 +209,19 @@ def _lot(seed: int, prompt: Prompt) -> float:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big") / 2**48
 
 
+def _by_path(out: Path) -> bool:
+    """Whether rounds were begun in this folder when models had no names: their answers stand under paths."""
+    path = out / ORDER
+    return path.is_file() and "models" not in json.loads(path.read_text(encoding="utf-8"))
+
+
 def _keep(course: Course, spec: Spec) -> None:
     """See that the folder is of these rounds."""
     order = {key: value for key, value in course.order.row().items() if key != "micro"}
     told = {"run": spec.meaning(), "train": order, "held": course.held}
     told |= {"draws": course.draws} if course.draws > 1 else {}
+    if isinstance(course.order, Order) and not _by_path(course.out):
+        told["models"] = "by round"
     text = json.dumps(told, indent=1, sort_keys=True, default=str) + "\n"
     course.out.mkdir(parents=True, exist_ok=True)
     path = course.out / ORDER
@@ -248,11 +256,11 @@ def _run(course: Course, spec: Spec, prompts: Sequence[Prompt], folder: Path, *,
     return int(done.summary["pairs"])
 
 
-def _table(spec: Spec, place: Place) -> dict[str, Any]:
+def _table(spec: Spec, place: Place, models: Sequence[Learner]) -> dict[str, Any]:
     """The run file's table, its sampler at the place where the models are."""
     table: dict[str, Any] = spec.model_dump(mode="json", exclude_unset=True)
     table.pop("columns", None)
-    return place.seated({**table, "output": {"formats": []}})
+    return place.seated({**table, "output": {"formats": []}}, models)
 
 
 def _summary(run: Path) -> dict[str, Any]:
@@ -269,23 +277,23 @@ def _watched(judge: Mapping[str, Any], course: Course, number: int) -> dict[str,
     return {**judge, "anchors": {**told, "reference": reference, "looks": course.rounds - 1}}
 
 
-def _sampling(spec: Spec, place: Place, model: str, course: Course, number: int) -> Spec:
+def _sampling(spec: Spec, place: Place, model: Learner, course: Course, number: int) -> Spec:
     """The run file with a round's model in the sampler's place, under the variants' own settings."""
-    table = _table(spec, place)
+    table = _table(spec, place, [model])
     variants = [
         {k: v for k, v in one.items() if k not in ("endpoint", "model")} for one in table["sampler"]["variants"]
     ]
-    sampler = {**table["sampler"], "model": model, "variants": variants}
+    sampler = {**table["sampler"], "model": model.asked, "variants": variants}
     return parse({**table, "sampler": sampler, "judge": _watched(table.get("judge", {}), course, number)})
 
 
-def _comparing(spec: Spec, place: Place, models: Sequence[str]) -> Spec:
+def _comparing(spec: Spec, place: Place, models: Sequence[Learner]) -> Spec:
     """The run file with each round as a variant that answers once, and every two compared in both orders."""
-    table = _table(spec, place)
+    table = _table(spec, place, models)
     first = {k: v for k, v in table["sampler"]["variants"][0].items() if k not in ("endpoint", "model", "n", "name")}
-    variants = [{**first, "name": name(number), "n": 1, "model": model} for number, model in enumerate(models)]
+    variants = [{**first, "name": name(number), "n": 1, "model": model.asked} for number, model in enumerate(models)]
     shared = {k: v for k, v in table["sampler"].items() if k != "near_identical"}
-    sampler = {**shared, "model": models[0], "variants": variants, "near_identical": 1.0}
+    sampler = {**shared, "model": models[0].asked, "variants": variants, "near_identical": 1.0}
     judge = {k: v for k, v in table.get("judge", {}).items() if k not in _ONCE_ONLY}
     return parse({**table, "sampler": sampler, "judge": judge, "pairs": {}, "gates": {}})
 

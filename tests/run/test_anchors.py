@@ -17,7 +17,7 @@ from judgegen.show.words import figures
 from judgegen.spec import parse
 from judgegen.train import rounds as room
 from judgegen.train.order import Order
-from judgegen.train.places import Here
+from judgegen.train.places import Here, Learner
 
 GOOD, OTHER = {"accuracy": 0.95, "tie_rate": 0.02}, {"accuracy": 0.05, "tie_rate": 0.02}
 
@@ -185,7 +185,7 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
     """Round 1 makes the reference; where the run file names one, it stays; between rounds none are judged."""
     order = Order(method="dpo", model="any")
     course = room.Course(file=tmp_path / "mine.toml", rounds=3, order=order, out=tmp_path / "out")
-    here = Here(order=order, out=course.out, slots=1)
+    here, model = Here(order=order, out=course.out, slots=1), Learner(name="/m", asked="m", told="/m")
     world = {"provider": "scripted", "price": {"input": 1, "output": 1}}
     file: dict[str, Any] = {
         "prompts": "p.jsonl",
@@ -193,13 +193,13 @@ def test_from_the_second_round_on_anchors_are_held_against_the_first(tmp_path: P
         "sampler": {"endpoint": "w", "model": "s", "variants": [{"name": "a", "n": 2}]},
         "judge": {"endpoint": "w", "model": "j", "anchors": "a.jsonl"},
     }
-    first, second = (room._sampling(parse(file), here, "m", course, number).judge.anchors for number in (1, 2))
+    first, second = (room._sampling(parse(file), here, model, course, number).judge.anchors for number in (1, 2))
     assert first is not None
     assert second is not None
     assert (first.reference, first.looks) == (None, 1)
     assert (second.reference, second.looks) == (str(tmp_path / "out" / "round-1" / "run" / "anchors.json"), 2)
     file["judge"]["anchors"] = {"file": "a.jsonl", "reference": "mine.json"}
-    named = room._sampling(parse(file), here, "m", course, 2).judge.anchors
+    named = room._sampling(parse(file), here, model, course, 2).judge.anchors
     assert named is not None
     assert named.reference == "mine.json"
-    assert room._comparing(parse(file), here, ["m", "n"]).judge.anchors is None
+    assert room._comparing(parse(file), here, [model, model]).judge.anchors is None

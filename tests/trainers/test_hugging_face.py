@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -115,6 +116,27 @@ def test_a_run_file_samples_from_it(model: Model, tmp_path: Path) -> None:
     assert summary["cost_usd"]["total"] == "0"
     assert summary["tokens"]["output"] > 12
     assert runs[1].summary["calls"]["from_journal"] == summary["calls"]["sampler"]
+
+
+def test_a_model_that_is_called_by_a_name_may_lie_anywhere(model: Model, tmp_path: Path) -> None:
+    """What it answered stays valid when its folder moves, and is told under its name."""
+    first, moved = shutil.copytree(model(False), tmp_path / "first"), tmp_path / "moved"
+    table: dict[str, Any] = {
+        "prompts": str(tmp_path / "prompts.txt"),
+        "sampler": {"endpoint": "here", "model": "tiny", "max_tokens": 8, "variants": [{"name": "a", "n": 2}]},
+        "judge": {"method": "python", "grader": "length", "options": {"min_chars": 12}},
+        "gates": {"min_pairs": 0, "max_cut_rate": 1.0},
+    }
+    (tmp_path / "prompts.txt").write_text("What is one and one?\n", encoding="utf-8")
+    fresh = []
+    for folder in (first, moved):
+        endpoints = {"here": {"provider": "transformers", "folders": {"tiny": str(folder)}}}
+        run = asyncio.run(api.generate({**table, "endpoints": endpoints}, out=tmp_path / "run", replace_folder=True))
+        fresh.append(run.summary["calls"]["sampler"] - run.summary["calls"]["from_journal"])
+        if not moved.exists():
+            shutil.move(first, moved)
+    assert fresh == [2, 0]
+    assert str(tmp_path) not in (tmp_path / "run" / "preferences.jsonl").read_text(encoding="utf-8")
 
 
 def scored(folder: str, said: str, **params: Any) -> Call:

@@ -94,10 +94,9 @@ def played(course: Course) -> tuple[Finished, list[str]]:
 
 
 def selection(out: Path) -> list[list[str]]:
-    """Every pair of every round, by what it says: other rows name the folder of the model that was asked."""
+    """Every pair of every round."""
     found = sorted(out.glob("round-*/run/preferences.jsonl"))
-    rows = [[json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] for path in found]
-    return [[json.dumps([row["prompt_id"], row["chosen"], row["rejected"]]) for row in each] for each in rows]
+    return [path.read_text(encoding="utf-8").splitlines() for path in found]
 
 
 def paid(out: Path) -> int:
@@ -215,7 +214,7 @@ def test_held_out_prompts_are_trained_on_by_nobody(course: Course) -> None:
     """No pair of any round is of a prompt that is kept to compare on."""
     played(course)
     kept = set(held(course))
-    trained = {json.loads(pair)[0] for pairs in selection(course.out) for pair in pairs}
+    trained = {json.loads(pair)["prompt_id"] for pairs in selection(course.out) for pair in pairs}
     assert kept
     assert trained
     assert not kept & trained
@@ -265,11 +264,10 @@ room.rounds(room.Course(file=Path(sys.argv[1]), order=order, out=out, **values),
 def test_killed_in_every_stage_it_goes_on_to_the_same_selection(course: Course, tmp_path: Path) -> None:
     """Killed -9 while sampling, training, saving, comparing: the same pairs and figures, nothing paid for twice.
 
-    In the same folder as the run that was left alone: which of two equal answers stands in a pair is a lot that knows
-    the tuned model by its folder.
+    And in another folder than what was left alone: where a model lies tells no equal answers apart.
     """
-    whole, _ = played(course)
-    alone = course.out.rename(tmp_path / "alone")
+    alone = tmp_path / "left" / "alone"
+    whole, _ = played(Course(**{**vars_of(course), "out": alone}))
     values = {"order": course.order.row(), "out": str(course.out), "rounds": 2, "truth": course.truth, "slots": 8}
     for stage in ("sampling", "training", "saving", "comparing"):
         command = [sys.executable, "-c", KILLED, str(course.file), repr(values), stage]
@@ -279,6 +277,31 @@ def test_killed_in_every_stage_it_goes_on_to_the_same_selection(course: Course, 
     assert selection(course.out) == selection(alone)
     assert paid(course.out) == paid(alone)
     assert [one.row() for one in done.rounds] == [one.row() for one in whole.rounds]
+
+
+def asked(out: Path) -> set[str]:
+    """Every model of which a journal holds an answer."""
+    found = set[str]()
+    for path in out.rglob("journal.sqlite"):
+        with closing(sqlite3.connect(path)) as db:
+            found |= {json.loads(said)["model"] for (said,) in db.execute("SELECT request FROM calls")}
+    return found
+
+
+def test_rounds_that_began_under_paths_go_on_under_them(course: Course) -> None:
+    """What was answered before models had names stays valid; in a fresh folder they are called by their rounds."""
+    one = Course(**{**vars_of(course), "rounds": 1})
+    first, _ = played(one)
+    assert asked(one.out) == {"round-0", "round-1"}
+    assert first.model == str((one.out / "round-1" / "train" / "model").resolve())
+    before = Course(**{**vars_of(one), "out": one.out.parent / "before"})
+    told = json.loads((one.out / "train.json").read_text(encoding="utf-8"))
+    del told["models"]
+    before.out.mkdir()
+    (before.out / "train.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    second, _ = played(before)
+    assert asked(before.out) == {one.order.model, second.model}
+    assert [round_.pairs for round_ in first.rounds] == [round_.pairs for round_ in second.rounds]
 
 
 def vars_of(course: Course) -> dict[str, Any]:

@@ -131,7 +131,8 @@ class InProcess:
 
     def _load(self, model: str, api: str) -> _Loaded:
         weights.check_installed()
-        folder = weights.folder_of(model, Path(self._unpacked.name))
+        lies = dict(self._endpoint.folders).get(model, model)
+        folder = weights.folder_of(lies, Path(self._unpacked.name))
         made = weights.causal(folder) if api == "chat" else weights.scorer(folder)
         return _Loaded(model=made, tokenizer=weights.tokenizer(folder))
 
