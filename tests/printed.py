@@ -160,6 +160,7 @@ CHECK = {
     "longer_humans": "figure: people's votes for it",
     "length_excess": "figure: the first less the second",
     "brier": "figure: mean squared distance of P from the votes",
+    "brier_floor": "figure: what people leave of it among themselves, of comparisons with several votes",
     "ece": "figure: expected calibration error",
     "usd_per_1000": "figure: USD per 1,000 judged comparisons",
     "seconds_per_1000": "figure: seconds of calls per 1,000 judged comparisons",

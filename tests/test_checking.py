@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -404,6 +405,22 @@ def test_the_threshold_is_on_what_the_judge_said_and_the_label_is_mapped() -> No
     assert (none.pairs, none.drop) == ((), "below-threshold")
     assert calibrated(Result(prompt=prompt, pairs=(pair(0.9),)), made(0.8, 0.5), 0.69).drop is None
     assert calibrated(Result(prompt=prompt, pairs=(pair(0.9),)), made(0.8, 0.5), 0.7).drop == "low-p"
+
+
+def test_a_map_of_lengths_decides_no_side_and_leaves_out_what_people_would_not_choose() -> None:
+    """Of two pairs that the judge is as sure of, the shorter chosen one counts for less, and below 1/2 for nothing."""
+    prompt = Prompt(id="p", messages=({"role": "user", "content": "?"},))
+    found = replace(made(0.5, 1.0), map=CalibrationMap(method="platt", strength=1.0, length=1.0))
+    long, short = replace(candidate("x"), text="x" * 1_500), candidate("y")
+    said = replace(pair(0.7), chosen=long, rejected=short)
+    turned = replace(said, chosen=short, rejected=long)
+    (kept,) = calibrated(Result(prompt=prompt, pairs=(said,)), found, 0.5).pairs
+    assert kept.chosen is long
+    assert (kept.p_chosen or 0) > 0.8
+    none = calibrated(Result(prompt=prompt, pairs=(turned,)), found, 0.5)
+    assert (none.pairs, none.drop) == ((), "low-p")
+    (even,) = calibrated(Result(prompt=prompt, pairs=(pair(0.7),)), found, 0.5).pairs
+    assert even.p_chosen == pytest.approx(0.7)
 
 
 def in_a_run(tmp_path: Path, **changes: Any) -> Row:

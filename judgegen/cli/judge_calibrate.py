@@ -49,6 +49,14 @@ Counted = Annotated[
         "that are kept (all).",
     ),
 ]
+Length = Annotated[
+    bool,
+    typer.Option(
+        "--length",
+        help="Let the map weigh how much longer one answer is than the other, where that foretells people's votes "
+        "better: P(chosen) then follows length as they do.",
+    ),
+]
 
 
 def calibrate(
@@ -60,6 +68,7 @@ def calibrate(
     target: Target = 0.9,
     confidence: Confidence = 0.95,
     over: Counted = "majority",
+    length: Length = False,
     source: Source = None,
     mapping: Mapping = None,
     out: Folder = None,
@@ -95,8 +104,9 @@ def calibrate(
     check_wait(batch=batch, wait=wait)
     labels: dict[str, Any] = {"source": source, "mapping": mapping or ()}
     which: dict[str, Any] = {"run": run, **labels, "out": out, "limit": limit}
-    how: dict[str, Any] = {"target": target, "confidence": confidence, "over": over, "max_usd": max_usd}
-    _fit(labelled, file, which, {**how, "batch": batch, "wait": wait}, as_json=as_json, yes=yes, quiet=quiet)
+    how: dict[str, Any] = {"target": target, "confidence": confidence, "over": over, "length": length}
+    paid: dict[str, Any] = {"max_usd": max_usd, "batch": batch, "wait": wait}
+    _fit(labelled, file, which, how | paid, as_json=as_json, yes=yes, quiet=quiet)
 
 
 def _fit(
@@ -162,6 +172,11 @@ def lines(done: Calibration) -> Iterator[str]:
     yield f"  kind       of P(chosen) that is {KINDS[done.kind]}"
     if before is not None and after is not None:
         yield f"  map        {found.method}; Brier {before:.3f} before, {after:.3f} after, on prompts not fitted on"
+    if found.length:
+        yield (
+            f"  length     a much longer answer has {found.length:+.2f} log odds with people beyond what the judge "
+            f"says, and so in P(chosen)"
+        )
     if gate.threshold is not None:
         yield (
             f"  threshold  keep P(chosen) >= {gate.threshold:.4g}: {gate.agreed} of {gate.kept} such pairs agree with "

@@ -21,7 +21,7 @@ from judgegen.run.session import Given
 from judgegen.spec import Spec
 from judgegen.study.check import Check, check, resolved_of
 from judgegen.study.worth import check_schedule
-from judgegen.trust import Gate, Judged, Over, by_vote, fit_map, promised
+from judgegen.trust import Gate, Judged, Over, by_vote, fit_map, longer_by_vote, promised
 from judgegen.trust.figures import extra
 from judgegen.trust.shift import seen
 from judgegen.watch import Watch
@@ -38,6 +38,7 @@ async def calibrate(
     target: float = TARGET,
     confidence: float = CONFIDENCE,
     over: Over = "majority",
+    length: bool = False,
     source: str | None = None,
     mapping: Mapping[str, str] | Sequence[str] = (),
     out: str | Path | None = None,
@@ -59,6 +60,7 @@ async def calibrate(
         target: the agreement wanted of the kept pairs, in (0, 1).
         confidence: that it holds.
         over: the pairs it counts, see `trust.gate.Over`.
+        length: let the map weigh how much longer one answer is, where that foretells the votes better.
         source: as for `check`.
         mapping: as for `check`.
         out: as for `check`.
@@ -84,10 +86,13 @@ async def calibrate(
     except JudgegenError as error:
         error.run = None
         raise
-    return _fitted(done, resolved, base, partial(promised, target=target, confidence=confidence, over=over))
+    test = partial(promised, target=target, confidence=confidence, over=over)
+    return _fitted(done, resolved, base, test, length=length)
 
 
-def _fitted(done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Judged]], Gate]) -> Calibration:
+def _fitted(
+    done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Judged]], Gate], *, length: bool
+) -> Calibration:
     """The map and the gate of a whole check, with the judge they are of."""
     kept = texts(resolved, base)
     steps = plan(resolved, kept, base)
@@ -96,7 +101,7 @@ def _fitted(done: Check, resolved: Spec, base: Path, gate: Callable[[Sequence[Ju
     table, template = judge_of(resolved, kept)
     found = gate(done.rows)
     return Calibration(
-        map=fit_map(*by_vote(done.rows)),
+        map=fit_map(*by_vote(done.rows), longer=longer_by_vote(done.rows) if length else None),
         gate=found,
         seen=seen(done.rows, found.threshold),
         seed=resolved.seed,

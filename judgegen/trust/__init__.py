@@ -6,7 +6,7 @@ imported when a figure needs them.
 
 from __future__ import annotations
 
-from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map
+from judgegen.trust.calibration import CalibrationMap, brier, by_vote, fit_map, longer_by_vote
 from judgegen.trust.figures import Figure, lower_bound, wilson
 from judgegen.trust.gate import Gate, Over, evidence, gate, promised, threshold
 from judgegen.trust.judged import Judged, Showing, Side, Vote, judged, majority, mean_p
@@ -31,6 +31,7 @@ __all__ = [
     "fit_map",
     "gate",
     "judged",
+    "longer_by_vote",
     "lower_bound",
     "majority",
     "mean_p",

@@ -28,6 +28,8 @@ class Probabilities:
         confidence: max(p, 1 - p); NaN without p. Rounded so that a pair and its mirror image fall together.
         agree: the share of the votes that chose the same side, ties half; half where p is 1/2.
         squared: sum over the votes of (p - vote)².
+        several: votes of each row that has two or more.
+        divided: of those the squares that no P can take away: votes times their unbiased variance.
         decided: humans have a majority for one side.
         kept: of those, the judge has a side too.
         right: of those, it is the same.
@@ -44,6 +46,10 @@ class Probabilities:
         mean = divide(total, self.votes)
         self.confidence: Floats = np.round(np.maximum(p, 1 - p), 12)
         self.squared: Floats = np.where(read, self.votes * p * p - 2 * p * total + squares, 0.0)
+        self.several: Floats = np.where(self.votes > 1, self.votes, 0.0)
+        self.divided: Floats = np.where(
+            self.votes > 1, (squares - total * mean) * divide(self.votes, self.votes - 1), 0.0
+        )
         label = np.array([row.label or "" for row in rows])
         agree = np.where(label == "A", mean, np.where(label == "B", 1 - mean, 0.5))
         self.agree: Floats = np.where(self.votes > 0, agree, 0.0)
@@ -56,6 +62,7 @@ class Probabilities:
 def columns(rows: Probabilities, bins: NDArray[np.int64], steps: Floats) -> dict[str, Floats]:
     """One number per row for every name that `measures` reads."""
     found: dict[str, Floats] = {"votes": rows.votes, "squared": rows.squared, "everyone": rows.decided * 1.0}
+    found |= {"several": rows.several, "divided": rows.divided}
     confidence = np.nan_to_num(rows.confidence, nan=0.0)
     for i in range(BINS):
         inside = rows.votes * (bins == i)
@@ -70,6 +77,7 @@ def measures(steps: Floats) -> dict[str, Measure]:
     """Brier, ECE, what each bin saw, and accuracy and coverage at each step."""
     found = {
         "brier": share("squared", "votes"),
+        "brier_floor": share("divided", "several", "amount"),
         "ece": Measure(of=_ece, kind="free", evidence="votes", noise=_noise),
     }
     for i in range(BINS):

@@ -72,6 +72,8 @@ class Report:
         longer_judge, longer_humans: verdicts, votes for the longer side, ties aside.
         length_excess: the former less the latter.
         brier: mean of (p - vote)² over the votes, a tie being 1/2.
+        brier_floor: what it would be, in expectation, of a P that knew how all people vote: the variance of a pair's
+            votes, unbiased, of the pairs that have two or more.
         ece: expected calibration error of the chosen side's probability, ten bins of equal mass.
         usd_per_1000, seconds_per_1000: per 1,000 judgments of a pair, over those whose price or time is known.
         reliability: the table behind `ece`.
@@ -95,6 +97,7 @@ class Report:
     longer_humans: Figure
     length_excess: Figure
     brier: Figure
+    brier_floor: Figure
     ece: Figure
     usd_per_1000: Figure
     seconds_per_1000: Figure
@@ -179,6 +182,7 @@ def _report(
         longer_humans=get("longer_humans"),
         length_excess=get("length_excess"),
         brier=get("brier"),
+        brier_floor=get("brier_floor"),
         ece=get("ece"),
         usd_per_1000=_thousand(get("usd")),
         seconds_per_1000=_thousand(get("seconds")),

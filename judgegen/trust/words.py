@@ -30,6 +30,7 @@ MEANINGS = {
     "longer_humans": "human votes for the longer answer",
     "length_excess": "the former less the latter: 0 is no habit",
     "brier": "mean (p - vote)²: always saying 1/2 scores .25, less where votes tie",
+    "brier_floor": "what people leave of it among themselves, of pairs with two votes or more: no P can expect less",
     "ece": "how far P(the chosen side) is from the humans' share for it",
     "usd_per_1000": "USD per 1,000 comparisons",
     "seconds_per_1000": "seconds of calls per 1,000 comparisons",

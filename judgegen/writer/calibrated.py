@@ -104,7 +104,8 @@ def calibrated(result: Result, found: Calibration, min_p_chosen: float) -> Resul
         if pair.p_chosen is None:
             kept.append(pair)
             continue
-        names, p = f"{pair.chosen.key} against {pair.rejected.key}", found.map(pair.p_chosen)
+        longer = len(pair.chosen.text) - len(pair.rejected.text)
+        names, p = f"{pair.chosen.key} against {pair.rejected.key}", found.map(pair.p_chosen, longer)
         if round(pair.p_chosen, 12) < (found.threshold or 0.0):
             drop, detail = BELOW, f"{names}: P(chosen) = {pair.p_chosen:.3g} is below {found.threshold:.3g}"
         elif p <= max(min_p_chosen, 0.5):

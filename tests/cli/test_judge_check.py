@@ -124,6 +124,25 @@ def test_a_judge_good_enough_gets_a_file_that_a_run_takes(
     assert 'c.json: made for a judge with orders = unset, and this run has orders = "one"' in other.stderr
 
 
+def test_what_length_is_worth_to_people_is_weighed_on_demand_alone(
+    judgegen: Command, run_file: WriteRunFile, tmp_path: Path
+) -> None:
+    """People who always vote for the longer answer: --length says so and keeps it in the file; without it nothing."""
+    run_file(endpoint=HARD.format(0.6))
+    texts = [f"{'Because. ' * (99 if i % 2 else 1)}\n[quality 0.{3 + i % 5}00]" for i in range(60)]
+    lines = [
+        {"prompt": f"Why {i}?", "response_a": text, "response_b": f"{'So it is. ' * 30}\n[quality 0.500]"}
+        | {"winner": "A" if i % 2 else "B"}
+        for i, text in enumerate(texts)
+    ]
+    (tmp_path / "long.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    asked = ("judge", "calibrate", "long.jsonl", "--run", "mine.toml", "-o", "c.json", "--target", "0.5")
+    assert "  length     a much longer answer has +" in judgegen(*asked, "--length").stdout
+    assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["map"]["length"] > 1
+    assert "length" not in judgegen(*asked).stdout
+    assert "length" not in json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["map"]
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_no_threshold_is_an_answer(judgegen: Command, run_file: WriteRunFile, tmp_path: Path, *, as_json: bool) -> None:
     """Exit code 7, a sentence, and a file that says null."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgegen.errors import SpecError
-from judgegen.trust import CalibrationMap, Judged, brier, by_vote, fit_map
+from judgegen.trust import CalibrationMap, Judged, brier, by_vote, fit_map, longer_by_vote
 from judgegen.trust.calibration import Method
 
 pytest.importorskip("sklearn", reason="the extra `trust` is not installed")
@@ -153,6 +153,52 @@ def test_each_vote_is_an_entry_and_an_unread_pair_none(scripted: Scripted) -> No
     assert brier(p, y) == pytest.approx(report(rows, resamples=10).brier.value)
 
 
+def lengths(seed: int, worth: float) -> tuple[Any, Any, list[str], Any]:
+    """The world of a judge's log odds, with votes to which a much longer answer is worth so much besides."""
+    rng = np.random.default_rng(seed)
+    logit, longer = rng.normal(0, 2, 2000), rng.normal(0, 700, 2000)
+    chance = 1 / (1 + np.exp(-0.5 * logit - worth * np.tanh(longer / 700)))
+    return 1 / (1 + np.exp(-logit)), (rng.random(2000) < chance).astype(float), [str(i) for i in range(2000)], longer
+
+
+@pytest.mark.parametrize("worth", [-1.5, 1.2])
+def test_what_length_is_worth_to_people_is_found_beside_what_the_judge_says(worth: float) -> None:
+    """Slope and length of a world that has both, whichever way; a better score on prompts unseen; JSON keeps it."""
+    p, y, groups, longer = lengths(1, worth)
+    found, without = fit_map(p, y, groups, longer=longer), fit_map(p, y, groups)
+    assert [found.strength, found.length] == [pytest.approx(0.5, abs=0.1), pytest.approx(worth, abs=0.25)]
+    assert (found.brier_after or 1) < (without.brier_after or 0) - 0.01
+    assert CalibrationMap.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert np.allclose(found.many(p, longer), 1 - found.many(1 - p, -longer), atol=1e-9)
+    again = fit_map(1 - p, 1 - y, groups, longer=-longer)
+    assert np.allclose(again.many(p, longer), found.many(p, longer), atol=1e-4)
+
+
+def test_length_that_foretells_nothing_is_left_out() -> None:
+    """Where it does not hold on prompts unseen the map is the one that knows no length, and its file says none."""
+    p, y, groups, longer = lengths(2, 0.0)
+    found = fit_map(p, y, groups, longer=longer)
+    assert (found.length, "length" in found.to_dict()) == (0.0, False)
+    assert found == fit_map(p, y, groups)
+
+
+def test_a_judge_worse_than_chance_is_not_turned_round_by_length_either() -> None:
+    """Its slope is 0: what it says counts for nothing, what length is worth stays."""
+    p, y, groups, longer = lengths(3, 1.2)
+    found = fit_map(1 - p, y, groups, longer=longer)
+    assert found.strength == 0
+    assert found.length > 0.5
+
+
+def test_lengths_stand_beside_the_votes_and_are_never_made_up(scripted: Scripted) -> None:
+    """One entry for each of by_vote's; of an answer whose length nobody knows there is no map."""
+    rows = scripted(1, 40, voters=3, unreadable=0.2)
+    assert len(longer_by_vote(rows)) == len(by_vote(rows)[0])
+    assert set(longer_by_vote(rows)) == {-100.0, 100.0}
+    with pytest.raises(SpecError, match="'p0': how long its answers are is not known"):
+        longer_by_vote([Judged(prompt_id="p0", votes=("A",), p=0.9)])
+
+
 def test_one_prompt_cannot_check_itself() -> None:
     """With nothing to hold out there is no map, and the error says what is missing."""
     with pytest.raises(SpecError, match="at least 2 prompts to check itself on; found 1"):
@@ -165,6 +211,7 @@ def test_one_prompt_cannot_check_itself() -> None:
         ({"method": "magic"}, "method is 'magic'"),
         ({"strength": None}, "strength is None"),
         ({"strength": -1.0}, "strength is -1.0"),
+        ({"length": "long"}, "length is 'long'"),
         ({"slope": 1.0}, "'slope' is not a key"),
         ({"method": "isotonic", "knots": []}, "knots must rise"),
         ({"method": "isotonic", "knots": [[0.5, 0.9], [0.7, 0.6]]}, "knots must rise"),

@@ -184,6 +184,8 @@ def test_figures_of_four_pairs_are_those_of_a_hand_count() -> None:
         "excess": (found.length_excess, 3 / 5 - 5 / 7),
         # (1-1)², (1-1)², (1-0)²; .25, .25; (.25-1)²
         "brier": (found.brier, (1 + 0.5 + 0.5625) / 6),
+        # 3 votes of variance 1/3, 2 of none
+        "floor": (found.brier_floor, 1 / 5),
         "usd": (found.usd_per_1000, 500.0),
         "seconds": (found.seconds_per_1000, None),
     }
@@ -266,6 +268,7 @@ WORLDS: list[tuple[dict[str, float], dict[str, float]]] = [
             "ceiling": (0.8**3 + 0.2**3) / (0.8**2 + 0.2**2),
             "longer_humans": 0.8 * 0.9 + 0.2 * 0.1,
             "length_excess": 0.0,
+            "brier_floor": 0.8 * 0.2,
         },
     ),
 ]
