@@ -170,6 +170,7 @@ CHECK = {
     "risk_coverage.*.threshold": "of a threshold: P at least this",
     "risk_coverage.*.coverage": "figure: the comparisons kept",
     "risk_coverage.*.accuracy": "figure: of these, those that agree with people",
+    "one_order": "figure: agreement had each been asked in one order, less that in both, ties half",
     "ranks.tau": "figure: tau-b of scores and people's ratings within a prompt; `ranks` is null without ratings",
     "ranks.ceiling": "figure: the same of one rater and the mean of the others",
     "ranks.prompts": "prompts that tau rests on",

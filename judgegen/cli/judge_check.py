@@ -108,7 +108,8 @@ def lines(done: Check) -> Iterator[str]:
     asked = f"{done.calls:,} calls, ${plain(done.cost_usd)}"
     yield f"{done.judge}: {found.n:,} comparisons of {found.prompts:,} prompts; {asked}"
     yield ""
-    yield printed(words.FIGURES, (*words.figures(found), *words.ranks(done.ranks)), names=(0,), words=(3,))
+    beside = *words.one_order(done.one_order), *words.ranks(done.ranks)
+    yield printed(words.FIGURES, (*words.figures(found), *beside), names=(0,), words=(3,))
     if found.reliability:
         yield "\nIs P(chosen) worth its name?\n"
         yield printed(words.RELIABILITY, words.reliability(found), names=())

@@ -32,9 +32,10 @@ from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.sources.columns import plain_name
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
+from judgegen.study.one_order import one_order
 from judgegen.study.worth import Worth, worth
 from judgegen.trust import Judged, Report, Vote, judged, report
-from judgegen.trust.figures import extra
+from judgegen.trust.figures import Figure, extra
 from judgegen.trust.rated import Ranks, Rating, rated
 from judgegen.watch import Watch
 from judgegen.writer.money import plain
@@ -61,6 +62,7 @@ class Check:
         scores: by a prompt's id and a response's text the score that it has by itself, of judges that score.
         ranks: how the scores rank the answers beside people's ratings; None where the comparisons come of none.
         verdicts: by what `compared.key` calls a comparison the side that the judge itself names; None: unreadable.
+        one_order: agreement had each been asked in one order, less that in both (see `study.one_order`).
     """
 
     report: Report
@@ -77,12 +79,14 @@ class Check:
     scores: Mapping[tuple[str, str], float] = field(repr=False, default_factory=dict)
     ranks: Ranks | None = None
     verdicts: Mapping[str, Vote | None] = field(repr=False, default_factory=dict)
+    one_order: Figure = field(repr=False, default=Figure())
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """JSON-able: the report's figures and tables, and what they took."""
         return {
             **self.report.to_dict(),
+            "one_order": self.one_order.to_dict(),
             "ranks": None if self.ranks is None else self.ranks.to_dict(),
             "incomplete": self.incomplete,
             "lacking": dict(self.lacking),
@@ -116,7 +120,8 @@ class Check:
 
         found = self.report
         title = f"{self.judge}: {found.n:,} comparisons of {found.prompts:,} prompts"
-        figures = Table((*words.figures(found), *words.ranks(self.ranks)), head=words.FIGURES)
+        beside = *words.one_order(self.one_order), *words.ranks(self.ranks)
+        figures = Table((*words.figures(found), *beside), head=words.FIGURES)
         reliability = Table(words.reliability(found), head=words.RELIABILITY)
         return card(title, figures, reliability, Table(words.risk(found), head=words.RISK))
 
@@ -329,6 +334,7 @@ class _Heard:
             scores=scores,
             ranks=self._ranks(scores, resamples),
             verdicts=self.verdicts,
+            one_order=one_order(self.results, timed, steps, resamples=resamples),
         )
 
     def _ranks(self, scores: Mapping[tuple[str, str], float], resamples: int) -> Ranks | None:

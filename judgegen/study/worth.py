@@ -17,7 +17,7 @@ from judgegen.judge.bench import believed
 from judgegen.judge.methods import METHODS
 from judgegen.judge.schedule import SCHEDULES, Lot
 from judgegen.pipeline import Plan, lot
-from judgegen.records import Candidate, Habit, Match, Meaning, Ranking, Result, met
+from judgegen.records import Candidate, Comparison, Habit, Match, Meaning, Ranking, Result, met
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _pooled(results: Sequence[Result], direct: Sequence[Match], steps: Plan) -> 
     found = list(direct)
     for group in _by_prompt(results).values():
         tiebreak = partial(lot, results[group[0]].prompt, steps)
-        named = {i: replace(direct[i], a=_by_text(direct[i].a), b=_by_text(direct[i].b)) for i in group}
+        named = {i: _named(direct[i]) for i in group}
         field = sorted({c.key: c for m in named.values() for c in (m.a, m.b)}.values(), key=tiebreak)
         played = _played(field, list(named.values()), steps, tiebreak)
         ranking = decide.ranking(field, played, tiebreak, pooled=True)
@@ -110,6 +110,12 @@ def _said(match: Match, ranking: Ranking, *, asked: bool) -> float | None:
         return None
     pooled = round(ranking.p(match.a, match.b), decide.DIGITS)
     return 0.5 if asked and ((match.p or 0.5) - 0.5) * (pooled - 0.5) <= 0 else pooled
+
+
+def _named(match: Match) -> Match:
+    """The match, and what was shown of it, of responses by their own names."""
+    shown = tuple((Comparison(first=_by_text(c.first), second=_by_text(c.second)), said) for c, said in match.shown)
+    return replace(match, a=_by_text(match.a), b=_by_text(match.b), shown=shown)
 
 
 def _by_text(candidate: Candidate) -> Candidate:

@@ -81,7 +81,7 @@ class CalibrationMap:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able."""
-        found = {name: getattr(self, name) for name in self.__slots__ if name != "length" or self.length}
+        found = {name: getattr(self, name) for name in self.__slots__}
         return found | {"knots": [list(knot) for knot in self.knots]}
 
     @classmethod

@@ -52,6 +52,28 @@ def figures(found: Report) -> Iterator[tuple[str, ...]]:
             yield name, number(figure.value), interval(figure), MEANINGS[name] + _unseen(name, figure)
 
 
+def one_order(found: Figure) -> Iterator[tuple[str, ...]]:
+    """What asking in one order would cost in agreement, as one row under `FIGURES`; none where it is not known."""
+    if found.value is not None:
+        yield (
+            "one_order",
+            number(found.value),
+            interval(found),
+            f"agreement in one order less that in both: {_worth(found)}",
+        )
+
+
+def _worth(found: Figure) -> str:
+    low, high = found.low, found.high
+    if low is None or high is None:
+        return "no comparison differs" if found.value == 0 else "too few prompts to tell"
+    if high < 0:
+        return "the second order is worth its calls"
+    if low > 0:
+        return "half the calls do better, its habits taken off"
+    return f"nothing shown; a loss of {number(_SEEN * (high - low) / 2)} would probably have been"
+
+
 def ranks(found: Ranks | None) -> Iterator[tuple[str, ...]]:
     """Of scores beside people's ratings one row per figure that is defined, under `FIGURES`."""
     if found is None:

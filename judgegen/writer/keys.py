@@ -203,7 +203,7 @@ CALIBRATION: Mapping[str, str] = {
     "map.method": "from the judge's P(chosen) to the calibrated one: shrink, platt or isotonic",
     "map.strength": "the factor or the slope; null for isotonic",
     "map.knots": "isotonic's steps, as [p, mapped p]",
-    "map.length": "with --length: log odds of a much longer answer beyond what the judge says; else absent",
+    "map.length": "log odds of a much longer answer beyond what the judge says; 0 unless asked for by --length",
     "map.brier_before": "as brier.before",
     "map.brier_after": "as brier.after",
     "map.votes": "the votes that it was fitted on",

@@ -140,7 +140,7 @@ def test_what_length_is_worth_to_people_is_weighed_on_demand_alone(
     assert "  length     a much longer answer has +" in judgegen(*asked, "--length").stdout
     assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["map"]["length"] > 1
     assert "length" not in judgegen(*asked).stdout
-    assert "length" not in json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["map"]
+    assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["map"]["length"] == 0
 
 
 @pytest.mark.parametrize("as_json", [False, True])
