@@ -20,13 +20,20 @@ _EXACT = Context(prec=80)
 _DECIMAL_BYTES = 16
 
 
-def table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """`rows` in the order of `schema`; a key that a row lacks is null there, one that the schema lacks is left out.
+def values(row: Mapping[str, Any], blank: Mapping[str, None]) -> tuple[Any, ...]:
+    """A row's values in the order of `blank`, its schema's names; what has no column stands after them."""
+    return tuple({**blank, **row}.values())
+
+
+def table(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as `values` lays them out; what stands in one beyond `schema` is left out.
 
     Raises:
         TypeError: a column is of a type that is not laid out here.
     """
-    columns = [column([row.get(one.name) for row in rows], one.type) for one in schema]
+    if not rows:
+        return schema.empty_table()
+    columns = [column(cells, one.type) for cells, one in zip(zip(*rows, strict=False), schema, strict=False)]
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -6,7 +6,7 @@ depends on the clock: timings stay in the journal. Knows nothing of how results 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -37,13 +37,15 @@ class AuditTable:
         self.path = path
         self._schema = schema.with_metadata({f"judgegen.{key}": value for key, value in sorted(stamp.items())})
         self._writer = pq.ParquetWriter(part_of(path).absolute(), self._schema, compression="zstd")
-        self._rows: list[Row] = []
+        self._blank: dict[str, None] = dict.fromkeys(schema.names)
+        self._rows: list[tuple[Any, ...]] = []
         self._characters = 0
 
     def add(self, row: Row) -> None:
-        """Add one row; whole groups go to the file."""
-        self._rows.append(row)
-        self._characters += sum([len(value) for value in row.values() if value.__class__ is str])
+        """Add one row; whole groups go to the file. A key that it lacks is null, one that has no column is left out."""
+        values = arrays.values(row, self._blank)
+        self._rows.append(values)
+        self._characters += sum([len(value) for value in values if value.__class__ is str])
         if len(self._rows) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
 
@@ -132,9 +134,8 @@ def _json(value: object) -> str:
     return json_text(value)
 
 
-def _json_if_any(values: Iterable[Any]) -> str | None:
-    found = list(values)
-    return _json(found) if found else None
+def _json_if_any(values: Sequence[Any]) -> str | None:
+    return _json(list(values)) if values else None
 
 
 def prompt(result: Result) -> Row:
@@ -236,46 +237,39 @@ def _verdict(shown: Comparison, verdict: Verdict | Unreadable) -> Row:
 
 def called(call: Call, outcome: Outcome) -> Row:
     """A call that was asked and answered."""
-    return {**_asked(call), **_used(call, outcome), **_answered(outcome)}
-
-
-def _asked(call: Call) -> Row:
+    usage, tag = outcome.usage, call.tag
     return {
         "call_id": call.id,
-        "role": call.tag.role,
-        "prompt_id": call.tag.prompt_id,
-        "variant": call.tag.variant,
+        "role": tag.role,
+        "prompt_id": tag.prompt_id,
+        "variant": tag.variant,
         "endpoint": call.endpoint,
         "model": call.model,
         "draw": call.draw,
         "messages": _json(list(call.messages)),
         "params": _json(dict(call.params)),
-    }
-
-
-def _used(call: Call, outcome: Outcome) -> Row:
-    usage = outcome.usage
-    return {
         "input_tokens": usage.input,
         "cached_tokens": usage.cached,
         "cache_write_tokens": usage.cache_write,
         "output_tokens": usage.output,
         "reasoning_tokens": usage.reasoning,
         "estimated": usage.estimated,
-        "cost_usd": _usd(outcome.cost, f"call {call.id}"),
+        "cost_usd": _usd(outcome.cost, "call ", call.id),
         "day": outcome.day,
+        **_answered(outcome),
     }
 
 
 def _answered(outcome: Outcome) -> Row:
     if isinstance(outcome, Failure):
         return {"outcome": "failure", "failure": outcome.reason, "detail": outcome.detail}
+    first, *more = outcome.choices
     return {
         "outcome": "reply",
-        "text": _written_by(outcome.first),
-        "finish": outcome.first.finish,
-        "tool_calls": _json_if_any(outcome.first.tool_calls),
-        "more_texts": [_written_by(choice) for choice in outcome.choices[1:]] or None,
+        "text": _written_by(first),
+        "finish": first.finish,
+        "tool_calls": _json_if_any(first.tool_calls),
+        "more_texts": [_written_by(choice) for choice in more] or None,
         "model_answered": outcome.model,
     }
 
@@ -285,8 +279,8 @@ def _written_by(choice: Choice) -> str:
     return f"<think>\n{choice.thought}\n</think>\n\n{choice.text}" if choice.thought else choice.text
 
 
-def _usd(value: Decimal | None, where: str) -> Decimal | None:
-    """An amount that the column holds to the last digit.
+def _usd(value: Decimal | None, what: str, name: str) -> Decimal | None:
+    """An amount, of what is called so, that the column holds to the last digit.
 
     Raises:
         JudgegenError: it does not.
@@ -295,7 +289,7 @@ def _usd(value: Decimal | None, where: str) -> Decimal | None:
         return None
     if (held := fitting(value, DIGITS, DECIMALS)) is None:
         raise JudgegenError(
-            f"{where} cost {value:f} USD: the audit keeps {DECIMALS} decimals and {DIGITS - DECIMALS} digits before "
+            f"{what}{name} cost {value:f} USD: the audit keeps {DECIMALS} decimals and {DIGITS - DECIMALS} digits before "
             f"them; set a price with fewer and begin a new run folder"
         )
     return held
@@ -311,5 +305,5 @@ def pair(row: Mapping[str, Any], spent: Spent) -> Row:
         laid_out[f"{side}_model"], laid_out[f"{side}_call"] = origin["model"], origin["call"]
     counts = {f"{name}_tokens": count for name, count in row["tokens"].items()}
     names = {"sampling": "sampling_cost_usd", "judging": "judging_cost_usd", "total": "prompt_cost_usd"}
-    usd = {column: _usd(spent[name], f"prompt {row['prompt_id']!r}") for name, column in names.items()}
+    usd = {column: _usd(spent[name], "prompt ", repr(row["prompt_id"])) for name, column in names.items()}
     return {**laid_out, **counts, **usd}
