@@ -64,7 +64,12 @@ def _plain(value: object) -> bool:
         within = value
     else:
         return kind in _SIMPLE or (kind is float and (value == 0.0 or 1e-4 <= abs(value) < 1e15))  # type: ignore[arg-type]
-    return set(map(type, within)) <= _SIMPLE or all(map(_plain, within))
+    if set(map(type, within)) <= _SIMPLE:
+        return True
+    for one in within:  # a loop, and no call for what is simple: this is asked of every call
+        if type(one) not in _SIMPLE and not _plain(one):
+            return False
+    return True
 
 
 def digest(value: object, *, size: int = 16) -> str:

@@ -8,7 +8,7 @@ nothing of prompts or of who answers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -68,14 +68,39 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     work = list(work)
     if len(work) < 2:  # what is asked alone needs no branch
         return [await one for one in work]
-    branches: list[tuple[Coroutine[Any, Any, T], Asked]] = [(one, []) for one in work]
-    done = await asyncio.gather(*(_branch(one, kept) for one, kept in branches), return_exceptions=True)
-    for _, kept in branches:
-        _here.get().extend(kept)
-    errors = [answer for answer in done if isinstance(answer, BaseException)]
-    for error in sorted(errors, key=lambda e: isinstance(e, Unanswered)):
-        raise error
-    return [answer for answer in done if not isinstance(answer, BaseException)]
+    kept: list[Asked] = [[] for _ in work]
+    branches = [asyncio.create_task(_branch(one, asked)) for one, asked in zip(work, kept, strict=True)]
+    errors = await _over(branches)
+    here = _here.get()
+    for asked in kept:
+        here.extend(asked)
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, Unanswered))
+    return [branch.result() for branch in branches]
+
+
+async def _over(branches: Sequence[asyncio.Task[Any]]) -> list[BaseException]:
+    """Wait for all of them; what went wrong, in their order. Whoever is cancelled meanwhile cancels them first.
+
+    What `asyncio.gather` does in Python for each of them is a good part of what a call costs.
+    """
+    errors = list[BaseException]()
+    for branch in branches:
+        try:
+            await branch
+        except BaseException as error:  # noqa: BLE001 - raised by who asked, once all are over
+            if (mine := asyncio.current_task()) is not None and mine.cancelling():
+                await _given_up(branches)
+                raise
+            errors.append(error)
+    return errors
+
+
+async def _given_up(branches: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel all of them."""
+    for branch in branches:
+        branch.cancel()
+    await asyncio.gather(*branches, return_exceptions=True)
 
 
 async def _branch(work: Coroutine[Any, Any, T], kept: Asked) -> T:

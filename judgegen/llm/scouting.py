@@ -141,7 +141,7 @@ class Scouts:
                 turn.set_result(None)
         if line.alone >= PATIENCE and not line.flying:
             _decide(line, "hopeless")
-        elif self._idle():
+        elif not line.flying and self._idle():
             asyncio.get_running_loop().call_later(_GRACE_S, self._end_of_waiting)
 
     def _idle(self) -> bool:

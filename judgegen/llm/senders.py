@@ -90,21 +90,35 @@ class Landings:
 
     def __init__(self, send: Send, journal: Journal) -> None:
         self._send, self._journal = send, journal
-        self._flying: set[asyncio.Task[Outcome]] = set()
+        self._flying: set[asyncio.Task[None] | None] = set()
         self._requests: Counter[str] = Counter()
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Send, land, answer. Cancelling the caller does not cancel the landing."""
-        task = asyncio.create_task(self._land(call))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        task = loop.create_task(self._tell(call, answer))
         self._flying.add(task)
-        task.add_done_callback(self._landed)
-        return await asyncio.shield(task)
+        return await answer
 
-    def _landed(self, task: asyncio.Task[Outcome]) -> None:
-        """Over, well or not; where its caller is gone by then, what ended that one has said why."""
-        self._flying.discard(task)
-        if not task.cancelled():
-            task.exception()
+    async def _tell(self, call: Call, answer: asyncio.Future[Outcome]) -> None:
+        """Land, and tell whoever asked; where the asker is gone by then, what ended that one has said why.
+
+        `asyncio.shield` does the same at twice the cost.
+        """
+        try:
+            outcome = await self._land(call)
+        except Exception as error:  # noqa: BLE001 - it is the asker's
+            if not answer.done():
+                answer.set_exception(error)
+        except BaseException:
+            answer.cancel()
+            raise
+        else:
+            if not answer.done():
+                answer.set_result(outcome)
+        finally:
+            self._flying.discard(asyncio.current_task())
 
     async def _land(self, call: Call) -> Outcome:
         self._requests[call.id] += 1

@@ -14,6 +14,7 @@ from __future__ import annotations
 import heapq
 import math
 import re
+import struct
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,12 +44,19 @@ _MARKS = "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06d
 """Signs that belong to the letter before them; the scripts of India are made of both."""
 _RUN = re.compile(rf"[\w{_MARKS}{_JOINED}]+")
 _PART = re.compile(rf"([{_JOINED}]+)|[^{_JOINED}]+")
+_HEAD = re.compile(r"(?<!\w)\w{1,5}", re.ASCII)
+"""What `words` takes of a run, where all is ASCII."""
+_CELL = 4
+"""Bytes of a cell in a column of weights: no text as long as `LONGEST` comes to more."""
 Words = frozenset[str]
 
 
 def words(text: str) -> Words:
     """The different words of a text, as far as they tell topics apart."""
-    runs = _RUN.findall(normal(text[:LONGEST]))
+    plain = normal(text[:LONGEST])
+    if plain.isascii():
+        return frozenset(_HEAD.findall(plain))
+    runs = _RUN.findall(plain)
     found = {run[:5] for run in runs if run.isascii()}
     for part in (part for run in runs if not run.isascii() for part in _PART.finditer(run)):
         if part[1] is None:
@@ -110,14 +118,16 @@ class Others:
 
     Attributes:
         weights: of a word, the rarer the more; 0 of one in more than `COMMON` of the topics, `most` of one in none.
-        topics, prompts: by a word in which of `held` it stands.
+        topics, prompts: by a word in which of `held` it stands, as `_columns` lays it out.
+        common: the words without weight.
     """
 
     held: tuple[_Held, ...]
     weights: Mapping[str, int]
     most: int
-    topics: Mapping[str, Sequence[int]]
-    prompts: Mapping[str, Sequence[int]]
+    topics: Mapping[str, int]
+    prompts: Mapping[str, int]
+    common: Words
 
     @staticmethod
     def of(drawn: Sequence[_Told]) -> Others:
@@ -133,8 +143,9 @@ class Others:
             ),
             weights=weights,
             most=_weight(0, len(drawn)),
-            topics=_places(whole, weights),
-            prompts=_places(asked, weights),
+            topics=_columns(whole, weights),
+            prompts=_columns(asked, weights),
+            common=frozenset(word for word, weight in weights.items() if not weight),
         )
 
     def off(self, result: Result) -> dict[str, bool]:
@@ -143,20 +154,19 @@ class Others:
         if not any(len(own) >= WORDS for _, own in answers):
             return {}
         asked = self._telling(request(result.prompt))
-        counts = Counter(word for _, own in answers for word in own)
         against = self._against(result.prompt.id, asked)
         if len(against) < LEAST:
             return {}
         found = dict[str, bool]()
-        for one, own in answers:
-            topic = asked.union(word for word, count in counts.items() if count > (word in own))
+        for place, (one, own) in enumerate(answers):
+            topic = asked.union(*(other for at, (_, other) in enumerate(answers) if at != place))
             if len(own) >= WORDS and len(topic) >= WORDS:
                 found[one.key] = self._nearer(own, topic, against)
         return found
 
     def _telling(self, text: str) -> Words:
         """The words of a text that do not stand in many topics."""
-        return frozenset(word for word in words(text) if self.weights.get(word, self.most))
+        return words(text) - self.common
 
     def _against(self, prompt_id: str, asked: Words) -> list[int]:
         """Those of the others that are not about the same."""
@@ -169,19 +179,16 @@ class Others:
 
     def _nearer(self, own: Words, topic: Words, against: Collection[int]) -> bool:
         """Whether an answer is as near to more of the others than may be."""
-        near = sum(self.weights.get(word, self.most) for word in own & topic) / _length(topic, self.weights, self.most)
+        shares = _weights(own & topic, self.weights, self.most)
+        near = shares / _length(topic, self.weights, self.most)
         shared = self._shared(own, self.topics)
-        as_near = sum(shared[i] >= near * self.held[i].topic for i in against)
+        as_near = sum([shared[i] >= near * self.held[i].topic for i in against])
         return as_near > SHARE * len(against)
 
-    def _shared(self, own: Words, places: Mapping[str, Sequence[int]]) -> list[int]:
+    def _shared(self, own: Words, columns: Mapping[str, int]) -> tuple[int, ...]:
         """The weight of the words that each of the others shares."""
-        shared = [0] * len(self.held)
-        for word in own & places.keys():
-            weight = self.weights[word]
-            for i in places[word]:
-                shared[i] += weight
-        return shared
+        added = sum(map(columns.__getitem__, own & columns.keys()))
+        return struct.unpack(f"<{len(self.held)}I", added.to_bytes(_CELL * len(self.held), "little"))
 
 
 def _weight(count: int, topics: int) -> int:
@@ -191,16 +198,25 @@ def _weight(count: int, topics: int) -> int:
 
 def _length(found: Iterable[str], weights: Mapping[str, int], most: int) -> float:
     """The root of the summed weights; a topic without a word has a length as well."""
-    return math.sqrt(sum(weights.get(word, most) for word in found) + 1000)
+    return math.sqrt(_weights(found, weights, most) + 1000)
 
 
-def _places(sets: Sequence[Words], weights: Mapping[str, int]) -> dict[str, list[int]]:
-    """By a word that weighs something where it stands."""
-    found: dict[str, list[int]] = {}
+def _weights(found: Iterable[str], weights: Mapping[str, int], most: int) -> int:
+    """Of all these words together."""
+    known = list(map(weights.get, found))
+    return sum(filter(None, known)) + most * known.count(None)
+
+
+def _columns(sets: Sequence[Words], weights: Mapping[str, int]) -> dict[str, int]:
+    """By a word that weighs something: its weight in the cell of each set it stands in, as one number of all cells.
+
+    So what a text shares with all sets at once is one sum.
+    """
+    found: dict[str, int] = {}
     for i, one in enumerate(sets):
         for word in one:
-            if weights.get(word, 0):
-                found.setdefault(word, []).append(i)
+            if weight := weights.get(word, 0):
+                found[word] = found.get(word, 0) + (weight << (8 * _CELL * i))
     return found
 
 

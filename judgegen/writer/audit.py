@@ -289,8 +289,8 @@ def _usd(value: Decimal | None, what: str, name: str) -> Decimal | None:
         return None
     if (held := fitting(value, DIGITS, DECIMALS)) is None:
         raise JudgegenError(
-            f"{what}{name} cost {value:f} USD: the audit keeps {DECIMALS} decimals and {DIGITS - DECIMALS} digits before "
-            f"them; set a price with fewer and begin a new run folder"
+            f"{what}{name} cost {value:f} USD: the audit keeps {DECIMALS} decimals and {DIGITS - DECIMALS} digits "
+            f"before them; set a price with fewer and begin a new run folder"
         )
     return held
 
