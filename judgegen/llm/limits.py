@@ -11,8 +11,10 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Self
 
 from asyncio_throttle.throttler import Throttler
 
@@ -88,10 +90,26 @@ class Bucket:
 
 
 class Slot:
-    """Leave to make one call since `began`, when its turn was; `tokens` is what was reserved for it."""
+    """Leave to make one call, of which `tokens` are reserved, within an async block: from its turn to the block's end.
 
-    def __init__(self, gate: Turnstile, tokens: float, began: float) -> None:
-        self._gate, self._tokens, self._began = gate, tokens, began
+    Raises:
+        Unanswered: on entering: turns are given no more; why, is what stops the run.
+    """
+
+    __slots__ = ("_began", "_first", "_gate", "_tokens")
+
+    def __init__(self, gate: Turnstile, tokens: float, *, first: bool) -> None:
+        self._gate, self._tokens, self._first = gate, tokens, first
+        self._began = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._began = await self._gate.enter(self._tokens, first=self._first)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._gate.leave()
 
     async def fresh(self) -> None:
         """Return when the call may be sent: now, unless something kept it since its turn; then it has to take another.
@@ -180,24 +198,26 @@ class Turnstile:
         self._arrived, self._left = asyncio.Event(), asyncio.Event()
         self._dispatcher: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def slot(self, tokens: float, *, first: bool = False) -> AsyncIterator[Slot]:
-        """Wait for a turn, before all that do not come `first`; the place is free again when the block ends.
+    def slot(self, tokens: float, *, first: bool = False) -> Slot:
+        """A turn that is waited for, before all that do not come `first`; its place is free when the block ends."""
+        return Slot(self, tokens, first=first)
+
+    async def enter(self, tokens: float, *, first: bool = False) -> float:
+        """Wait for a turn and take a place, until `leave`; when the turn was.
 
         Raises:
             Unanswered: turns are given no more; why, is what stops the run.
         """
+        if self._open() and not self._line() and not self._full():
+            self.flying += 1
+            return self.clock()
         turn = self._queued(self._first if first else self._waiting, tokens)
         try:
-            began = await turn
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._leave()
+                self.leave()
             raise
-        try:
-            yield Slot(self, tokens, began)
-        finally:
-            self._leave()
 
     async def again(self, tokens: float) -> float:
         """Wait for another turn with the place that a call has, before all that have none; when it was.
@@ -217,9 +237,24 @@ class Turnstile:
             self._dispatcher = asyncio.create_task(self._dispatch())
         return turn
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Free a place. Where nothing but places is kept, who is next has it at once, without the dispatcher."""
         self.flying -= 1
-        self._left.set()
+        while self._open() and not self._full() and (line := self._line()):
+            self._given(line)
+        if not (self._open() and self._line()):
+            self._left.set()
+
+    def _open(self) -> bool:
+        """Whether turns depend on places alone."""
+        return not self.paced and self._lent is None and self._until <= self.clock()
+
+    def _given(self, line: deque[_Waiting]) -> None:
+        """Give the first of a line its turn, unless it was cancelled meanwhile."""
+        turn, _ = line.popleft()
+        if not turn.done():
+            self.flying += line is not self._again
+            turn.set_result(self.clock())
 
     def held(self) -> Mapping[str, float]:
         """Seconds that the next call had to wait, by what: rpm, tpm, concurrency, server (which bears no more)."""
@@ -266,14 +301,13 @@ class Turnstile:
             self._left.clear()
             with self._held.by("server" if self.width.narrowed else "concurrency"):
                 await self._left.wait()
-        line = self._line()
+        if not (line := self._line()):  # who waited has had a place meanwhile
+            return
         turn, tokens = line[0]
         if not turn.done():
             await self._pace(tokens)
-        line.popleft()
-        if not turn.done():  # else its caller was cancelled meanwhile
-            self.flying += line is not self._again
-            turn.set_result(self.clock())
+        if line and line[0][0] is turn:
+            self._given(line)
 
     def _full(self) -> bool:
         if self._lent is None:

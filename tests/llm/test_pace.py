@@ -225,7 +225,7 @@ def test_whoever_waits_hears_of_a_dispatcher_that_ends(monkeypatch: pytest.Monke
 
     async def main() -> tuple[list[Any], Stop]:
         stop = Stop()
-        gate = Turnstile(concurrency=4, rpm=None, tpm=None, stop=stop)
+        gate = Turnstile(concurrency=4, rpm=6_000, tpm=None, stop=stop)
 
         async def ask() -> None:
             async with gate.slot(0):
