@@ -63,14 +63,13 @@ def _closed(text: str, end: int) -> int:
 
 
 def _decoded(text: str) -> Iterator[tuple[Any, int, int]]:
-    decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
     at = 0
     for _ in range(MOST_STARTS):
         if (begins := _START.search(text, at)) is None:
             return
         start = begins.start()
         try:
-            value, at = decoder.raw_decode(text, start)
+            value, at = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             at = start + 1
             continue
@@ -84,3 +83,6 @@ def _once(pairs: list[tuple[str, Any]]) -> Any:
 
 def _no_number(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)

@@ -106,7 +106,7 @@ class Clerk(ABC):
             Waiting: no answer came, and whether it was taken cannot be told yet.
         """
 
-    def ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
+    def ways(self, call: Call) -> Mapping[str, tuple[Any, ...]]:
         """In which ways the call can be put."""
         return ways(call, limit=self.limit, system_role=self.system_role)
 

@@ -64,12 +64,7 @@ def _plain(value: object) -> bool:
         within = value
     else:
         return kind in _SIMPLE or (kind is float and (value == 0.0 or 1e-4 <= abs(value) < 1e15))  # type: ignore[arg-type]
-    if set(map(type, within)) <= _SIMPLE:
-        return True
-    for one in within:  # a loop, and no call for what is simple: this is asked of every call
-        if type(one) not in _SIMPLE and not _plain(one):
-            return False
-    return True
+    return set(map(type, within)) <= _SIMPLE or all(_plain(one) for one in within if type(one) not in _SIMPLE)
 
 
 def digest(value: object, *, size: int = 16) -> str:

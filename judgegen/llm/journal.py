@@ -25,6 +25,7 @@ from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
 from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten
+from judgegen.textual import parsed
 
 NAME = "journal.sqlite"
 VERSION = 1
@@ -322,7 +323,7 @@ class Journal:
 
     def _loads(self, text: str) -> Any:
         try:
-            return json.loads(text)
+            return parsed(text)
         except (ValueError, RecursionError):
             raise AlteredError(f"{self.path}: a row is not as it was written ({text[:60]!r}); check the disk") from None
 

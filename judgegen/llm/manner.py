@@ -7,7 +7,8 @@ system message, the name of the token limit). What the run file wrote has one wa
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from judgegen.llm import models
@@ -18,42 +19,55 @@ Manner = Mapping[str, Any]
 none; system "system", "developer" or "user"; limit the name of the token limit; else True, or False for left out."""
 SystemRole = Literal["system", "developer", "user"]
 
+_INSTRUCT = frozenset({"system", "developer"})
 LIMITS = ("max_tokens", "max_completion_tokens")
 _SCHEMA = ("json_schema", "json_object", "words")
 _FEWER_LOGPROBS = 5
 """What servers give at most that do not give OpenAI's twenty."""
 
 
-def ways(call: Call, *, limit: str = LIMITS[0], system_role: SystemRole | None = None) -> dict[str, tuple[Any, ...]]:
+def ways(call: Call, *, limit: str = LIMITS[0], system_role: SystemRole | None = None) -> Mapping[str, tuple[Any, ...]]:
     """Every wish of `call` with its ways, the fullest first."""
     params = call.params
-    instructed = any(message.get("role") in ("system", "developer") for message in call.messages)
-    roles: tuple[SystemRole, ...] = (
-        () if not instructed else _roles(call.model) if system_role is None else (system_role,)
+    instructed = not _INSTRUCT.isdisjoint([message.get("role") for message in call.messages])
+    return _ways(
+        call.model,
+        tuple(params),
+        call.wishes,
+        params.get("schema_as"),
+        params.get("reasoning_effort"),
+        int(params.get("top_logprobs") or 0),
+        system_role if instructed else "none",
+        bool(call.room),
+        None if call.max_tokens is None else limit,
     )
-    found = dict(
-        _wishes(
-            call.model,
-            tuple(sorted(params)),
-            call.wishes,
-            params.get("schema_as"),
-            params.get("reasoning_effort"),
-            int(params.get("top_logprobs") or 0),
-        )
-    )
-    if roles:
-        found["system"] = roles
-    if call.room:
-        found["room"] = (True, False)
-    if call.max_tokens is not None:
-        found["limit"] = (limit, *(name for name in LIMITS if name != limit))
-    return found
 
 
 @functools.lru_cache(maxsize=256)  # a run's calls have few shapes
-def _wishes(
-    model: str, names: tuple[str, ...], wishes: frozenset[str], schema_as: Any, effort: Any, logprobs: int
+def _ways(
+    model: str,
+    names: tuple[str, ...],
+    wishes: frozenset[str],
+    schema_as: Any,
+    effort: Any,
+    logprobs: int,
+    system_role: SystemRole | Literal["none"] | None,
+    room: bool,
+    limit: str | None,
 ) -> Mapping[str, tuple[Any, ...]]:
+    found = _wishes(model, sorted(names), wishes, schema_as, effort, logprobs)
+    if system_role != "none":
+        found["system"] = _roles(model) if system_role is None else (system_role,)
+    if room:
+        found["room"] = (True, False)
+    if limit is not None:
+        found["limit"] = (limit, *(name for name in LIMITS if name != limit))
+    return MappingProxyType(found)
+
+
+def _wishes(
+    model: str, names: Iterable[str], wishes: frozenset[str], schema_as: Any, effort: Any, logprobs: int
+) -> dict[str, tuple[Any, ...]]:
     """Of all parameters; none of what the run file wrote."""
     refused = models.refused(model, effort)
     found: dict[str, tuple[Any, ...]] = {}

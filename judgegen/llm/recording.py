@@ -88,7 +88,7 @@ async def _over(branches: Sequence[asyncio.Task[Any]]) -> list[BaseException]:
     for branch in branches:
         try:
             await branch
-        except BaseException as error:  # noqa: BLE001 - raised by who asked, once all are over
+        except BaseException as error:
             if (mine := asyncio.current_task()) is not None and mine.cancelling():
                 await _given_up(branches)
                 raise

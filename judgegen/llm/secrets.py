@@ -17,6 +17,8 @@ MASK = "[secret]"
 _SHORTEST = 8
 """Characters below which a text is no secret that could be told from chance."""
 _NO_WORD = 16
+_ESCAPES = (b"\\u", b"\\/", b"\x00")
+"""With what a secret stands in JSON in no form that is looked for: characters by number, a slash, wide characters."""
 _forms: dict[str, bytes] = {}
 
 
@@ -55,7 +57,7 @@ def masked_bytes(data: bytes) -> bytes:
     for form in _forms.values():
         if form in data:
             data = data.replace(form, MASK.encode())
-    return _masked_json(data) if _forms and (b"\\" in data or b"\x00" in data) else data
+    return _masked_json(data) if _forms and any(map(data.__contains__, _ESCAPES)) else data
 
 
 def _masked_json(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from judgegen.errors import Incomplete, JournalError, ProviderRefused, Unanswered
 from judgegen.llm.answers import Landing
@@ -90,7 +90,7 @@ class Landings:
 
     def __init__(self, send: Send, journal: Journal) -> None:
         self._send, self._journal = send, journal
-        self._flying: set[asyncio.Task[None] | None] = set()
+        self._flying: set[asyncio.Task[Any]] = set()
         self._requests: Counter[str] = Counter()
 
     async def __call__(self, call: Call, /) -> Outcome:
@@ -118,7 +118,8 @@ class Landings:
             if not answer.done():
                 answer.set_result(outcome)
         finally:
-            self._flying.discard(asyncio.current_task())
+            if (mine := asyncio.current_task()) is not None:
+                self._flying.discard(mine)
 
     async def _land(self, call: Call) -> Outcome:
         self._requests[call.id] += 1
@@ -318,13 +319,14 @@ class Once:
 
     def __init__(self, send: Send, journal: Journal, watch: Watch) -> None:
         self._send, self._journal, self._watch = send, journal, watch
-        self._asking: dict[str, asyncio.Event] = {}
+        self._asking: dict[str, asyncio.Event | None] = {}
         self.from_journal = self.fresh = 0
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer one call, paying for it only if nobody has."""
         while call.id in self._asking:
-            await self._asking[call.id].wait()
+            over = self._asking[call.id] = self._asking[call.id] or asyncio.Event()
+            await over.wait()
         known = await self._known(call)
         if known is None:
             known = await self._ask(call)
@@ -345,7 +347,7 @@ class Once:
             return None
 
     async def _ask(self, call: Call) -> Outcome:
-        self._asking[call.id] = asyncio.Event()
+        self._asking[call.id] = None
         try:
             return await self._send(call)
         except Unanswered as trouble:
@@ -354,7 +356,8 @@ class Once:
             await self._journal.lost(call, trouble)
             raise
         finally:
-            self._asking.pop(call.id).set()
+            if (over := self._asking.pop(call.id)) is not None:
+                over.set()
 
 
 def recorded(journal: Journal) -> Send:

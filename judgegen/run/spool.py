@@ -22,6 +22,8 @@ T = TypeVar("T")
 _SIZE = struct.Struct("<Q")
 MOST_BYTES = 8_000_000
 """Kept in memory."""
+_PARCEL = 32
+"""Items that are written as one, so that what names their kinds is written once."""
 
 
 class Spool(Generic[T]):
@@ -33,7 +35,8 @@ class Spool(Generic[T]):
 
     def __init__(self, folder: Path) -> None:
         self._file = SpooledTemporaryFile(max_size=MOST_BYTES, dir=str(folder))  # noqa: SIM115 - closed by `__exit__`
-        self._count = 0
+        self._parcels = 0
+        self._open: list[T] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,19 +48,28 @@ class Spool(Generic[T]):
 
     def add(self, item: T) -> None:
         """Put one by; none may be added once they are read."""
-        packed = BytesIO()
-        _Pickler(packed, pickle.HIGHEST_PROTOCOL).dump(item)
-        written = packed.getvalue()
-        self._file.write(_SIZE.pack(len(written)) + written)
-        self._count += 1
+        self._open.append(item)
+        if len(self._open) == _PARCEL:
+            self._shut()
+
+    def _shut(self) -> None:
+        """Write the open parcel, if anything is in it."""
+        if self._open:
+            packed = BytesIO()
+            _Pickler(packed, pickle.HIGHEST_PROTOCOL).dump(self._open)
+            written = packed.getvalue()
+            self._file.write(_SIZE.pack(len(written)) + written)
+            self._parcels += 1
+            self._open = []
 
     def __iter__(self) -> Iterator[T]:
         """Each, as it was, in the order of adding."""
+        self._shut()
         self._file.seek(0)
-        for _ in range(self._count):
+        for _ in range(self._parcels):
             (size,) = _SIZE.unpack(self._file.read(_SIZE.size))
-            item: T = pickle.loads(self._file.read(size))  # noqa: S301 - written by this process, where nobody else can
-            yield item
+            items: list[T] = pickle.loads(self._file.read(size))  # noqa: S301 - written by this process, for itself
+            yield from items
 
 
 class _Pickler(pickle.Pickler):

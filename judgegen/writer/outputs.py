@@ -21,7 +21,7 @@ from judgegen.formats.format import Format, Unfit
 from judgegen.llm.calls import ID_PREFIX
 from judgegen.llm.tokens import count_batch, count_messages
 from judgegen.records import Result
-from judgegen.textual import clean
+from judgegen.textual import clean, parsed
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
 from judgegen.writer.files import SUFFIX, json_line, part_of, put_in_place, same_bytes
@@ -138,7 +138,7 @@ class Outputs:
         """Formats are laid out from what is written, so that an export of preferences.jsonl gives the same bytes."""
         self._files[PREFERENCES].write(line)
         for name, tailored in self._formats.items():
-            self._files[_file_of(name)].writelines(tailored.lines(json.loads(line)))
+            self._files[_file_of(name)].writelines(tailored.lines(parsed(line)))
 
     def finish(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Put everything in its place; the summary, with `extra` keys added, comes last and is returned."""

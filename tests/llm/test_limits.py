@@ -170,11 +170,10 @@ def test_those_who_go_first_go_before_all_who_waited_longer() -> None:
                 order.append(number)
                 await asyncio.sleep(0)
 
-        async with asyncio.TaskGroup() as group:
-            async with gate.slot(0):  # so that they have to wait
-                for number in (1, 3, 5, 2, 4):
-                    group.create_task(take(number))
-                await asyncio.sleep(0)
+        async with asyncio.TaskGroup() as group, gate.slot(0):  # so that they have to wait
+            for number in (1, 3, 5, 2, 4):
+                group.create_task(take(number))
+            await asyncio.sleep(0)
         await gate.aclose()
         return order
 

@@ -407,7 +407,7 @@ def test_what_is_done_already_is_not_waited_for_for_ever(tmp_path: Path) -> None
         scene = Scene(tmp_path, good)
         done = asyncio.create_task(nothing())
         await asyncio.wait({done})
-        scene.landings._flying.add(done)  # type: ignore[arg-type]  # as if its own callback had had no turn yet
+        scene.landings._flying.add(done)  # as if its own callback had had no turn yet
         await asyncio.wait_for(scene.end(), 20)
         assert not scene.landings._flying
 

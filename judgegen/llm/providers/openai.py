@@ -81,7 +81,7 @@ class ChatProvider:
         known = self._learned.of(call)
         return known.settled(self._ways(call)) and (known.whole or call.tag.role != "judge")
 
-    def _ways(self, call: Call) -> dict[str, tuple[Any, ...]]:
+    def _ways(self, call: Call) -> Mapping[str, tuple[Any, ...]]:
         return ways(call, limit=self._tokens_key, system_role=self._system_role)
 
     async def aclose(self) -> None:

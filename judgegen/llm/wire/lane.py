@@ -153,9 +153,9 @@ def _context(url: URL) -> ssl.SSLContext | bool:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
+    parts, size, body = [], 0, response.content
+    while not body.at_eof():
+        parts.append(part := await body.readany())
         size += len(part)
         if size > MOST_BYTES:
             raise TooLargeError(f"an answer of more than {MOST_BYTES >> 20} MiB")

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from judgegen.llm.retry import Odd
+from judgegen.textual import parsed
 
 _DONE = "[DONE]"
 _SHORT = 80
@@ -28,7 +29,7 @@ def read(content: bytes, kind: str = "") -> Any:
         Odd: it holds none, or a stream that broke off; what it is stands in `why`.
     """
     try:
-        return json.loads(content)
+        return parsed(content)
     except (ValueError, RecursionError):
         text = _COMMENTS.sub("", _decoded(content, kind))
     events = list(_events(text))
