@@ -19,11 +19,12 @@ The rules, the same for every format:
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from judgegen.llm.calls import digest
+from judgegen.llm.calls import canonical
 from judgegen.records import Prompt
 from judgegen.sources import beside, chat, jsonrows, shapes, wrappings
 from judgegen.sources.columns import Mapped, known
@@ -97,9 +98,9 @@ def prompt(row: Mapping[str, Any] | str, line: int, *, names: Names = Names()) -
     name = identifier({"id": given.get(key)})
     fields = {*found.columns, key, "metadata"} | (set() if names.mapped else set(NAMES))
     others = tuple(column for column in cells if column not in fields)
-    content = found.content()
+    content = canonical(found.content())
     made = Prompt(
-        id="p-" + digest(content, size=8) if name is None else name,
+        id="p-" + _hash(content, size=8).hex() if name is None else name,
         messages=tuple(found.messages),
         reference=found.reference,
         tools=tuple(found.tools),
@@ -107,8 +108,11 @@ def prompt(row: Mapping[str, Any] | str, line: int, *, names: Names = Names()) -
         line=line,
     )
     named = name is not None
-    found_by = bytes.fromhex(digest(content))
-    return Taken(item=made, id=made.id, named=named, content=found_by, others=others, told=found.told)
+    return Taken(item=made, id=made.id, named=named, content=_hash(content, size=16), others=others, told=found.told)
+
+
+def _hash(said: bytes, *, size: int) -> bytes:
+    return hashlib.blake2b(said, digest_size=size).digest()
 
 
 def asked(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, Any]]:

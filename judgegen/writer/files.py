@@ -122,10 +122,10 @@ def _put(value: Any, out: list[bytes]) -> None:
     elif kind is dict:
         opening = b"{"
         for key, inner in value.items():
+            out += (opening, _key(key))
             if type(inner) is str:
-                out += (opening, _key(key), orjson.dumps(inner))
+                out.append(orjson.dumps(inner))
             else:
-                out += (opening, _key(key))
                 _put(inner, out)
             opening = b", "
         out.append(b"}" if value else b"{}")
@@ -148,8 +148,11 @@ def _key(name: Any) -> bytes:
 
 
 def _word(value: Any) -> bytes:
-    if type(value) is int or (type(value) is float and isfinite(value)):
+    kind = type(value)
+    if kind is int or (kind is float and isfinite(value)):
         return repr(value).encode()
+    if kind is bool or value is None:
+        return b"null" if value is None else b"true" if value else b"false"
     return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 
 
