@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import io
 import keyword
+import os
 import sys
 from typing import Annotated, Any
 
@@ -107,9 +108,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _environment() -> None:
-    """Take what the file .env here says and the environment does not."""
+    """Take what the file .env here says and the environment does not; let Arrow take memory as Python does.
+
+    Arrow's own allocator keeps 15 MB more in a run, for nothing.
+    """
     from pathlib import Path
 
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if Path(".env").is_file():
         from dotenv import load_dotenv
 

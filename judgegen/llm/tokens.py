@@ -49,6 +49,8 @@ SLICE = 900_000
 """Characters counted at once. tiktoken's regular expressions panic on a run of a million spaces, so a longer text is
 counted in slices: each cut may add a token or so."""
 
+_PART = 65_536
+"""Bytes of a ranks file that are read at once."""
 _THREADS = min(4, os.cpu_count() or 1)
 _WORTH_THREADS = 200_000  # characters in a batch
 
@@ -255,9 +257,11 @@ def _load(encoding: str) -> tiktoken.Encoding:
     vocabulary = VOCABULARIES[encoding]
     path = files("judgegen.llm") / "vocab" / f"{encoding}.tiktoken.gz"
     ranks = read_ranks(path.read_bytes(), vocabulary.sha256, where=str(path))
-    return tiktoken.Encoding(
+    known = tiktoken.Encoding(
         encoding, pat_str=vocabulary.pattern, mergeable_ranks=ranks, special_tokens=dict(vocabulary.special)
     )
+    known._mergeable_ranks = {}  # noqa: SLF001 - 26 MB, which it keeps for nothing but to be pickled
+    return known
 
 
 def read_ranks(packed: bytes, sha256: str, *, where: str) -> dict[bytes, int]:
@@ -272,5 +276,9 @@ def read_ranks(packed: bytes, sha256: str, *, where: str) -> dict[bytes, int]:
         raise JudgegenError(f"{where}: damaged ({error}); reinstall judgegen") from None
     if (found := hashlib.sha256(raw).hexdigest()) != sha256:
         raise JudgegenError(f"{where}: sha256 is {found}, tiktoken publishes {sha256}; reinstall judgegen")
-    fields = raw.split()
-    return dict(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+    ranks, start = dict[bytes, int](), 0
+    while start < len(raw):  # in parts: the fields of all of it at once take 25 MB
+        end = raw.find(b"\n", start + _PART) + 1 or len(raw)
+        fields, start = raw[start:end].split(), end
+        ranks.update(zip(map(binascii.a2b_base64, fields[::2]), map(int, fields[1::2]), strict=True))
+    return ranks

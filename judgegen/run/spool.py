@@ -20,7 +20,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 T = TypeVar("T")
 _SIZE = struct.Struct("<Q")
-MOST_BYTES = 8_000_000
+MOST_BYTES = 1_000_000
 """Kept in memory."""
 _PARCEL = 32
 """Items that are written as one, so that what names their kinds is written once."""

@@ -26,6 +26,9 @@ from judgegen.writer.rows import Asked, Bill, Spent, rounded
 
 ROWS_PER_GROUP, CHARACTERS_PER_GROUP = 5_000, 16_000_000
 """A row group ends at whichever comes first, so that neither many rows nor long ones fill the memory."""
+ROWS_LAID_OUT = 1_024
+"""At once, since rows of Python take twice the memory of Arrow's: as many as the Parquet writer takes, so its pages end
+where they would anyway."""
 
 Row = dict[str, Any]
 
@@ -39,24 +42,35 @@ class AuditTable:
         self._writer = pq.ParquetWriter(part_of(path).absolute(), self._schema, compression="zstd")
         self._blank: dict[str, None] = dict.fromkeys(schema.names)
         self._rows: list[tuple[Any, ...]] = []
-        self._characters = 0
+        self._laid_out: list[pa.Table] = []
+        self._held = self._characters = 0
 
     def add(self, row: Row) -> None:
         """Add one row; whole groups go to the file. A key that it lacks is null, one that has no column is left out."""
         values = arrays.values(row, self._blank)
         self._rows.append(values)
+        self._held += 1
         self._characters += sum([len(value) for value in values if value.__class__ is str])
-        if len(self._rows) >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
+        if self._held >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
             self._flush()
+        elif len(self._rows) >= ROWS_LAID_OUT:
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        if not self._rows:
+            return
+        self._laid_out.append(arrays.table(self._rows, self._schema))
+        self._rows.clear()
 
     def _flush(self) -> None:
-        self._writer.write_table(arrays.table(self._rows, self._schema))
-        self._rows.clear()
-        self._characters = 0
+        self._lay_out()
+        self._writer.write_table(pa.concat_tables(self._laid_out))
+        self._laid_out.clear()
+        self._held = self._characters = 0
 
     def close(self) -> None:
         """Write what is left; the file is whole beside its place."""
-        if self._rows:
+        if self._held:
             self._flush()
         self._writer.close()
 
@@ -67,6 +81,7 @@ class AuditTable:
     def abandon(self) -> None:
         """Leave what was there as it was."""
         self._rows.clear()
+        self._laid_out.clear()
         with suppress(OSError, pa.ArrowException):  # on a full disk it cannot end its file, which goes anyway
             self._writer.close()
         self._writer.is_open = False  # else it tries again when it is collected, and prints a traceback

@@ -237,6 +237,26 @@ def test_row_groups_end_by_what_is_in_them(write: Write, tmp_path: Path, monkeyp
     assert groups(tmp_path / "characters" / "audit" / "prompts.parquet") == [1] * 8
 
 
+@pytest.mark.parametrize("count", [2_500, 2_048])
+def test_rows_laid_out_in_parts_make_the_same_bytes(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages end where they would if the rows of a group were laid out at once, long texts and repeated ones."""
+    rows = [{"prompt_id": f"p{i}", "messages": f"{i} " * (i % 500), "detail": "same", "line": i} for i in range(count)]
+
+    def written(name: str) -> bytes:
+        made = audit.AuditTable(tmp_path / name, TABLES["prompts"], {})
+        for row in rows:
+            made.add(row)
+        made.close()
+        made.land()
+        return (tmp_path / name).read_bytes()
+
+    parts = written("parts")
+    monkeypatch.setattr(audit, "ROWS_LAID_OUT", 1_000_000)
+    assert written("whole") == parts
+
+
 @pytest.mark.parametrize("usd", ["1E-31", "100000000", "0.1234567890123456789012345678901"])
 def test_an_amount_that_would_lose_a_digit_is_an_error(write: Write, tmp_path: Path, usd: str) -> None:
     """It names the call and the amount; nothing is rounded."""
