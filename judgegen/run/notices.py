@@ -19,6 +19,7 @@ from judgegen.spec import Spec
 from judgegen.spec.judge import surest
 from judgegen.textual import normal
 from judgegen.watch import Watch
+from judgegen.writer.failures import Failures
 
 ENOUGH = 24
 """Answers of a kind from which a share says something while the run goes on; at its end all there are must do."""
@@ -46,6 +47,7 @@ class Notices:
     beyond: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     alike: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: Failures = field(default_factory=Failures)
     said: set[str] = field(default_factory=set)
 
     def add(self, result: Result) -> None:
@@ -54,6 +56,8 @@ class Notices:
             self.drawn[candidate.variant] += 1
             self.cut[candidate.variant] += candidate.refused == "truncated"
         self._variants(result)
+        for call, outcome in result.calls:
+            self.failures.add(call, outcome)
         for opinion in _opinions(result):
             self.verdicts += 1
             if isinstance(opinion, Unreadable):
@@ -154,6 +158,8 @@ class Notices:
                 f"{count:,} are {reason}: the judge does not answer in the form that it is asked for; name a stronger "
                 f"judge.model, or look at its words in audit/calls.parquet"
             )
+        if words := self.failures.said("judge", reason):
+            return f"{count:,} ended with {reason!r}: {words}"
         return f"{count:,} ended with {reason!r}; audit/calls.parquet has the judge's words"
 
 

@@ -35,6 +35,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "to come": _to_come(summary["drops"]),
         "dropped": _counted({why: count for why, count in summary["drops"].items() if why != "incomplete"}),
         "refused": _counted(summary["candidates"]["refused"]),
+        "failed": _failed(summary.get("failures", [])),
         "suspected": _counted(summary.get("suspicions", {})),
         "constant": _constant(summary.get("constants", [])),
         "alike": _alike(summary.get("alike", [])),
@@ -72,6 +73,12 @@ def _probe(found: Mapping[str, Any] | None) -> str:
 
 def _counted(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items()) if count)
+
+
+def _failed(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Calls that have no answer and never will, in the provider's words."""
+    told = ((row, number(row["calls"], f"{row['role']} call")) for row in islice(rows, 3))
+    return "; ".join(f"{calls} {row['reason']}{': ' * bool(row['words'])}{row['words']}" for row, calls in told)
 
 
 def _constant(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from judgegen.llm.calls import Usage
 from judgegen.records import Candidate, Match, Result, Unreadable, Verdict
+from judgegen.writer.failures import Failures
 from judgegen.writer.money import plain, total
 from judgegen.writer.rows import Asked, rounded
 
@@ -64,6 +65,7 @@ class Summary:
     counts: Counter[str] = field(default_factory=Counter)
     judging: Counter[str] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
+    failures: Failures = field(default_factory=Failures)
     variants: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     rules: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -93,12 +95,13 @@ class Summary:
 
     def settled_again(self) -> Summary:
         """A summary with what was asked and spent in it, and no result."""
-        return Summary(asked=self.asked, spend=self.spend)
+        return Summary(asked=self.asked, spend=self.spend, failures=self.failures)
 
     def heard(self, calls: Iterable[Asked], fresh: Iterable[Asked]) -> None:
         """Count the calls of one prompt; `fresh` as in `add`."""
         self.asked.update(call.tag.role for call, _ in calls)
         for call, outcome in fresh:
+            self.failures.add(call, outcome)
             self.spend[call.tag.role, call.model, call.tag.variant, outcome.day].add(outcome.usage, outcome.cost)
 
     def _breaches(self, result: Result) -> None:
@@ -170,6 +173,7 @@ class Summary:
             "diagnostics": self.diagnostics(),
             **({"constraints": {name: self._rule(name) for name in sorted(self.rules)}} if self.rules else {}),
             **({"lacking": self._lacking()} if +self.lacking else {}),
+            **({"failures": rows} if (rows := self.failures.rows()) else {}),
             **({"judging": dict(sorted(self.judging.items()))} if self.judging else {}),
         }
 

@@ -164,6 +164,8 @@ def summaries() -> list[dict[str, Any]]:
     for reason in ("flip", "incomplete"):
         lost = Result(prompt=Prompt(id="p", messages=()), drop=reason)
         made.add(lost, lost.calls)
+    call = Call(endpoint="e", model="m", messages=(), params={}, tag=Tag(role="judge", prompt_id="p"))
+    made.failures.add(call, Failure(reason="rejected", detail="no"))
     made.suspicions["verdict"] += 1
     made.rules["short"]["broken"] += 1
     extra = {

@@ -261,3 +261,22 @@ def test_what_passes_is_waited_for_whatever_its_status(said: No, tmp_path: Path)
     assert error is None
     assert done is not None
     assert len(done.preferences) == len(PROMPTS)
+
+
+def test_why_calls_were_refused_for_good_is_said_where_the_run_ends(tmp_path: Path) -> None:
+    """The summary and the warning have the provider's words, from the journal as well: no table has to be opened."""
+    words = "This request trips rule 17 of the house"
+
+    def no(body: Body, _: int) -> No | None:
+        trips = judged(body) and any(about(body, number) for number in (4, 5))
+        return (400, {"error": {"message": words}}) if trips else None
+
+    ears, again = Ears(), Ears()
+    done, _ = ran(Server(no), tmp_path, ears)
+    assert done is not None
+    (row,) = done.summary["failures"]
+    assert (row["role"], row["model"], row["reason"], row["words"]) == ("judge", "large", "rejected", words)
+    assert row["calls"] == 4
+    assert any("4 ended with 'rejected'" in told and words in told for told in ears.told)
+    assert judgegen.rewrite(tmp_path, watch=again).summary["failures"] == [row]
+    assert any("4 ended with 'rejected'" in told and words in told for told in again.told)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results import compared, generated, known, prompt, two
+from results import compared, generated, known, prompt, sampled, two
 
-from judgegen.llm.calls import Tag
+from judgegen.llm.calls import Failure, Tag
 from judgegen.records import Label, Result, Unreadable
+from judgegen.show.words import figures
+from judgegen.writer.failures import LONGEST
 from judgegen.writer.summary import Summary
 
 Write = Callable[..., dict[str, Any]]
@@ -104,3 +106,30 @@ def test_a_call_asked_again_is_counted_and_not_paid(write: Write, tmp_path: Path
     assert summary["cost_usd"] == {"sampler": "0.001", "judge": "0", "total": "0.001"}
     assert summary["tokens"]["input"] == 10
     assert [row["variant"] for row in summary["spend"]] == ["loose"]
+
+
+def refused(name: str, words: str) -> Result:
+    """A prompt whose one call was refused in these words."""
+    asked = prompt(name)
+    return Result(prompt=asked, calls=(sampled(asked, "loose", Failure(reason="rejected", detail=words)),))
+
+
+def test_what_was_refused_is_told_in_the_words_of_who_refused_it() -> None:
+    """The commonest first, counted whatever numbers and identifiers stand in them; one harmless line each."""
+    said = [f"busy\x1b[2J with req_{n}9f,\nsee {n} rules" for n in range(3)] + ["no " * 500]
+    summary = Summary()
+    for number, words in enumerate(said):
+        result = refused(f"p{number}", words)
+        summary.add(result, result.calls)
+    common, rare = summary.row()["failures"]
+    assert common == {
+        "role": "sampler",
+        "model": "model-loose",
+        "reason": "rejected",
+        "words": "busy\\x1b[2J with req_09f, see 0 rules",
+        "calls": 3,
+    }
+    assert rare["calls"] == 1
+    assert len(rare["words"]) == LONGEST
+    assert summary.settled_again().row()["failures"] == [common, rare]
+    assert figures({**summary.row(), "formats": {}})["failed"].startswith("3 sampler calls rejected: busy\\x1b[2J with")
