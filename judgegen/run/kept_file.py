@@ -15,7 +15,12 @@ from judgegen.spec import Spec
 from judgegen.stores.urls import shown, url_of
 
 SOURCE = "# made from "
-LOCAL = ("slots", "context")
+OF_SOME: Mapping[str, tuple[str, ...]] = {
+    "slots": ("local", "transformers"),
+    "context": ("local",),
+    "scripted": ("scripted",),
+}
+"""Settings of an endpoint that mean something with these providers alone, and have a value without being written."""
 
 
 def text(spec: Spec, base: Path, source: Path | None) -> str:
@@ -38,11 +43,7 @@ def _said(endpoint: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(endpoint)
     if "base_url" in found:
         found["base_url"] = bare(found["base_url"])
-    if found["provider"] != "scripted":
-        del found["scripted"]
-    if found["provider"] != "local":
-        found = {key: value for key, value in found.items() if key not in LOCAL}
-    return found
+    return {key: value for key, value in found.items() if found["provider"] in OF_SOME.get(key, (found["provider"],))}
 
 
 def _without_empty(table: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import tomli_w
 import judgegen
 from judgegen import spec
 from judgegen.errors import SpecError
+from judgegen.run import kept_file
 
 WORLD: dict[str, Any] = {
     "prompts": "prompts.txt",
@@ -74,6 +75,16 @@ def test_what_other_preferences_made_is_set_aside(tmp_path: Path, monkeypatch: p
     assert not (out / "openai-dpo.jsonl").exists()
     assert (out / "earlier" / "openai-dpo.jsonl").read_bytes() == old
     assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_the_kept_run_file_holds_how_a_model_in_this_process_is_asked(tmp_path: Path) -> None:
+    """Where it lies, and how many answers of it are written at once."""
+    here = {"provider": "transformers", "slots": 32, "folders": {"tuned": "/data/tuned"}}
+    table = {**WORLD, "endpoints": {**WORLD["endpoints"], "here": here}}
+    table["sampler"] = {**WORLD["sampler"], "endpoint": "here", "model": "tuned"}
+    asked = spec.parse(table)
+    (tmp_path / "run.toml").write_text(kept_file.text(asked, tmp_path, None), encoding="utf-8")
+    assert spec.read(tmp_path / "run.toml").endpoints["here"] == asked.endpoints["here"]
 
 
 def test_the_kept_run_file_holds_what_the_run_uses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
