@@ -32,7 +32,7 @@ from judgegen.llm.persist import persist
 from judgegen.llm.retry import Transient, wait_s
 from judgegen.llm.secrets import masked
 from judgegen.llm.trial import Trial
-from judgegen.llm.wire import batchrows, reading, refusals
+from judgegen.llm.wire import batchrows, ceiling, reading, refusals
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.meaning import Meanings, spoken
 from judgegen.llm.wire.refusals import Refusal
@@ -347,6 +347,8 @@ def meaning(desk: Clerk, call: Call, refusal: Refusal, known: Known) -> Failure 
     """
     what = refusals.kind(refusal)
     said = f"{refusal.status} {refusal.message}"[:200]
+    if ceiling.beyond(call.max_tokens, refusal, what):
+        return str(ceiling.ends(call, refusal))
     if what in ("unclear", "request") and refusal.status != 200:
         trial = Trial(desk.ways(call), known)
         if trial.refused(spoken(refusal, trial), refusal.said):

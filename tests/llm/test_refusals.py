@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,3 +270,77 @@ def test_what_the_user_wrote_is_not_left_out() -> None:
     )
     with pytest.raises(ProviderRefused, match=r"sampler\.variants\.loose\.temperature"):
         asked(server, call)
+
+
+TOO_MUCH = [
+    "max_tokens is too large: 8192. This model supports at most 4096 completion tokens, whereas you provided 8192.",
+    "Invalid max_tokens value, the valid range of max_tokens is [1, 4,096]",
+    (
+        "`max_tokens` must be less than or equal to `4096`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model"
+    ),
+    "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens for claude-3-haiku-20240307",
+    "The maximum tokens you requested exceeds the model limit of 4096. Try again with a lower value.",
+    "Input validation error: `max_new_tokens` must be <= 4096. Given: 8192",
+    "it has a maxOutputTokens value of 8192 but the supported range is from 1 (inclusive) to 4097 (exclusive)",
+    (
+        "This model's maximum context length is 4096 tokens. However, you requested 8202 tokens (10 in the messages, "
+        "8192 in the completion)."
+    ),
+]
+TOO_LONG = [
+    (
+        "This model's maximum context length is 8200 tokens. However, you requested 8300 tokens (108 in the messages, "
+        "8192 in the completion)."
+    ),
+    "`inputs` tokens + `max_new_tokens` must be <= 9000. Given: 1000 `inputs` tokens and 8192 `max_new_tokens`",
+    "prompt is too long: 9000 tokens > 5000 maximum",
+]
+
+
+def limited(role: Any, number: int = 0, **more: Any) -> Call:
+    return Call(
+        endpoint="here",
+        model="m",
+        messages=({"role": "user", "content": f"Which? {number}"},),
+        params={"max_tokens": 8192},
+        tag=Tag(role=role, prompt_id=str(number), variant="a" if role == "sampler" else "", route="here"),
+        **more,
+    )
+
+
+@pytest.mark.parametrize("words", TOO_MUCH)
+@pytest.mark.parametrize(("role", "key"), [("judge", "judge.max_tokens"), ("sampler", "sampler.max_tokens")])
+def test_a_token_limit_that_no_answer_may_have_names_its_key(role: str, key: str, words: str) -> None:
+    """After one request, in the server's words: whatever the prompt is, the next would be refused alike."""
+    server = Server(lambda _: (400, {"error": {"message": words}}))
+    with pytest.raises(ProviderRefused, match=f"8,192.*lower {re.escape(key)}") as refused:
+        asked(server, limited(role))
+    assert words in str(refused.value)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("words", TOO_LONG)
+def test_a_prompt_that_is_too_long_beside_its_limit_is_a_row_s_own_fault(words: str) -> None:
+    """A shorter prompt would fit, and none of the run is ended for it."""
+    (found,) = asked(Server(lambda _: (400, {"error": {"message": words}})), limited("sampler"))
+    assert isinstance(found, Failure)
+    assert found.reason == "too_long"
+
+
+@given(st.integers(64, 8_191), st.booleans(), st.integers(1, 9_000))
+def test_room_for_thought_that_a_model_has_not_is_left_out_before_the_user_is_told(
+    most: int, coded: bool, room: int
+) -> None:
+    """What judgegen adds to a limit by itself is never the user's to lower."""
+
+    def problem(body: Body) -> tuple[int, Any] | None:
+        words = f"max_tokens is too large: {body['max_tokens']}. This model supports at most {most} completion tokens."
+        error = {"message": words, **({"param": "max_tokens"} if coded else {})}
+        return (400, {"error": error}) if body["max_tokens"] > most else None
+
+    server = Server(problem)
+    call = replace(limited("judge", room=room), params={"max_tokens": 64})
+    (found,) = asked(server, call)
+    assert isinstance(found, Reply)
+    assert [body["max_tokens"] for body in server.bodies] == ([64 + room, 64] if 64 + room > most else [64 + room])

@@ -19,6 +19,7 @@ from judgegen.llm.calls import Call, Reply, Tag
 from judgegen.llm.providers.openai import connect
 from judgegen.llm.retry import Transient
 from judgegen.llm.wire import refusals
+from judgegen.llm.wire.bounds import HOPS
 from judgegen.llm.wire.delay import asked_s
 from judgegen.spec import Endpoint
 
@@ -202,6 +203,33 @@ def test_prompts_do_not_follow_to_another_host(where: str) -> None:
 def test_the_same_host_may_send_on() -> None:
     """A path that moved is followed, with the body."""
     assert asked(moved("http://127.0.0.1:{port}/other/chat/completions")).first.text == "hello"
+
+
+@pytest.mark.parametrize(
+    ("status", "location"),
+    [
+        (307, "Location: /v1/chat/completions\r\n"),
+        (308, "Location: http://127.0.0.1:{port}/v1/chat/completions?again=1\r\n"),
+        (302, "Location: /v1/chat/completions\r\n"),
+        (301, "Location: /login\r\n"),
+        (307, ""),
+        (300, ""),
+        (304, ""),
+        (399, ""),
+    ],
+)
+def test_an_address_that_leads_nowhere_ends_the_run_at_once(status: int, location: str) -> None:
+    """A circle, a page to log in at, a status of the three hundreds that is no answer: the key is base_url."""
+    met: list[int] = []
+
+    async def writes(writer: asyncio.StreamWriter, port: int) -> None:
+        met.append(port)
+        head = f"HTTP/1.1 {status} Moved\r\n{location.format(port=port)}Content-Length: 0\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode())
+
+    with pytest.raises(ProviderRefused, match=r"sends requests on.*base_url"):
+        asked(writes)
+    assert len(met) <= HOPS
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from judgegen.errors import ProviderRefused, SpecError
+from judgegen.errors import SpecError
 from judgegen.llm.batch import Desk
 from judgegen.llm.calls import Message
 from judgegen.llm.endpoint import Endpoint
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.providers.message_batches import MessageDesk
-from judgegen.llm.providers.openai import ChatProvider, address
-from judgegen.llm.secrets import bare, masked_bytes
+from judgegen.llm.providers.openai import ChatProvider, address, astray
+from judgegen.llm.secrets import masked_bytes
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.keys import api_key
 
@@ -216,10 +216,7 @@ def _connect(endpoint: Endpoint, name: str) -> ChatProvider:
         except (anthropic.APIConnectionError, TimeoutError) as error:
             raise lost(error) from None
         except ElsewhereError as error:
-            raise ProviderRefused(
-                f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host; "
-                f"set base_url of endpoint {name!r} to the address that is meant"
-            ) from None
+            raise astray(url, name, error) from None
         content = masked_bytes(response.content)
         return response.status_code, response.headers, answered(content) if response.status_code == 200 else content
 

@@ -24,9 +24,9 @@ from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Odd, Transient
-from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
+from judgegen.llm.secrets import bare, masked, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
-from judgegen.llm.wire import catalogue, decisions, reading, refusals, rewards, streamed
+from judgegen.llm.wire import catalogue, ceiling, decisions, reading, refusals, rewards, streamed
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.bounds import Answer, ElsewhereError
 from judgegen.llm.wire.delay import asked_s
@@ -47,6 +47,8 @@ Raises ConnectionError or TimeoutError."""
 _REFUSED = 300
 """The first status that is no answer."""
 _NOT_IMPLEMENTED = 501
+_SHOWN = 200
+"""Characters of an address that are shown."""
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
 MOST_FAILED = 3
@@ -160,9 +162,11 @@ class ChatProvider:
 
     def _tries(self, call: Call, trial: Trial, refusal: Refusal, what: refusals.What) -> bool:
         """Whether another manner may help. What the user wrote is not ours to drop."""
+        roomy = trial.manner.get("room") is True
         if what == "too_long":
             self._learned.of(call).context = signs.context(refusal.said)
-            return trial.manner.get("room") is True and trial.refused(["room"], refusal.said)
+        if what == "too_long" or ceiling.beyond(call.most_tokens if roomy else call.max_tokens, refusal, what):
+            return roomy and trial.refused(["room"], refusal.said)
         if what == "again":  # it fails whatever the chance: form that the model cannot keep, perhaps
             return self._unknown(call, trial) and trial.fell()
         if what not in ("unclear", "request", "forbidden") and not refusals.only_by_status(refusal, what):
@@ -226,6 +230,8 @@ def _without_route(call: Call, refusal: Refusal) -> ProviderRefused:
 
 
 def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
+    if (moved := refusals.elsewhere(status, masked(headers.get("location", ""))[:_SHOWN])) is not None:
+        return moved
     return refusals.read(status, content, asked_s(status, headers, content))
 
 
@@ -331,15 +337,20 @@ def connect(
         except TimeoutError:
             raise TimeoutError(late) from None
         except ElsewhereError as error:
-            raise ProviderRefused(
-                f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host; "
-                f"set base_url of endpoint {name!r} to the address that is meant"
-            ) from None
+            raise astray(url, name, error) from None
         said = masked_bytes(content)
         return status, headers, answered(said) if status < _REFUSED else said
 
     role = endpoint.system_role
     return ChatProvider(post, tokens_key=dialects.limit_name(url), close=road.aclose, system_role=role)
+
+
+def astray(url: str, name: str, error: ElsewhereError) -> ProviderRefused:
+    """The end of the run where the API at `url` sends requests on, and they cannot go there."""
+    return ProviderRefused(
+        f"{bare(url)} sends requests on to {error.where}, and prompts are not sent to another host, nor on by a "
+        f"redirection that drops them; set base_url of endpoint {name!r} to the address that is meant"
+    )
 
 
 def _path(row: Mapping[str, Any], otherwise: str, url: str) -> str:

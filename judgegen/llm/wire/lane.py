@@ -167,7 +167,7 @@ def _same_host(before: URL, after: URL, *, keeps: bool) -> URL:
     safer = (before.scheme, after.scheme) == ("http", "https") and before.is_default_port() and after.is_default_port()
     same = before.host == after.host and (safer or (before.scheme, before.port) == (after.scheme, after.port))
     if not same or not keeps:
-        raise ElsewhereError(masked(str(after.origin())))
+        raise ElsewhereError(masked(str(after.with_user(None).with_query(None).with_fragment(None))))
     return after
 
 

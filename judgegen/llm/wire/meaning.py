@@ -15,6 +15,7 @@ from judgegen.llm.calls import Call, Failure
 from judgegen.llm.learned import Learned
 from judgegen.llm.retry import Doubtful, Transient
 from judgegen.llm.trial import Trial
+from judgegen.llm.wire import ceiling
 from judgegen.llm.wire.body import WIRE_NAMES
 from judgegen.llm.wire.refusals import Refusal, What, only_by_status
 
@@ -43,21 +44,23 @@ def spoken(refusal: Refusal, trial: Trial) -> list[str]:
 
 def users_own(call: Call, refusal: Refusal) -> ProviderRefused | None:
     """The end of the run where a refusal names a parameter that the user wrote: it is not ours to leave out."""
-    if (key := _written(call, refusal)) is None:
+    if (found := _written(call, refusal)) is None:
         return None
+    name, key = found
     return ProviderRefused(
-        f"{call.endpoint}: {call.model} does not take {key.rpartition('.')[2]!r} as it is: {refusal.message}; "
+        f"{call.endpoint}: {call.model} does not take {name!r} as it is: {refusal.message}; "
         f"remove or change {key} in the run file"
     )
 
 
-def _written(call: Call, refusal: Refusal) -> str | None:
+def _written(call: Call, refusal: Refusal) -> tuple[str, str] | None:
+    """The parameter and its key in the run file."""
     said = " ".join((refusal.message, *(word.replace("_", " ") for word in refusal.words)))
     about = _NOT_TAKEN.search(said) is not None
     for name, wire in sorted(_names(call), key=lambda pair: -len(pair[1])):
         named = any(param.split(".")[0] == wire for param in refusal.params)
         if named or (about and re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", refusal.message)):
-            return _key_of(call, name)
+            return _KEYS.get(name, name), _key_of(call, name)
     return None
 
 
@@ -69,6 +72,8 @@ def _names(call: Call) -> Iterator[tuple[str, str]]:
 
 
 def _key_of(call: Call, name: str) -> str:
+    if name == "max_tokens":
+        return ceiling.key(call)
     place = f"sampler.variants.{call.tag.variant}" if call.tag.role == "sampler" else call.tag.role
     return f"{place}.{_KEYS.get(name, name)}"
 
@@ -85,6 +90,8 @@ class Meanings:
         message, status = refusal.message, refusal.status
         if what == "model" and status >= _SERVERS and self._learned.of(call).answered:
             what = "passing"  # a gateway has nobody for it just now
+        if ceiling.beyond(call.max_tokens, refusal, what):
+            return ceiling.ends(call, refusal)
         if what in ("flagged", "too_long"):
             return Failure(reason="content_filter" if what == "flagged" else "too_long", detail=message)
         if what == "again":

@@ -36,7 +36,8 @@ _CODES = (
 _PARAMS = ("param", "parameter", "field", "loc", "parameters")
 _DEEPEST = 8
 _LONGEST = 600
-_SERVERS = 500
+_ELSEWHERE, _REQUESTS, _SERVERS = 300, 400, 500
+"""From where on a status is about the address, about the request, about the server."""
 _THROTTLES = (420, 429, 430)
 _PASSING = (408, 409, 425, 499)
 """Statuses of the four hundreds that say nothing against the request; the last is a gateway's that hung up."""
@@ -60,6 +61,14 @@ class Refusal:
     def said(self) -> str:
         """All of its sentences and the parameters it names, as one text."""
         return " ".join((*self.params, self.message))
+
+
+def elsewhere(status: int, where: str) -> Refusal | None:
+    """The refusal that a redirection is which was followed as often as any is; None of another status."""
+    if not _ELSEWHERE <= status < _REQUESTS:
+        return None
+    to = f"and on, the last time to {where}" if where else "and does not say where to"
+    return Refusal(status=status, message=f"HTTP {status}: it sends requests on {to}")
 
 
 def read(status: int, content: bytes, retry_after: float | None = None) -> Refusal:
@@ -154,12 +163,14 @@ def _held(text: str) -> Any:
 
 def only_by_status(refusal: Refusal, what: What) -> bool:
     """Whether a path is taken to be wrong for its status alone, which a gateway also has for a wish it cannot route."""
-    return what == "path" and not signs.told("path", refusal.words, refusal.said)
+    return what == "path" and refusal.status >= _REQUESTS and not signs.told("path", refusal.words, refusal.said)
 
 
 def kind(refusal: Refusal) -> What:
     """What a refusal is about, by its fields and then by its sentences; a status alone decides where it is clear."""
     status, words, said = refusal.status, refusal.words, refusal.said
+    if _ELSEWHERE <= status < _REQUESTS:
+        return "path"
     if status in _THROTTLES:
         final = signs.coded("money", words) or (signs.told("money", words, said) and not _waits(refusal))
         return "money" if final else "throttled"

@@ -79,9 +79,9 @@ class Bounded(DefaultAioHttpClient):
         options |= {"stream": True, "follow_redirects": False}
         try:
             async with asyncio.timeout(self._within_s):
-                for _ in range(HOPS):
+                for hop in range(1, HOPS + 1):
                     response = await super().send(request, **options)
-                    if response.next_request is None:
+                    if response.next_request is None or hop == HOPS:
                         break
                     await response.aclose()
                     request = _same_host(request, response)
@@ -114,7 +114,7 @@ def _same_host(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     same = before.hostname == after.hostname and (safer or _place(before) == _place(after))
     if not same or following.method != request.method:
         raise ElsewhereError(
-            masked(f"{after.scheme}://{after.hostname}{'' if after.port is None else f':{after.port}'}")
+            masked(f"{after.scheme}://{after.hostname}{'' if after.port is None else f':{after.port}'}{after.path}")
         )
     return following
 
