@@ -27,7 +27,7 @@ from judgegen.llm.journal import Journal
 from judgegen.llm.lessee import Lease
 from judgegen.llm.stop import Stop
 from judgegen.plan import judge as judge_plan
-from judgegen.run import afar, by_shard, kept_file, live, rehearsal, result, shards
+from judgegen.run import afar, kept_file, live, rehearsal, result, shards
 from judgegen.run import job as main
 from judgegen.run.rounds import POLL_S
 from judgegen.run.session import (
@@ -309,6 +309,8 @@ async def _rewrite(folder: Path, watch: Watch, by: Sequence[shards.Shard] = ()) 
         opened = Session(job=job, terms=Terms(watch=watch), journal=journal, rates={})
         summary = await written(opened, senders.recorded(journal), watch)
         if by:
+            from judgegen.run import by_shard
+
             by_shard.written(folder, journal, by)
         beside = _beside(journal)
     return _ended(Run(folder, {**_as_seen(summary, _asked(summary)), **beside}), resolved)
@@ -375,6 +377,8 @@ def merge(folder: str | Path, *, dataset: bool = False, watch: Watch | None = No
 
 
 def _merged(folder: Path, watch: Watch, *, dataset: bool) -> Run:
+    from judgegen.run import by_shard
+
     found = shards.gathered(folder)
     by = found if dataset or (folder / by_shard.FOLDER).exists() else ()
     merged = aside(lambda: asyncio.run(_rewrite(folder, watch, by)))

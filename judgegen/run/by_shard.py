@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from judgegen.errors import JournalError
 from judgegen.llm.journal import Journal
 from judgegen.run.shards import Shard, owner
-from judgegen.writer.audit import ROWS_PER_GROUP
 from judgegen.writer.columns import TABLES
 from judgegen.writer.files import part_of
+from judgegen.writer.parquet import ROWS_PER_GROUP
 
 FOLDER, COLUMN = "dataset", "shard"
 

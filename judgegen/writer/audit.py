@@ -7,103 +7,63 @@ depends on the clock: timings stay in the journal. Knows nothing of how results 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import JudgegenError
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.records import Candidate, Comparison, Ranking, Result, Score, Unreadable, Verdict
-from judgegen.writer import arrays
-from judgegen.writer.columns import DECIMALS, DIGITS, TABLES
-from judgegen.writer.files import json_text, part_of, put_in_place
-from judgegen.writer.money import fitting
+from judgegen.writer.files import json_text, part_of
+from judgegen.writer.money import DECIMALS, DIGITS, fitting
 from judgegen.writer.rows import Asked, Bill, Spent, rounded
 
-ROWS_PER_GROUP, CHARACTERS_PER_GROUP = 5_000, 16_000_000
-"""A row group ends at whichever comes first, so that neither many rows nor long ones fill the memory."""
-ROWS_LAID_OUT = 1_024
-"""At once, since rows of Python take twice the memory of Arrow's: as many as the Parquet writer takes, so its pages end
-where they would anyway."""
+if TYPE_CHECKING:
+    from judgegen.writer.parquet import AuditTable
+
+NAMES = ("prompts", "candidates", "verdicts", "calls", "pairs")
+"""Of the tables, as the columns of each are listed."""
 
 Row = dict[str, Any]
 
 
-class AuditTable:
-    """One Parquet file being written beside its place."""
-
-    def __init__(self, path: Path, schema: pa.Schema, stamp: Mapping[str, str]) -> None:
-        self.path = path
-        self._schema = schema.with_metadata({f"judgegen.{key}": value for key, value in sorted(stamp.items())})
-        self._writer = pq.ParquetWriter(part_of(path).absolute(), self._schema, compression="zstd")
-        self._blank: dict[str, None] = dict.fromkeys(schema.names)
-        self._rows: list[tuple[Any, ...]] = []
-        self._laid_out: list[pa.Table] = []
-        self._held = self._characters = 0
-
-    def add(self, row: Row) -> None:
-        """Add one row; whole groups go to the file. A key that it lacks is null, one that has no column is left out."""
-        values = arrays.values(row, self._blank)
-        self._rows.append(values)
-        self._held += 1
-        self._characters += sum([len(value) for value in values if value.__class__ is str])
-        if self._held >= ROWS_PER_GROUP or self._characters >= CHARACTERS_PER_GROUP:
-            self._flush()
-        elif len(self._rows) >= ROWS_LAID_OUT:
-            self._lay_out()
-
-    def _lay_out(self) -> None:
-        if not self._rows:
-            return
-        self._laid_out.append(arrays.table(self._rows, self._schema))
-        self._rows.clear()
-
-    def _flush(self) -> None:
-        self._lay_out()
-        self._writer.write_table(pa.concat_tables(self._laid_out))
-        self._laid_out.clear()
-        self._held = self._characters = 0
-
-    def close(self) -> None:
-        """Write what is left; the file is whole beside its place."""
-        if self._held:
-            self._flush()
-        self._writer.close()
-
-    def land(self) -> None:
-        """Put the closed file in its place."""
-        put_in_place(self.path)
-
-    def abandon(self) -> None:
-        """Leave what was there as it was."""
-        self._rows.clear()
-        self._laid_out.clear()
-        with suppress(OSError, pa.ArrowException):  # on a full disk it cannot end its file, which goes anyway
-            self._writer.close()
-        self._writer.is_open = False  # else it tries again when it is collected, and prints a traceback
-        part_of(self.path).unlink(missing_ok=True)
-
-
 class Audit:
-    """The five tables of a run folder."""
+    """The five tables of a run folder.
+
+    That they can be written is tried at once, before a call is paid for; Arrow is loaded when there is something to
+    write, so that the first calls need not wait for it.
+    """
 
     def __init__(self, folder: Path, stamp: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._stamp = folder, stamp
-        self._tables: dict[str, AuditTable] = {}
+        self._begun: dict[str, AuditTable] = {}
+        self._tried: list[Path] = []
         try:
-            for name in TABLES:
-                self._begin(name)
+            for name in NAMES:
+                self._try(part_of(self._path(name)))
         except BaseException:
             self.abandon()
             raise
 
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.parquet"
+
+    def _try(self, part: Path) -> None:
+        part.open("wb").close()
+        self._tried.append(part)
+
+    @property
+    def _tables(self) -> dict[str, AuditTable]:
+        for name in () if self._begun else NAMES:
+            self._begin(name)
+        return self._begun
+
     def _begin(self, name: str) -> None:
-        self._tables[name] = AuditTable(self._folder / f"{name}.parquet", TABLES[name], self._stamp)
+        from judgegen.writer.columns import TABLES
+        from judgegen.writer.parquet import AuditTable
+
+        self._begun[name] = AuditTable(self._path(name), TABLES[name], self._stamp)
 
     def heard(self, fresh: Iterable[Asked]) -> None:
         """Add the calls of one prompt that no row holds yet."""
@@ -124,9 +84,9 @@ class Audit:
 
     def again(self) -> None:
         """Take back all that came; the calls stay."""
-        for name in TABLES:
+        for name, table in list(self._tables.items()):
             if name != "calls":
-                self._tables[name].abandon()
+                table.abandon()
                 self._begin(name)
 
     def close(self) -> None:
@@ -141,8 +101,10 @@ class Audit:
 
     def abandon(self) -> None:
         """Leave the old tables as they were."""
-        for table in self._tables.values():
+        for table in self._begun.values():
             table.abandon()
+        for part in self._tried:
+            part.unlink(missing_ok=True)
 
 
 def _json(value: object) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-DIGITS, DECIMALS = 38, 30
+from judgegen.writer.money import DECIMALS, DIGITS
+
 USD = pa.decimal128(DIGITS, DECIMALS)
-"""Exact for prices per million tokens of 23 decimals, in the most digits that other readers of Parquet take."""
 
 _TEXT, _NUMBER, _SHARE, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TEXTS = pa.list_(pa.string())

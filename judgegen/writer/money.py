@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Context, Decimal, Inexact
 
+DIGITS, DECIMALS = 38, 30
+"""Of a column of USD: exact for prices per million tokens of 23 decimals, in the most digits that other readers of
+Parquet take."""
 _EXACT = Context(prec=100, traps=[Inexact])
 
 

@@ -49,7 +49,7 @@ def test_pandas_is_not_loaded() -> None:
     """A process that writes the audit does without it."""
     script = (
         "import sys\n"
-        "from judgegen.writer.audit import AuditTable\n"
+        "from judgegen.writer.parquet import AuditTable\n"
         "from judgegen.writer.columns import PAIRS\n"
         "from pathlib import Path\n"
         "import tempfile\n"
@@ -60,3 +60,19 @@ def test_pandas_is_not_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False"]
+
+
+def test_arrow_is_loaded_when_there_is_something_to_write() -> None:
+    """All that goes before a run's first call, its audit's files among it, takes neither Arrow nor NumPy."""
+    script = (
+        "import sys, tempfile\n"
+        "from pathlib import Path\n"
+        "import judgegen.api, judgegen.cli.run, judgegen.llm.wire.lane\n"
+        "from judgegen.writer.audit import Audit\n"
+        "made = Audit(Path(tempfile.mkdtemp()), {})\n"
+        "print('pyarrow' in sys.modules, 'numpy' in sys.modules)\n"
+        "made.close()\n"
+        "print('pyarrow' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "True"]

@@ -19,7 +19,7 @@ from judgegen.errors import JudgegenError
 from judgegen.llm.calls import Choice, Reply
 from judgegen.records import Match, Ranking, Result, Unreadable
 from judgegen.textual import clean
-from judgegen.writer import audit
+from judgegen.writer import audit, parquet
 from judgegen.writer.columns import TABLES
 
 Write = Callable[..., dict[str, Any]]
@@ -229,10 +229,10 @@ def groups(path: Path) -> list[int]:
 
 def test_row_groups_end_by_what_is_in_them(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many rows, or so many characters, whichever comes first."""
-    monkeypatch.setattr(audit, "ROWS_PER_GROUP", 3)
+    monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 3)
     write(tmp_path / "rows", known())
     assert groups(tmp_path / "rows" / "audit" / "prompts.parquet") == [3, 3, 2]
-    monkeypatch.setattr(audit, "CHARACTERS_PER_GROUP", 1)
+    monkeypatch.setattr(parquet, "CHARACTERS_PER_GROUP", 1)
     write(tmp_path / "characters", known())
     assert groups(tmp_path / "characters" / "audit" / "prompts.parquet") == [1] * 8
 
@@ -245,7 +245,7 @@ def test_rows_laid_out_in_parts_make_the_same_bytes(
     rows = [{"prompt_id": f"p{i}", "messages": f"{i} " * (i % 500), "detail": "same", "line": i} for i in range(count)]
 
     def written(name: str) -> bytes:
-        made = audit.AuditTable(tmp_path / name, TABLES["prompts"], {})
+        made = parquet.AuditTable(tmp_path / name, TABLES["prompts"], {})
         for row in rows:
             made.add(row)
         made.close()
@@ -253,7 +253,7 @@ def test_rows_laid_out_in_parts_make_the_same_bytes(
         return (tmp_path / name).read_bytes()
 
     parts = written("parts")
-    monkeypatch.setattr(audit, "ROWS_LAID_OUT", 1_000_000)
+    monkeypatch.setattr(parquet, "ROWS_LAID_OUT", 1_000_000)
     assert written("whole") == parts
 
 
