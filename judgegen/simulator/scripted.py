@@ -30,11 +30,11 @@ Knows nothing of HTTP, of this project's calls, or of what its answers are for.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -320,7 +320,7 @@ class Speaker:
         self.world = World(settings, _known(settings.answers))
         self.dialect = None if settings.dialect is None else dialects.named(settings.dialect)
         self._accent = None if self.dialect is None else Accent(self.dialect)
-        self._draws = itertools.count()
+        self._draws = Counter[str]()
 
     def answer(self, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
         """The response to a chat-completions body, or to typed questions, with `headers` on it."""
@@ -329,7 +329,7 @@ class Speaker:
         if self._accent is not None and not typed and bodies.problem(body) is None:
             if (refused := self._accent.refusal(body)) is not None:
                 return Response(kind="refused", status=refused[0], headers=headers, payload=refused[1])
-            body = {"seed": next(self._draws), **self._accent.heard(body)}  # without a seed each answer is another
+            body = self._drawn(self._accent.heard(body))
         if scores(body):
             answer = rewarded(self.world, body)
         else:
@@ -338,6 +338,14 @@ class Speaker:
             return Response(kind="refused", status=answer.status, headers=headers, payload=answer.payload())
         said = answer if self._accent is None or typed else self._accent.said(answer)
         return Response(kind=role(body), status=200, headers=headers, payload=said)
+
+    def _drawn(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body with a seed: without one each answer is another, whatever else is asked for in between."""
+        if "seed" in body:
+            return body
+        key = body_digest(body)
+        self._draws[key] += 1
+        return {"seed": self._draws[key] - 1, **body}
 
 
 class ScriptedProvider:

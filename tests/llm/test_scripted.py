@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judgegen.simulator.quoted import quoted
-from judgegen.simulator.scripted import Problem, World, body_digest, quality_of
+from judgegen.simulator.scripted import Problem, Speaker, World, body_digest, quality_of
 from judgegen.spec import Scripted
 
 QUESTION = "How do I keep a sourdough starter alive while travelling for two weeks?"
@@ -302,3 +303,20 @@ def test_a_verdict_that_cannot_be_given_is_refused() -> None:
     assert "shows 3 answers" in refused(World(Scripted()), {**three, "response_format": schema}).message
     assert "shows 3 answers" in refused(World(Scripted()), three).message
     assert quality_of(said(World(Scripted()), lone)) is not None
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.randoms(use_true_random=False))
+def test_without_a_seed_an_answer_hangs_on_its_own_body_alone(asked: list[int], lot: random.Random) -> None:
+    """A server that takes no seed gives another answer each time, and the same ones in whatever order others ask."""
+
+    def answers(numbers: list[int]) -> dict[int, list[str]]:
+        speaker, found = Speaker(Scripted(dialect="gemini")), dict[int, list[str]]()
+        for number in numbers:
+            body = {"model": "m", "messages": [{"role": "user", "content": f"{QUESTION} {number}"}]}
+            said = speaker.answer(body).payload["choices"][0]["message"]["content"]
+            found.setdefault(number, []).append(said)
+        return found
+
+    first = answers(asked)
+    assert answers(lot.sample(asked, len(asked))) == first
+    assert all(len(set(texts)) == len(texts) for texts in first.values())
