@@ -246,6 +246,8 @@ def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense, used
     side = _side(row[how.answer])
     if side is None or not chat:
         return None
+    if is_decision(side[0]["content"]) or is_step(side[0]["content"]):
+        return None
     made: Row = {"prompt": [*system, *chat]}
     if how.label is not None:
         good = wanted(row[how.label], {}) if given(row[how.label]) else None
@@ -255,8 +257,6 @@ def _alone(system: Chat, chat: Chat, row: Mapping[str, Any], how: RowSense, used
         for column, value in row.items()
         if column != how.answer and column not in used
     ):
-        return None
-    if is_decision(side[0]["content"]) or is_step(side[0]["content"]):
         return None
     return made | {"chosen": side, "reference": side[0]["content"]}
 

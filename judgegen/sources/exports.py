@@ -11,11 +11,12 @@ from typing import Any
 
 from judgegen.sources.columns import known, plain_name
 from judgegen.sources.rows import NoPreference, RowError
-from judgegen.sources.verdicts import is_decision
+from judgegen.sources.verdicts import is_decision, wanted
 
 _TEXTS = frozenset({str, int, float, bool, type(None)})
 _SELECTED = {"left": "A", "right": "B", "tie": "tie", "equal": "tie"}
 _PRODIGY = ("_task_hash", "_input_hash", "_view_id")
+_CHOICE = frozenset({"options", "accept"})
 
 
 def label_studio(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -79,17 +80,27 @@ def prodigy(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     Raises:
         NoPreference: it was ignored, or no option was accepted.
     """
-    if not any(name in row for name in _PRODIGY) or not is_decision(row.get("answer")):
+    if not is_decision(row.get("answer")) or not (row.keys() >= _CHOICE or any(name in row for name in _PRODIGY)):
         return None
     rest = {name: value for name, value in row.items() if name != "answer"}
     if row["answer"] == "ignore":
         raise NoPreference("the annotator ignored it")
     options, accepted = row.get("options"), row.get("accept")
     if not isinstance(options, list) or not isinstance(accepted, list):
-        return {**rest, "label": row["answer"]} if "label" not in rest else rest
+        return {**rest, "label": _worth(rest.get("label"), row["answer"])}
     if row["answer"] != "accept" or not accepted:
         raise NoPreference("the annotator accepted none of its options")
     return {**rest, "options": [_option(one, accepted) for one in options]}
+
+
+def _worth(label: Any, word: str) -> str:
+    """What a word on a label says of the answer: to reject what is good is as to accept what is bad."""
+    said = None if label is None else wanted(label, {})
+    if label is None or said is True:
+        return word
+    return (
+        f"{label}: {word}" if said is None else {"accept": "reject", "reject": "accept"}.get(word, f"{label}: {word}")
+    )
 
 
 def _option(one: Any, accepted: list[Any]) -> Any:

@@ -20,7 +20,7 @@ from judgegen.sources.pairs import pair
 from judgegen.sources.questions import Question, question
 from judgegen.sources.readings import Names, Reading, first, shared
 from judgegen.sources.rows import Bad, Cell, ReadError, Row, RowError, Rows, quoted
-from judgegen.sources.singles import ended, flagged, ranked, single
+from judgegen.sources.singles import ended, flagged, may_answer, ranked, single
 from judgegen.sources.spellings import given, may_be_more
 from judgegen.sources.verdicts import number
 from judgegen.sources.wrappings import unpacked
@@ -78,7 +78,9 @@ def _opened(row: Mapping[str, Any], names: Names) -> tuple[dict[str, Any], Colum
     """A row's cells that say something, out of their wrapping, and what their columns may say."""
     given_row, row = row, unpacked(row)
     for column in (part for _, columns in names.mapped for part in columns.split("+")):
-        if "." in column and column not in row:
+        if column not in row and column in given_row:  # what a mapping names is not moved away
+            row = {**row, column: given_row[column]}
+        elif "." in column and column not in row:
             row = {**row, column: _inner(row, column) or _inner(given_row, column)}
     cells = {name: cell for name, cell in row.items() if given(cell)}
     table = known(tuple(row), names.mapped)
@@ -212,6 +214,8 @@ def _nothing(cells: Mapping[str, Any], table: ColumnNames) -> str:
     lacks = "no answer beside its prompt" if asks else "no prompt and no answer known by its name"
     mend = "name them, like --map prompt=q,chosen=good,rejected=bad, or response_a=x,response_b=y,winner=w"
     several = [name for name, cell in cells.items() if isinstance(cell, list) and cell and _is_answers(cell)]
+    if asks and not several and not may_answer(cells, table):
+        mend = "none of the others holds an answer, which a preference is about"
     if several and asks:
         mend = f"if its answers are in {several[0]!r}: --map answers={several[0]}"
     return f"{lacks}: the columns are {quoted(list(cells))}; {mend}"

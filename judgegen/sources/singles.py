@@ -264,7 +264,7 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     if name is None:
         return None
     wanted, label = _wanted(cells, table, name)
-    _check_words(cells[name], name, table)
+    _check_words(cells, name, table)
     asked = question({k: v for k, v in cells.items() if k != name}, table, frozenset({name}))
     (chat,), asked = parted([side(cells[name], name)], asked)
     if verdicts.is_step(chat[-1].get("content")) and name not in table.own:
@@ -285,17 +285,35 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
 
 
-def _check_words(value: Any, name: str, table: ColumnNames) -> None:
+def _check_words(cells: Mapping[str, Any], name: str, table: ColumnNames) -> None:
     """Refuse a word that an annotator said of an answer, in the place of the answer.
 
     Raises:
         RowError: it is one.
     """
-    if verdicts.is_decision(value) and name not in table.own:
-        raise RowError(
-            f"{name} is {value!r}, a word about an answer and none itself; say which column the answer is, and that "
-            f"this is its label: --map answer=response,label={name}"
-        )
+    value = cells[name]
+    if not verdicts.is_decision(value) or name in table.own:
+        return
+    told = f"{name} is {value!r}, a word about an answer and none itself"
+    may = may_answer(cells, table)
+    if not may:
+        raise RowError(f"{told}; no other column holds an answer: the columns are {quoted(list(cells))}")
+    which = may[0] if len(may) == 1 else "NAME"
+    hint = "say which column the answer is" if len(may) == 1 else f"say which of {quoted(may)} the answer is"
+    raise RowError(f"{told}; {hint}, and that this is its label: --map answer={which},label={name}")
+
+
+def may_answer(cells: Mapping[str, Any], table: ColumnNames) -> list[str]:
+    """The columns that nobody knows, or known as answers, in which one may stand: words of a judgement are none."""
+    meant = {name for meaning, names in table.by.items() if meaning not in ("answer", "chosen") for name in names}
+    meant |= {name for name in cells if name.startswith("_")}
+    left = {name: cell for name, cell in cells.items() if name not in meant | table.own}
+    return [
+        name
+        for name, cell in left.items()
+        if isinstance(cell, str | list | Mapping) and not verdicts.is_decision(cell)
+        if name in table.of("answer") or verdicts.wanted(cell, table.values) is None
+    ]
 
 
 def _unlearned(value: Any, name: str) -> str | None:
@@ -329,9 +347,11 @@ def _wanted(cells: Mapping[str, Any], table: ColumnNames, answer: str) -> tuple[
     said = [verdicts.wanted(cells[name], table.values) for name in labels]
     if said[0] is None:
         told = str(cells[labels[0]])[:20]
+        if told == "ignore":
+            raise NoPreference("the annotator ignored it")
         raise RowError(
             f"{labels[0]} is {told!r}: whether the answer is wanted, cannot be told; "
-            f"say it: --map label={labels[0]},wanted={told}"
+            f"say it: --map label={labels[0]},wanted={told}, or unwanted={told}"
         )
     if any(other is not None and other != said[0] for other in said):
         raise RowError(f"{quoted(labels)} contradict each other; say which counts: --map label={labels[0]}")

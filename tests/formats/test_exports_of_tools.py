@@ -33,8 +33,8 @@ def _words(row: Any, side: str) -> str | None:
     return row[side][-1]["content"] if row.get(side) else None
 
 
-def why(row: Row) -> str:
-    (refused,) = imported([row])
+def why(row: Row, *mapping: str) -> str:
+    (refused,) = imported([row], wishes=Wishes(mapping=mapping))
     assert isinstance(refused, Reject), refused
     return refused.reason
 
@@ -125,6 +125,51 @@ def test_a_task_of_prodigys_says_what_its_annotator_said() -> None:
     assert [_words(row, side) for row, side in ((first, "chosen"), (second, "rejected"))] == [BAD, BAD]
     none = {"text": Q, "options": TWO, "accept": [], "answer": "accept", "_view_id": "choice"}
     assert "accepted none" in why(none)
+
+
+@pytest.mark.parametrize("word", ["accept", "reject"])
+@pytest.mark.parametrize("more", [{}, {"_task_hash": 7}])
+def test_a_word_on_an_answer_is_its_label_where_a_mapping_says_so(word: str, more: Row) -> None:
+    """With the tool's own columns or without them, whatever other label stands beside it; ignored is no label."""
+    for label in ({}, {"label": "good"}, {"label": "HELPFUL"}):
+        row = {"prompt": Q, "response": BAD, **label, **more}
+        (found,) = imported([row | {"answer": word}], wishes=Wishes(mapping=("label=answer",)))
+        assert _words(found, "chosen" if word == "accept" else "rejected") == BAD
+        assert "ignored" in why(row | {"answer": "ignore"}, "label=answer")
+
+
+def test_a_word_on_a_label_of_prodigys_turns_it() -> None:
+    """To reject what is good is as to accept what is bad; of a label that nobody knows both words are asked about."""
+    for label, word, side in (
+        ("good", "reject", "rejected"),
+        ("bad", "accept", "rejected"),
+        ("bad", "reject", "chosen"),
+    ):
+        (found,) = imported([ALONE | {"label": label, "answer": word, "_view_id": "text"}])
+        assert _words(found, side) == BAD
+    row = ALONE | {"label": "HELPFUL", "answer": "reject", "_view_id": "text"}
+    assert "HELPFUL: reject" in why(row)
+    (found,) = imported([row], wishes=Wishes(mapping=("label=label,unwanted=HELPFUL: reject",)))
+    assert _words(found, "rejected") == BAD
+
+
+@pytest.mark.parametrize("mapping", ["", "label=answer"])
+@pytest.mark.parametrize("more", [{}, {"_task_hash": 7}])
+def test_a_text_with_a_label_holds_no_answer(mapping: str, more: Row) -> None:
+    """Neither the annotator's word nor the label is one, and no column is named in the mend that is not there."""
+    told = why({"text": Q, "label": "POSITIVE", "answer": "accept"} | more, mapping)
+    assert "answer" in told
+    assert "--map" not in told
+
+
+@pytest.mark.parametrize("more", [{}, {"_task_hash": 7}])
+def test_options_that_were_chosen_from_are_named_in_the_mend(more: Row) -> None:
+    """The columns of the tool or not: the mend that is told reads the accepted one as the better."""
+    options = [{"id": "a", "text": GOOD}, {"id": "b", "text": BAD}]
+    row = {"text": Q, "options": options, "accept": ["a"], "answer": "accept"} | more
+    assert "--map answers=options" in why(row)
+    assert "--map answers=options" in why(row, "label=answer")
+    assert read([row], "answers=options") == [(Q, GOOD, BAD)]
 
 
 def task(results: list[Row], **data: Any) -> Row:
