@@ -6,6 +6,7 @@ what the commands do.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import keyword
@@ -42,6 +43,11 @@ COMMANDS = {
     "finetune": "Fine-tune on a preference file: cost, jobs, their progress.",
 }
 """Name and one line for the list; the command's own docstring begins with the same line."""
+
+
+COLLECT_SELDOM = 20_000, 20, 100
+"""Objects by which circles among them are looked for: loading and running make many objects and hardly any circles, and
+looking as often as Python does takes 50 ms until a run's first call alone."""
 
 
 class Deferred(TyperCommand):
@@ -100,6 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without Unicode still gets an answer
+    gc.set_threshold(*COLLECT_SELDOM)
     from judgegen.cli.outlet import outlets
 
     _environment()

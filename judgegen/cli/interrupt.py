@@ -39,15 +39,9 @@ def stoppable(job: Callable[..., Coroutine[Any, Any, T]], watch: Shown) -> T:
         watch.warned(FIRST)
 
     last_words = f"ended at once; to continue: {ending.same_command()}"
-    _collect_seldom()
+    gc.freeze()  # what was loaded stays: nobody need look for circles in it
     with interruptible(runner.get_loop(), first, last_words), runner:  # what a loop closes with is of the run, too
         return runner.run(job(watch=watch, stop=stop))
-
-
-def _collect_seldom() -> None:
-    """Look for circles among objects less often than Python does: a run makes many objects and hardly any circles."""
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 @contextmanager
