@@ -166,7 +166,7 @@ def _says_more(cells: Mapping[str, Any]) -> bool:
 
 def _of_any_shape(cells: Mapping[str, Any], names: Names) -> tuple[Asked, Mapping[str, Any]]:
     found, inner = shapes.asked(cells, names)
-    answered = shapes.answered(inner, names)
+    answered = shapes.answered(inner, names) or shapes.offered(cells, names)
     made = Asked(
         messages=chat.messages(found.messages),
         reference=found.reference,

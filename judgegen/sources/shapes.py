@@ -102,6 +102,8 @@ def asked(row: Mapping[str, Any], names: Names) -> tuple[Question, dict[str, Any
         RowError: nothing is asked, or columns ask different things; with the mend.
     """
     cells, table = _opened(row, names)
+    if (choice := offered(cells, names)) is not None:
+        cells = {**cells, choice: cells[choice][:-1]}
     sides = frozenset(table.several.columns if table.several else ())
     sides |= {name for meaning in ("chosen", "rejected", "answer", "answers") for name in table.of(meaning)}
     end, own = ended(cells, table), {"prompt", "chat"} & {meaning for meaning, _ in names.mapped}
@@ -117,6 +119,16 @@ def asked(row: Mapping[str, Any], names: Names) -> tuple[Question, dict[str, Any
 def answered(cells: Mapping[str, Any], names: Names) -> str | None:
     """The column of a chat that ends with an answer, and says what is asked before it."""
     return ended(cells, known(tuple(cells), names.mapped))
+
+
+def offered(cells: Mapping[str, Any], names: Names) -> str | None:
+    """The column of a chat whose last turn has candidates to choose from, as Amazon Nova's, and says nothing itself."""
+    table = known(tuple(cells), names.mapped)
+    for name in (*table.of("chat"), *table.of("prompt")):
+        last = cells[name][-1] if isinstance(cells.get(name), list) and cells[name] else None
+        if isinstance(last, Mapping) and isinstance(last.get("candidates"), list) and not given(last.get("content")):
+            return name
+    return None
 
 
 def _whole(

@@ -19,6 +19,7 @@ from judgegen.formats import fit
 from judgegen.formats.consumers import CONSUMERS, consumer
 from judgegen.formats.format import Format, Unfit
 from judgegen.llm.calls import digest
+from judgegen.sources import prompts
 
 BOTH_WAYS = [(name, False) for name, form in CONSUMERS.items() if form.back] + [
     (name, True) for name, form in CONSUMERS.items() if form.standard and form.standard.back
@@ -384,3 +385,16 @@ def test_an_export_that_dies_leaves_what_was_there(make: Any, tmp_path: Path) ->
     with pytest.raises(OSError, match="the disk is gone"):
         export(dying(), "openai-dpo", out)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.jsonl", "before")]
+
+
+@pytest.mark.parametrize("name", sorted(name for name, form in CONSUMERS.items() if form.back and not form.folder))
+@pytest.mark.parametrize("system", [[], [{"role": "system", "content": "Be terse."}]])
+def test_what_was_exported_can_be_asked_again(name: str, system: list[dict[str, Any]], tmp_path: Path) -> None:
+    """A file of ours that can be imported is a file of prompts as well: what its preferences answer is asked."""
+    asked = [[*system, {"role": "user", "content": f"What is the use of {what}?"}] for what in ("amber", "chalk")]
+    answers = {side: [{"role": "assistant", "content": f"It is {side}."}] for side in ("chosen", "rejected")}
+    path = tmp_path / f"out{CONSUMERS[name].suffix}"
+    export([{"prompt": chat, **answers, "margin": 0.5, "reference": "Yes."} for chat in asked], name, path)
+    found = [list(one.messages) for one in prompts(path, warn=print)]
+    assert [chat[-1:] for chat in found] == [chat[-1:] for chat in asked]
+    assert [chat[:-1] for chat in found] in ([system, system], [[], []])
