@@ -127,7 +127,6 @@ def _text(to: str, done: Exported, rules: tuple[str, ...], aged: Iterator[str], 
     if done.left_out:
         yield f"left out: {len(done.left_out):,}"
         yield from (f"  {line}" for line in _left_out(done))
-    yield from (f"beware: {reason}" for reason in done.refused_for)
     for name, rows in done.columns_left_out.items():
         yield f"note: no row has the column {name}, since {rows:,} alone could have it: loaders want all or none"
     yield f"how {to} reads it:"
@@ -135,6 +134,7 @@ def _text(to: str, done: Exported, rules: tuple[str, ...], aged: Iterator[str], 
     yield from (f"beware: {words}" for words in aged)
     if done.flip_rate is not None:
         yield card.doubt(done.flip_rate, calibrated=calibrated)
+    yield from (f"beware: {reason}" for reason in done.refused_for)
 
 
 def _left_out(done: Exported) -> Iterator[str]:

@@ -141,11 +141,8 @@ def _check_sides(rows: Mapping[str, int], split: float | None, seed: int) -> Non
 def _refused(form: Format, rows: Mapping[str, int]) -> Iterator[str]:
     """Why the consumer would refuse the files that were written, by its limits of whole files."""
     for side, count in rows.items():
-        fewest = form.limits.rows if side == "train" else 1
-        if count < fewest:
-            yield f"{side} has {count:,} rows, and {form.name} refuses a file with fewer than {fewest:,}"
-        if form.limits.most_rows is not None and count > form.limits.most_rows:
-            yield f"{side} has {count:,} rows, and {form.name} refuses a file with more than {form.limits.most_rows:,}"
+        told = form.limits.faults(count, form.name, fewest=None if side == "train" else 1)
+        yield from (f"{side} has {why}" for why in told)
     yield from (f"{form.name}: {why}" for why in form.limits.test_faults(rows.get("test", 0), rows["train"]))
 
 

@@ -65,6 +65,18 @@ class Limits:
     most_test: int | None = None
     test_share: float | None = None
 
+    def faults(self, rows: int, name: str, *, fewest: int | None = None) -> Iterator[str]:
+        """Why the consumer `name` refuses a file of so many rows, behind what the file is called; with the mend.
+
+        `fewest`: as many are needed, where it is no file to train on.
+        """
+        fewest = self.rows if fewest is None else fewest
+        if rows < fewest:
+            more = f"{fewest - rows:,} more are needed: more prompts, or a lower bar for pairs"
+            yield f"{rows:,} rows, and {name} refuses a file with fewer than {fewest:,}; {more}"
+        if self.most_rows is not None and rows > self.most_rows:
+            yield f"{rows:,} rows, and {name} refuses a file with more than {self.most_rows:,}; divide it"
+
     def test_faults(self, rows: int, train: int) -> Iterator[str]:
         """Why a file of so many rows is not tested on, beside one of `train` rows to train on."""
         most = rows if self.most_test is None else self.most_test

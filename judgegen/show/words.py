@@ -6,7 +6,7 @@ What the command line prints and a notebook shows are the same words. Knows noth
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -49,6 +49,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, str]:
         "in doubt": _in_doubt(summary.get("in_doubt")),
         "probe": _probe(summary.get("probe")),
         "verdicts": _diagnostics(summary["diagnostics"]),
+        "formats": "" if summary.get("rehearsal") or not summary["pairs"] else _formats(summary.get("formats", {})),
     }
     return {name: line for name, line in lines.items() if line}
 
@@ -79,6 +80,20 @@ def _failed(rows: Iterable[Mapping[str, Any]]) -> str:
     """Calls that have no answer and never will, in the provider's words."""
     told = ((row, number(row["calls"], f"{row['role']} call")) for row in islice(rows, 3))
     return "; ".join(f"{calls} {row['reason']}{': ' * bool(row['words'])}{row['words']}" for row, calls in told)
+
+
+def _formats(counted: Mapping[str, Mapping[str, Any]]) -> str:
+    """What consumers' files lack of the pairs, and why a consumer refuses its file."""
+    return "; ".join(line for name, rows in sorted(counted.items()) for line in _format(name, rows))
+
+
+def _format(name: str, counted: Mapping[str, Any]) -> Iterator[str]:
+    from judgegen.formats.consumers import CONSUMERS
+
+    if left_out := _counted(counted["left_out"]):
+        yield f"{name} leaves out {left_out}"
+    if (form := CONSUMERS.get(name)) is not None:
+        yield from (f"{name}.jsonl has {why}" for why in form.limits.faults(counted["rows"], name))
 
 
 def _constant(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -133,3 +133,14 @@ def test_what_was_refused_is_told_in_the_words_of_who_refused_it() -> None:
     assert len(rare["words"]) == LONGEST
     assert summary.settled_again().row()["failures"] == [common, rare]
     assert figures({**summary.row(), "formats": {}})["failed"].startswith("3 sampler calls rejected: busy\\x1b[2J with")
+
+
+@pytest.mark.parametrize(("rows", "told"), [(9, True), (10, False)])
+def test_a_file_that_its_consumer_refuses_is_told_of_where_a_run_ends(rows: int, told: bool) -> None:
+    """With the fewest rows that it takes and how many are lacking; what is left out of it as well, with the reason."""
+    found = summed(known()[0])
+    left_out = {"several turns": 2}
+    line = figures({**found, "formats": {"openai-dpo": {"rows": rows, "left_out": {}}}}).get("formats", "")
+    assert ("openai-dpo.jsonl has 9 rows" in line and "fewer than 10; 1 more" in line) is told
+    line = figures({**found, "formats": {"trl-dpo": {"rows": rows, "left_out": left_out}}})["formats"]
+    assert line == "trl-dpo leaves out 2 several turns"
