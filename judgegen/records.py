@@ -41,7 +41,7 @@ class Candidate:
 
     `suspicions` are the kinds of a judge's frame that its text imitates: delimiter, role, schema, verdict; and once a
     run is whole `OFF_TOPIC`. `thought` is what the model thought before it answered, no part of `text`: judges never
-    see it.
+    see it. `key` names the candidate within its prompt.
     """
 
     prompt_id: str
@@ -56,11 +56,10 @@ class Candidate:
     refused: str | None = None
     suspicions: tuple[str, ...] = ()
     thought: str = ""
+    key: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> str:
-        """Names the candidate within its prompt."""
-        return f"{self.variant}/{self.index}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.variant}/{self.index}")
 
     def message(self, *, thinking: bool = False) -> dict[str, Any]:
         """The answer as an assistant message; `thinking`: with its thought before it, as models that think write it."""

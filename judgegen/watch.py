@@ -78,7 +78,7 @@ class Watches(Watch):
     def __init__(self, *watches: Watch) -> None:
         for name in _HOOKS:
             heeded = [hook for watch in watches if not _idle(hook := getattr(watch, name))]
-            setattr(self, name, partial(_each, heeded))
+            setattr(self, name, heeded[0] if len(heeded) == 1 else partial(_each, heeded))
 
 
 _HOOKS = tuple(name for name, hook in vars(Watch).items() if callable(hook) and not name.startswith("_"))

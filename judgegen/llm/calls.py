@@ -157,12 +157,14 @@ class Call:
     @property
     def max_tokens(self) -> int | None:
         """The most tokens one choice may have, thought aside, None where the call sets no limit."""
-        return self.params.get("max_tokens")
+        found: int | None = self.params.get("max_tokens")
+        return found
 
     @property
     def most_tokens(self) -> int | None:
         """The most tokens one choice may be billed for, thought included, None where the call sets no limit."""
-        return None if self.max_tokens is None else self.max_tokens + self.room
+        limit = self.params.get("max_tokens")
+        return None if limit is None else limit + self.room
 
 
 def _worded(question: Mapping[str, Any]) -> str:

@@ -91,7 +91,7 @@ class Landings:
     def __init__(self, send: Send, journal: Journal) -> None:
         self._send, self._journal = send, journal
         self._flying: set[asyncio.Task[Any]] = set()
-        self._requests: Counter[str] = Counter()
+        self._requests: dict[str, int] = {}
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Send, land, answer. Cancelling the caller does not cancel the landing."""
@@ -122,7 +122,7 @@ class Landings:
                 self._flying.discard(mine)
 
     async def _land(self, call: Call) -> Outcome:
-        self._requests[call.id] += 1
+        self._requests[call.id] = self._requests.get(call.id, 0) + 1
         started = time.perf_counter()
         outcome = await self._send(call)
         seconds = time.perf_counter() - started
@@ -245,11 +245,12 @@ class Retried:
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer one call."""
-        tries = _Tries()
+        tries: _Tries | None = None
         while True:
             try:
                 outcome = await self._send(call)
             except Transient as trouble:
+                tries = tries or _Tries()
                 await self._again(call, trouble, tries)
             except Rejected as error:
                 raise self.patience.lost(call, str(error), "rejected") from None

@@ -45,7 +45,7 @@ def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 def _buffers(values: Sequence[Any], kind: pa.DataType) -> list[pa.Buffer]:
     if pa.types.is_string(kind):
-        texts = [b"" if value is None else _utf8(value) for value in values]
+        texts = _texts(["" if value is None else value for value in values] if None in values else values)
         return [_offsets(map(len, texts)), pa.py_buffer(b"".join(texts))]
     if pa.types.is_list(kind):
         return [_offsets(0 if value is None else len(value) for value in values)]
@@ -64,12 +64,12 @@ def _children(values: Sequence[Any], kind: pa.DataType) -> list[pa.Array] | None
     return [column([inner for value in values for inner in value or ()], kind.value_type)]
 
 
-def _utf8(text: str) -> bytes:
-    """A text's bytes; half of a character as `clean` writes it."""
+def _texts(values: Sequence[str]) -> list[bytes]:
+    """The bytes of texts; half of a character as `clean` writes it."""
     try:
-        return text.encode()
+        return list(map(str.encode, values))
     except UnicodeEncodeError:
-        return clean(text).encode()
+        return [clean(value).encode() for value in values]
 
 
 def _offsets(lengths: Any) -> pa.Buffer:
