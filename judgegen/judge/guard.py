@@ -75,8 +75,9 @@ def neutral(text: str, fields: frozenset[str] = FIELDS) -> tuple[str, tuple[str,
     """
     found: set[str] = set()
     plain = text.lower() if text.isascii() else None  # beyond ASCII other letters count as these
+    there = None if plain is None else {need for need in _NEEDS if need in plain}
     for kind, needs, pattern in _patterns(fields):
-        if plain is not None and not any(need in plain for need in needs):
+        if there is not None and there.isdisjoint(needs):
             continue
         text, count = pattern.subn(rf"\g<1>{MARK}", text)
         if count:
@@ -119,6 +120,7 @@ _IMITATIONS: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what stan
     ),
     (VERDICT, _ANSWERS, rf"\b(better[ \t]+{_ANSWER}[ \t]+is[: \t]+)(?=(?:{_ANSWER}[ \t]+)?{_LABEL}(?!\w|[ \t]+[a-z]))"),
 )
+_NEEDS = frozenset(_QUOTES).union(*(needs for _, needs, _ in _IMITATIONS))
 
 
 @functools.cache

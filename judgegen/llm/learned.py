@@ -71,13 +71,16 @@ class Known:
 
     def manner(self, ways: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
         """How a call with these ways is to be sent, as far as is known."""
+        if not self.instead and not self.doubted:
+            return {wish: choice[0] for wish, choice in ways.items()}
         usual = {wish: self.usual(wish, choice) for wish, choice in ways.items()}
         return usual | {wish: way for wish, way in self.doubted.items() if way in ways.get(wish, ())}
 
     def settled(self, ways: Mapping[str, tuple[Any, ...]]) -> bool:
         """Whether everything about such a call was answered before."""
-        sure = all((wish, str(way)) in self.taken for wish, way in self.manner(ways).items())
-        return self.answered and not self.doubted.keys() & ways.keys() and sure
+        if not self.answered or self.doubted.keys() & ways.keys():
+            return False
+        return self.taken.issuperset([(wish, str(way)) for wish, way in self.manner(ways).items()])
 
     def mark(self) -> tuple[Any, ...]:
         """What differs whenever `row` does; sooner made, and made after every answer."""
@@ -147,8 +150,7 @@ class Learned:
         """An answer came to a call that was sent in this manner."""
         known = self.of(call)
         known.answered, known.answers = True, known.answers + 1
-        for wish, way in used.items():
-            known.taken.add((wish, str(way)))
+        known.taken.update([(wish, str(way)) for wish, way in used.items()])
         if isinstance(outcome, Reply):
             self._looked(call, known, outcome, used)
         if call.tag.role == "judge" and isinstance(outcome, Reply):

@@ -22,23 +22,26 @@ _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens", "thought
 _ASKED = ("prompt_tokens_details", "input_tokens_details")
 _ANSWERED = ("completion_tokens_details", "output_tokens_details")
 
+_WHOLE = frozenset({*_INPUT, *_OUTPUT, *_TOTAL})
+
 
 def usage(call: Call, given: Any, choices: tuple[Choice, ...]) -> Usage:
     """What the server counted, what it left out of its parts and counts in its total added; else counted here."""
     told = given if isinstance(given, dict) else {}
     going_in, coming_out = _number(told, _INPUT), _number(told, _OUTPUT)
+    more = {} if _WHOLE.issuperset(told) else told  # all else there may be: most servers have nothing of it
     said = any(choice.text or choice.thought or choice.tool_calls for choice in choices)
     estimated = not going_in or coming_out is None or (said and not coming_out)
     going_in = going_in or sent(call)
-    thought = _number(told, _REASONING, _ANSWERED) or 0
+    thought = _number(more, _REASONING, _ANSWERED) or 0 if more else 0
     if coming_out is None or (said and not coming_out):
         coming_out = spoken(choices)
     coming_out, thought = _with_thought(going_in, coming_out, thought, None if estimated else _number(told, _TOTAL))
     return Usage(
         input=going_in,
         output=coming_out,
-        cached=min(going_in, _number(told, _CACHED, _ASKED) or 0),
-        cache_write=min(going_in, _number(told, _WRITTEN, _ASKED) or 0),
+        cached=min(going_in, _number(more, _CACHED, _ASKED) or 0) if more else 0,
+        cache_write=min(going_in, _number(more, _WRITTEN, _ASKED) or 0) if more else 0,
         reasoning=thought,
         estimated=estimated,
     )

@@ -22,6 +22,8 @@ from judgegen.textual import clean
 DETAIL = 2_000
 """Characters kept of an answer that cannot be read."""
 _THOUGHT = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "reasoning_text")
+_SAID = frozenset({"role", "content", "refusal", "annotations", "audio", "tool_calls", "function_call"})
+"""What a message has that holds no thought."""
 _BLOCKS = ("thinking_blocks", "reasoning_details")
 _ENDS = ("finish_reason", "finishReason", "stop_reason", "native_finish_reason")
 _STRANGE = 80
@@ -140,7 +142,8 @@ def _finish(row: Mapping[str, Any], *, refused: bool) -> str:
     if refused:
         return "refusal"
     said = next((word for name in _ENDS if (word := _word(row.get(name)))), "") or _number(row)
-    own = _word(row.get("native_finish_reason"))
+    if not (own := _word(row.get("native_finish_reason"))):
+        return said
     return own if end(said) == "stop" and end(own) in ("length", "filter", "failed") else said
 
 
@@ -173,6 +176,8 @@ def _called(message: Mapping[str, Any]) -> Any:
 
 def _thought(message: Mapping[str, Any]) -> str:
     """What the server took out of the text as thought, in whichever field it puts it."""
+    if _SAID.issuperset(message):
+        return ""
     for name in (*_THOUGHT, *_BLOCKS):
         given = message.get(name)
         if given and (said := "".join(_texts(given))):
