@@ -25,6 +25,7 @@ from judgegen.textual import clean, parsed
 from judgegen.writer import laws
 from judgegen.writer.audit import Audit
 from judgegen.writer.files import SUFFIX, json_line, part_of, put_in_place, same_bytes
+from judgegen.writer.met import Met
 from judgegen.writer.rows import Asked, Bill, CountMessages, CountTexts, bill, preferences
 from judgegen.writer.summary import Summary
 
@@ -63,7 +64,7 @@ class Outputs:
     ) -> None:
         self._folder = folder
         self._rehearsal = rehearsal
-        self._summary, self._seen = Summary(), set[bytes]()
+        self._summary, self._met = Summary(), Met()
         self._formats = {name: Tailored(consumer(name)) for name in formats}
         self._rows = partial(
             preferences,
@@ -129,9 +130,7 @@ class Outputs:
     def _fresh(self, calls: Iterable[Asked]) -> Iterator[Asked]:
         """Those of the calls that were not met before."""
         for call, outcome in calls:
-            key = bytes.fromhex(call.id.removeprefix(ID_PREFIX))
-            if key not in self._seen:
-                self._seen.add(key)
+            if self._met.add(bytes.fromhex(call.id.removeprefix(ID_PREFIX))):
                 yield call, outcome
 
     def _preference(self, line: bytes) -> None:
