@@ -12,11 +12,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from typing import Any
 
 from judgegen import formats
 from judgegen.errors import SpecError
+from judgegen.plugins import points
 
 GROUP = "judgegen.formats"
 _LISTS = ("registry", "consumers", "origins")  # they ask; what they import may not be half imported
@@ -33,7 +33,7 @@ def declared(what: str) -> dict[str, Any]:
     for name in ours:
         found |= {one.name: one for one in _of(importlib.import_module(f"{GROUP}.{name}"), what)}
     found = dict(sorted(found.items()))
-    for point in entry_points(group=GROUP):
+    for point in points(GROUP):
         for one in _of(_loaded(point), what):
             if found.setdefault(one.name, one) is not one:
                 raise SpecError(f"{one.name!r} of the entry point {point.value} is another's name; rename it")
