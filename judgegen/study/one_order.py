@@ -45,7 +45,8 @@ def one_order(results: Sequence[Result], rows: Sequence[Judged], steps: Plan, *,
 
 def _plain(judging: Judging) -> bool:
     follows = judging.third, judging.early_stop, judging.grade_weight
-    return judging.both_orders and bool(judging.panel) and not judging.escalate and follows == (None, None, None)
+    chats = bool(judging.panel) and all(asking.api == "chat" for asking in judging.panel)  # others have no choice
+    return judging.both_orders and chats and not judging.escalate and follows == (None, None, None)
 
 
 def _both(result: Result) -> bool:

@@ -233,6 +233,24 @@ def test_what_a_server_tells_beside_its_answers_is_read() -> None:
         assert heard({**answer, "diagnostics": odd}, asked) == [[0.7, 0.2, 0.1], [0.1, 0.9]]
 
 
+def test_what_vllm_tells_at_openais_route_is_how_sure_it_is_among_all_tokens() -> None:
+    """Of SmolLM2 vLLM 0.33 says .73 for an option and .11 of confidence: most of what it would say is none of them.
+
+    OpenAI bills no output, and what its confidence is nobody says.
+    """
+    shares = [{"value": value, "probability": p} for value, p in (("K", 0.7265), ("T", 0.1114), ("tie", 0.1621))]
+    answer = {"type": "choice", "name": "K_T", "choice": "K", "probabilities": shares, "confidence": 0.1111}
+    sure = {**answer, "confidence": 0.7}
+    asked, spoken = call("decisions", CHOICE), {**USAGE, "output_tokens": 1}
+
+    def read(one: dict[str, Any], usage: dict[str, Any]) -> list[Any]:
+        return heard({"answers": [one], "usage": usage, "model": "m"}, asked)
+
+    assert read(answer, spoken) == ["malformed_response"]
+    assert read(sure, spoken) == read(answer, USAGE) == [[0.7265, 0.1114, 0.1621]]
+    assert read({**answer, "confidence": "much"}, spoken) == [[0.7265, 0.1114, 0.1621]]
+
+
 LEVELS: list[tuple[dict[str, Any], Any]] = [
     (
         {"legend": {"0": "no", "1": "so so", "2": "yes"}, "probabilities": {"0": 0.1, "1": 0.3, "2": 0.6}},

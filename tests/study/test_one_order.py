@@ -70,7 +70,14 @@ def test_a_tie_in_one_order_costs_what_the_other_knew() -> None:
 
 
 @pytest.mark.parametrize(
-    "judge", [{"orders": "one"}, {"escalate": [{"model": "k"}]}, {"third": {"model": "k"}}, {"early_stop": 0.9}]
+    "judge",
+    [
+        {"orders": "one"},
+        {"escalate": [{"model": "k"}]},
+        {"third": {"model": "k"}},
+        {"early_stop": 0.9},
+        {"api": "decisions"},
+    ],
 )
 def test_where_one_order_would_have_been_asked_otherwise_nothing_is_said(judge: dict[str, Any]) -> None:
     """Whom else a run asks depends on both orders, so what is at hand does not show it."""

@@ -124,9 +124,9 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         return Failure(reason=UNREADABLE, detail=repr(answer)[:2_000], usage=usage)
     if not usage.estimated and (why := cut(usage.input, count_messages(call.messages))):
         return Failure(reason="too_long", detail=why, usage=usage)
-    beside = given.get("diagnostics")
+    beside, says = given.get("diagnostics"), _says_tokens(given, questions)
     choices = tuple(
-        _MALFORMED if _misses(beside, question["name"]) else _choice(question, row)
+        _MALFORMED if _misses(beside, question["name"]) or (says and _hardly_said(row)) else _choice(question, row)
         for question, row in zip(questions, rows, strict=True)
     )
     model = given.get("model")
@@ -167,6 +167,25 @@ def _misses(beside: Any, name: str) -> bool:
     """Whether a server tells, beside its answers, that most of what the model would say is no option of a question."""
     told = beside.get(name) if isinstance(beside, Mapping) else None
     return isinstance(told, Mapping) and _little(told.get("label_mass"))
+
+
+def _says_tokens(given: Mapping[str, Any], questions: Sequence[Question]) -> bool:
+    """Whether a server generates a token for each question and tells nothing beside its answers: vLLM at /decisions.
+
+    Its `confidence` is then the named option's probability among all tokens. Of others it may be anything.
+    """
+    told = given.get("usage")
+    counted = told.get("output_tokens") if isinstance(told, Mapping) else None
+    return isinstance(given.get("answers"), list) and counted == len(questions)
+
+
+def _hardly_said(row: Any) -> bool:
+    """Whether an option has little of the probability that it has among the options."""
+    if not isinstance(row, Mapping) or not isinstance(named := row.get("confidence"), int | float):
+        return False
+    shares = _pairs(row.get("probabilities")) or {}
+    most = max(shares.values(), default=0.0)
+    return most > 0 and _little(named / most)
 
 
 def _little(mass: Any) -> bool:
