@@ -251,3 +251,71 @@ def test_what_is_quoted_of_no_answer_holds_no_secret(said: bytes, monkeypatch: p
     with pytest.raises(Transient) as caught:
         asked(sending(said.replace(b"KEY", b"sk-planted-1f2e3d4c5b")))
     assert "planted" not in str(caught.value)
+
+
+def asked_over_tls(said: bytes) -> Any:
+    """The outcome of one call over TLS to a server that says this to whatever comes first, and hangs up."""
+
+    async def main() -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(said)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        provider = connect(Endpoint.model_validate({"base_url": url, "timeout_s": 5.0, "transport": ON[0]}), "here")
+        messages = ({"role": "user", "content": "hi"},)
+        tag = Tag(role="judge", prompt_id="p", route="here")
+        try:
+            return await provider(Call(endpoint="here", model="m", messages=messages, params={}, tag=tag))
+        finally:
+            await provider.aclose()
+            server.close()
+
+    return asyncio.run(main())
+
+
+def test_an_address_without_tls_ends_the_run_with_the_key_that_says_https() -> None:
+    """No further try can help, and nothing was sent that could be billed."""
+    with pytest.raises(ProviderRefused, match=r"base_url of endpoint 'here' \(https, or http\)") as refused:
+        asked_over_tls(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert refused.value.billed is False
+
+
+def test_a_hang_up_before_anything_was_sent_passes_and_costs_nothing() -> None:
+    """It may be a server that is being started again: it is asked once more, and nothing stands as perhaps billed."""
+    with pytest.raises(Transient, match="no connection") as trouble:
+        asked_over_tls(b"")
+    assert trouble.value.billed is False
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        '{"0": {"message": {"content": "hello"}, "finish_reason": "stop"}}',
+        '{"message": {"content": "hello"}, "finish_reason": "stop"}',
+        '[{"message": [{"content": "hello"}], "finish_reason": "stop"}]',
+    ],
+)
+def test_one_choice_is_read_however_it_is_listed(choices: str) -> None:
+    """By its number, alone, or as a list of one message: it was billed, and says what was asked for."""
+    body = f'{{"choices": {choices}, "usage": {{"prompt_tokens": 3, "completion_tokens": 1}}}}'.encode()
+    found = asked(sending(OK + f"Content-Length: {len(body)}\r\n\r\n".encode() + body))
+    assert found.first.text == "hello"
+    assert found.first.finish == "stop"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (431, "Request Header Fields Too Large"),
+        (400, "<title>400 Request Header Or Cookie Too Large</title>"),
+        (494, ""),
+    ],
+)
+def test_a_head_that_is_too_large_is_no_prompts_fault(status: int, words: str) -> None:
+    """The key and the headers are of the endpoint: no row is dropped for them."""
+    head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(words)}\r\n\r\n{words}"
+    with pytest.raises(ProviderRefused, match=r"api_key_env of endpoint 'here', or its headers"):
+        asked(sending(head.encode()))

@@ -28,7 +28,7 @@ from judgegen.llm.secrets import bare, masked, masked_bytes, remember, secret_na
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire import catalogue, ceiling, decisions, reading, refusals, rewards, streamed
 from judgegen.llm.wire.body import body
-from judgegen.llm.wire.bounds import Answer, ElsewhereError
+from judgegen.llm.wire.bounds import Answer, ElsewhereError, NoTlsError, UnsentError
 from judgegen.llm.wire.delay import asked_s
 from judgegen.llm.wire.keys import account, api_key, login
 from judgegen.llm.wire.meaning import Meanings, spoken, users_own
@@ -136,7 +136,7 @@ class ChatProvider:
     async def _sent(self, call: Call, manner: Manner) -> Reply | Failure | Refusal:
         """What the server says to the call as it is put in this manner."""
         write, read = _ROUTES.get(call.api, (decisions.body, decisions.reply))
-        status, headers, content = await self._post(write(call, manner))
+        status, headers, content = await self._post(call, write(call, manner))
         fine = status < _REFUSED
         answer: Any = streamed.read(content, headers.get("content-type", "")) if fine else None
         refusal = refusals.inside(answer) if fine else _refusal(status, headers, content)
@@ -194,13 +194,20 @@ class ChatProvider:
         """Whether it is not known that the model takes the call as it is put now."""
         return not trial.stripped and not self._learned.of(call).settled(self._ways(call))
 
-    async def _post(self, row: Mapping[str, Any]) -> Answer:
+    async def _post(self, call: Call, row: Mapping[str, Any]) -> Answer:
         try:
             return await self._transport(row)
         except TimeoutError as error:
             raise Transient(str(error) or "timed out", billed=None, slow=True) from None
         except ConnectionRefusedError as error:  # nobody was there to bill anything
             raise Transient(f"no connection: {error}", away=True) from None
+        except NoTlsError as error:
+            raise ProviderRefused(
+                f"{call.endpoint}: {error}; check base_url of endpoint {call.tag.route!r} (https, or http), and whom "
+                f"this machine trusts (SSL_CERT_FILE)"
+            ) from None
+        except UnsentError as error:
+            raise Transient(f"no connection: {error}") from None
         except ConnectionAbortedError as error:  # by us: what came was no answer
             raise Odd(str(error)) from None
         except ConnectionError as error:

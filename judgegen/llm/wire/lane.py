@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from judgegen.llm.secrets import masked
-from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
+from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError, unmade
 
 _CONNECT_S = 10.0
 _MOVED = (301, 302, 303, 307, 308)
@@ -56,6 +56,7 @@ class Lane:
             TooLargeError: it is larger than `MOST_BYTES`.
             ElsewhereError: it is a redirection to another host.
             ConnectionRefusedError: nobody is there.
+            UnsentError: no connection could be made; NoTlsError: nor ever will be.
             ConnectionAbortedError: what came is not HTTP.
             ConnectionError: the connection broke, or could not be made.
         """
@@ -77,8 +78,7 @@ class Lane:
         except TimeoutError:  # aiohttp's own are such as well
             raise TimeoutError(f"no whole answer within {self._within_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            refused = isinstance(error.os_error, ConnectionRefusedError)
-            raise (ConnectionRefusedError if refused else ConnectionError)(_words(error)) from None
+            raise unmade(error, _words(error)) from None
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise ConnectionError(_words(error)) from None
         except (aiohttp.ClientError, HttpProcessingError, UnicodeError, ValueError) as error:

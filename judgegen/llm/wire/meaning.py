@@ -138,7 +138,7 @@ def _ends(call: Call, refusal: Refusal, what: What) -> ProviderRefused | None:
 
 
 def _key(call: Call) -> str:
-    return f"check the key (api_key_env of endpoint {call.tag.route!r})"
+    return f"check the key (api_key_env of endpoint {call.tag.route!r}, or its headers)"
 
 
 def _model(call: Call) -> str:

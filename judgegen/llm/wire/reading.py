@@ -37,8 +37,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         Odd: the server said 200 and sent something that is no completion, and bills nothing for it.
     """
     given = answer if isinstance(answer, dict) else {}
-    listed = given.get("choices")
-    rows = listed if isinstance(listed, list) else []
+    rows = _rows(given.get("choices"))
     if given.get("error"):  # the gateway told its own trouble beside what it had by then
         rows = [{**row, "error": given["error"]} if isinstance(row, dict) else row for row in rows]
     choices = tuple(_placed(call, choice) for choice in map(_choice, rows) if choice is not None)
@@ -49,6 +48,13 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         choices = (_ended(call, choices[0], usage.output),)
     model = given.get("model")
     return Reply(choices=choices, usage=usage, model=clean(model)[:200] if isinstance(model, str) else "")
+
+
+def _rows(listed: Any) -> list[Any]:
+    """The choices: a list, a table of them by number, as some languages write a list, or one that stands alone."""
+    if isinstance(listed, dict):
+        return list(listed.values()) if all(key.isdigit() for key in listed) else [listed]
+    return listed if isinstance(listed, list) else []
 
 
 def _placed(call: Call, choice: Choice) -> Choice:
@@ -116,6 +122,8 @@ def _choice(row: Any) -> Choice | None:
     if not isinstance(row, dict):
         return None
     message = next((row[name] for name in ("message", "delta", "text") if row.get(name) is not None), None)
+    if isinstance(message, list) and len(message) == 1:
+        message = message[0]
     if isinstance(message, str):
         message = {"content": message}
     if not isinstance(message, dict):

@@ -43,6 +43,9 @@ _PASSING = (408, 409, 425, 499)
 """Statuses of the four hundreds that say nothing against the request; the last is a gateway's that hung up."""
 _NOT_SERVED = (501, 505)
 """Statuses of the five hundreds that mean this request, and always will."""
+_HEADS = (431, 494)
+_HEAD = re.compile(r"\b(headers?|cookies?)\b.{0,24}\btoo (large|long|big|many)", re.IGNORECASE)
+"""The head of requests is too large: what stands in it is the endpoint's, and the same for every prompt."""
 _FINE = re.compile(r"0+|2\d\d")
 _WORD = re.compile(r"[\w.:\-]{1,64}\Z")
 
@@ -201,6 +204,7 @@ def _of_a_request(status: int, words: frozenset[str], said: str) -> What:
     wished = bool(signs.wishes(said))
     rows: tuple[tuple[bool, What], ...] = (
         (status == 498 or signs.told("flagged", words, said), "flagged"),
+        (status in _HEADS or _HEAD.search(said) is not None, "key"),
         (status == 401 or signs.coded("key", words), "key"),
         (status == 413 or signs.told("too_long", words, said), "too_long"),
         (signs.told("again", words, said), "again"),

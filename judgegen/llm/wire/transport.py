@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from judgegen.llm.secrets import masked
-from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError
+from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError, behind, unmade
 
 
 class SdkLane:
@@ -56,8 +56,9 @@ def lost(error: BaseException) -> OSError:
         root = root.__cause__
     if isinstance(root, TimeoutError):
         return TimeoutError(str(root))
-    refused = isinstance(getattr(root, "os_error", root), ConnectionRefusedError)
-    return (ConnectionRefusedError if refused else ConnectionError)(str(root))
+    if any(isinstance(one, aiohttp.ClientConnectorError) for one in behind(error)):
+        return unmade(error, str(root))
+    return (ConnectionRefusedError if isinstance(root, ConnectionRefusedError) else ConnectionError)(str(root))
 
 
 class Bounded(DefaultAioHttpClient):
