@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 
 from judgegen.errors import Incomplete, Interrupted
@@ -53,7 +53,10 @@ class Lease:
 
     @asynccontextmanager
     async def kept(self, gates: Mapping[str, Turnstile], stop: Stop) -> AsyncIterator[None]:
-        """Beats for the gates for as long as the block runs; the first one is answered when it begins."""
+        """Beats for the gates for as long as the block runs; the first one is answered when it begins.
+
+        The last one says what it came to when nothing is in flight any more: what was reserved is free for others.
+        """
         self._gates = gates
         await self._once(stop)
         beating = asyncio.create_task(self._on(stop))
@@ -62,6 +65,8 @@ class Lease:
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
+            with suppress(Exception):  # who does not hear it takes all that was lent for used
+                await self._beat(self._report(ended=True))
 
     async def _more(self, needs: Decimal) -> bool:
         """Ask for USD that a call has to have free; whether it is worth looking again."""
@@ -102,9 +107,9 @@ class Lease:
             self._lent[name].came.set()
             gate.wake()
 
-    def _report(self) -> Pulse:
+    def _report(self, *, ended: bool = False) -> Pulse:
         ledger = self._ledger
-        wants = {name: _want(gate, self._lent[name]) for name, gate in self._gates.items()}
+        wants = {name: _want(gate, self._lent[name], ended=ended) for name, gate in self._gates.items()}
         if ledger is None:
             return Pulse(holder=self._holder, wants=wants)
         ledger.limit(ledger.cap)
@@ -114,7 +119,7 @@ class Lease:
             cap=ledger.cap,
             spent=ledger.spent,
             reserved=ledger.reserved,
-            needs=self._needs,
+            needs=Decimal(0) if ended else self._needs,
         )
 
     def _granted(self, grant: Grant, until: float) -> None:
@@ -125,7 +130,10 @@ class Lease:
             self._ledger.limit(grant.cap)
 
 
-def _want(gate: Turnstile, lent: Lent) -> Want:
+def _want(gate: Turnstile, lent: Lent, *, ended: bool) -> Want:
+    if ended:
+        left, unused = lent.emptied()
+        return Want(left=int(left), tokens_left=unused)
     waiting = gate.waiting()
     places = min(gate.flying + len(waiting), gate.width.places)
     soon = waiting[: max(0, places - gate.flying) + lent.used + 1]

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judgegen.errors import Incomplete, Unanswered
@@ -206,6 +206,7 @@ def test_what_is_no_throttling_has_no_delay_in_its_words() -> None:
     assert asked_s(503, {"retry-after": "3"}) == 3
 
 
+@example("0\x1f", b"", {})
 @given(st.text(), st.binary(max_size=200), st.dictionaries(st.text(max_size=30), st.text(max_size=30), max_size=4))
 def test_whatever_a_server_says_is_a_delay_or_none(text: str, content: bytes, headers: dict[str, str]) -> None:
     """No exception, no negative wait, nothing beyond what can be meant."""

@@ -138,7 +138,7 @@ def _told(body: Any) -> float | None:
 def span(text: str) -> float | None:
     """Seconds of "7.66s", "1m30s", "2 hours", "340ms", or a bare number of seconds."""
     if re.fullmatch(r"\s*\d{1,12}(\.\d+)?\s*", text):
-        return float(text)
+        return float(text.strip())  # float() knows fewer kinds of white space
     parts = [(float(found[1]), found[2].lower()) for found in _PART.finditer(text)]
     if not parts:
         return None
