@@ -226,39 +226,34 @@ class Marking:
 
     others: Others | None
     looked_at: int = 0
-    _off: dict[str, frozenset[str]] = field(default_factory=dict)
-    _chosen: set[str] = field(default_factory=set)
-    _whole: bool = False
+    off: int = 0
+    chosen: int = 0
 
     def marked(self, result: Result) -> Result:
         """The result with what is suspected of its candidates."""
         if self.others is None or result.drop == "incomplete":
             return result
-        if not self._whole:
-            found = self.others.off(result)
-            self.looked_at += len(found)
-            if off := frozenset(key for key, is_off in found.items() if is_off):
-                self._off[result.prompt.id] = off
-        suspected = self._off.get(result.prompt.id, frozenset())
+        found = self.others.off(result)
+        suspected = frozenset(key for key, is_off in found.items() if is_off)
+        self.looked_at += len(found)
+        self.off += len(suspected)
         if not suspected:
             return result
         return replace(result, candidates=tuple(_suspected(one, suspected) for one in result.candidates))
 
     def came(self, result: Result) -> None:
         """What a marked result came to."""
-        if any(OFF_TOPIC in pair.chosen.suspicions for pair in result.pairs):
-            self._chosen.add(result.prompt.id)
+        self.chosen += any(OFF_TOPIC in pair.chosen.suspicions for pair in result.pairs)
 
     def again(self) -> None:
-        """All were marked; they are settled once more, and come out the same."""
-        self._whole = True
-        self._chosen.clear()
+        """All are settled once more, and are marked as they were."""
+        self.looked_at = self.off = self.chosen = 0
 
     def row(self) -> dict[str, Any]:
         """What the summary says of it; nothing where nothing was looked at."""
         if self.others is None or not self.looked_at:
             return {}
-        counts = {"looked_at": self.looked_at, "off": sum(map(len, self._off.values())), "chosen": len(self._chosen)}
+        counts = {"looked_at": self.looked_at, "off": self.off, "chosen": self.chosen}
         return {"topics": {**counts, "against": len(self.others.held)}}
 
 

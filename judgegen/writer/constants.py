@@ -7,7 +7,6 @@ judges or files.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from judgegen.llm.calls import digest
 from judgegen.records import Candidate, Result
 from judgegen.textual import normal
+from judgegen.writer.met import Met
 
 LEAST, SHARE = 3, 0.01
 """A text is constant that is chosen under at least so many prompts and more than this share of them."""
@@ -22,11 +22,12 @@ LONG = 100
 """Characters from which a constant text is barred. A shorter one may be right each time ("Yes.") or a refusal that
 was called for; it is reported only."""
 _SHOWN = 200
+_KEY_BYTES = 8
 
 
 def text_key(candidate: Candidate) -> str:
     """What texts that are written alike have in common."""
-    return digest(normal(candidate.text), size=8)
+    return digest(normal(candidate.text), size=_KEY_BYTES)
 
 
 def bar(candidates: Collection[Candidate], constants: Collection[str]) -> tuple[Candidate, ...]:
@@ -40,10 +41,14 @@ def bar(candidates: Collection[Candidate], constants: Collection[str]) -> tuple[
 
 @dataclass(slots=True)
 class Constants:
-    """Add results, then ask what was found. The order of adding changes nothing."""
+    """Add results, then ask what was found. The order of adding changes nothing.
+
+    Nearly every text wins once: those take a few bytes each, and only the others a count.
+    """
 
     prompts: int = 0
-    wins: Counter[str] = field(default_factory=Counter)
+    once: Met = field(default_factory=lambda: Met(_KEY_BYTES))
+    wins: dict[str, int] = field(default_factory=dict)
     texts: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, result: Result) -> None:
@@ -53,7 +58,9 @@ class Constants:
         self.prompts += 1
         chosen = {text_key(pair.chosen): pair.chosen for pair in result.pairs if not pair.chosen.tool_calls}
         for key, candidate in chosen.items():
-            self.wins[key] += 1
+            if self.once.add(bytes.fromhex(key)):
+                continue
+            self.wins[key] = self.wins.get(key, 1) + 1
             if self.wins[key] == LEAST:
                 text = normal(candidate.text)
                 self.texts[key] = len(text), text[:_SHOWN]

@@ -32,6 +32,8 @@ from judgegen.writer.summary import Summary
 PREFERENCES, SUMMARY = "preferences.jsonl", "summary.json"
 EARLIER = "earlier"
 """The folder in a run folder for what was made of earlier preferences."""
+_ID_BYTES = 16
+"""Of a call's id."""
 
 
 class Outputs:
@@ -64,7 +66,7 @@ class Outputs:
     ) -> None:
         self._folder = folder
         self._rehearsal = rehearsal
-        self._summary, self._met = Summary(), Met()
+        self._summary, self._met = Summary(), Met(_ID_BYTES)
         self._formats = {name: Tailored(consumer(name)) for name in formats}
         self._rows = partial(
             preferences,

@@ -3,7 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judgegen.writer.met import SIZE, Met
+from judgegen.writer.met import Met
+
+SIZE = 16
 
 ALIKE = st.binary(min_size=SIZE, max_size=SIZE).map(lambda drawn: bytes(2) + bytes(byte % 2 for byte in drawn[2:]))
 """Names of one drawer, of which many stand across two others."""
@@ -12,7 +14,7 @@ ALIKE = st.binary(min_size=SIZE, max_size=SIZE).map(lambda drawn: bytes(2) + byt
 @given(st.lists(ALIKE | st.binary(min_size=SIZE, max_size=SIZE)))
 def test_it_is_a_set(names: list[bytes]) -> None:
     """A name is new once, whatever the ones in the same drawer spell together."""
-    met, known = Met(), set[bytes]()
+    met, known = Met(SIZE), set[bytes]()
     for name in names + names:
         assert met.add(name) is (name not in known)
         known.add(name)
@@ -20,7 +22,7 @@ def test_it_is_a_set(names: list[bytes]) -> None:
 
 def test_a_name_across_two_others_is_new() -> None:
     """Where the end of one and the beginning of the next spell it, and where it stands behind that."""
-    met, name = Met(), bytes(SIZE)
+    met, name = Met(SIZE), bytes(SIZE)
     assert met.add(bytes(8) + b"x" * 8)
     assert met.add(bytes(3) + b"x" + bytes(12))
     assert met.add(bytes(2) + b"x" + bytes(13))
