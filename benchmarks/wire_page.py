@@ -1,4 +1,4 @@
-"""docs/performance.md, made of what `wire.py` measured. Pure."""
+"""docs/performance.md, made of what `wire.py` measured and, its last section, `peers.py`. Pure."""
 
 from __future__ import annotations
 
@@ -33,13 +33,65 @@ CPU of a run of {more:,} calls less one of {fewer:,}, by calls; answers come at 
 |---|---|---|---|---|---|
 """
 
+PEERS = """\
+## Beside its peers
 
-def page(found: Figures) -> str:
-    """The page; a part that was not measured is left out."""
+Made by `make peers`; `benchmarks/peers.py` says how it is measured. {prompts:,} prompts, two answers to each at two
+temperatures and one verdict: {calls:,} calls, {at_once} at once, answered at once by `benchmarks/mock.c`, which counted
+them. Whole processes with their children, imports included; rounds: {rounds}, of which the one with the least CPU
+counts. Each peer does the job as its own documentation shows (`benchmarks/peers_jobs.py`), without cache and telemetry,
+and keeps what it keeps by itself. Taken on {day}, Python {python}, {cores} cores, load {load:.1f} before and
+{load_after:.1f} after: what else ran takes from all alike, so read ratios, not absolutes.
+
+| | calls | of them verdicts | CPU s | to judgegen | wall s | to judgegen | first call after s | peak MB |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(found: Figures, before: str = "") -> str:
+    """The page; a part that was not measured is left out, the peers' section is the one of the page before."""
     parts: dict[str, Callable[[Any], str]] = {"further": _further, "start": _start, "late": _late, "again": _again}
     fewer, more = found["calls"]
     made = "".join(part(found[name]) for name, part in parts.items() if name in found)
-    return HEAD.format(**found["machine"]) + made.replace("{more:,}", f"{more:,}").replace("{fewer:,}", f"{fewer:,}")
+    made = made.replace("{more:,}", f"{more:,}").replace("{fewer:,}", f"{fewer:,}")
+    _, heading, kept = before.partition(_heading())
+    return HEAD.format(**found["machine"]) + made + (f"\n{heading}{kept}" if heading else "")
+
+
+def with_peers(before: str, found: Figures) -> str:
+    """The page with what `peers.py` measured as its last section."""
+    text, _, _ = before.partition(_heading())
+    return f"{text.rstrip()}\n\n{peers(found)}"
+
+
+def peers(found: Figures) -> str:
+    """Their section; who is not here has a line that says why."""
+    ours = found["rows"].get("judgegen")
+    rows = "".join(_peer(name, row, ours) for name, row in found["rows"].items())
+    left = "".join(f"\nLeft out: {name}, {why}.\n" for name, why in found["left_out"].items())
+    return PEERS.format(**found, **found["machine"]) + rows + _probes(found) + left
+
+
+def _peer(name: str, row: Figures, ours: Figures | None) -> str:
+    cpu, wall = ("—" if ours is None else f"{row[part] / ours[part]:.2g} x" for part in ("cpu", "wall"))
+    named = NAMES.get(name) or f"{name} {row['version']}"
+    return (
+        f"| {named} | {row['calls']:,} | {row['verdicts']:,} | {row['cpu']:.1f} | {cpu} | {row['wall']:.1f} | {wall} "
+        f"| {row['first']:.1f} | {row['mb']:,.0f} |\n"
+    )
+
+
+def _probes(found: Figures) -> str:
+    more = [
+        f"{name} {row['calls'] - found['calls']:,}"
+        for name, row in found["rows"].items()
+        if row["calls"] > found["calls"]
+    ]
+    return f"\nCalls beyond the job: {', '.join(more)}.\n" if more else ""
+
+
+def _heading() -> str:
+    return PEERS.partition("\n")[0]
 
 
 def _further(found: Figures) -> str:
