@@ -9,6 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from worlds import derived, world
 
 import judgegen
-from judgegen import sources
+from judgegen import plugins, sources
 from judgegen.cli import main
 from judgegen.exchange.validate import validate
 from judgegen.judge.methods import METHODS
@@ -122,7 +123,9 @@ def _installed(command: list[str], desk: Desk) -> tuple[int, str, str]:
     for path in source.glob("*.py"):
         (site / path.name).write_bytes(path.read_bytes())
     desk.place.syspath_prepend(site.resolve())
-    desk.place.delitem(METHODS.__dict__, "_elsewhere", raising=False)  # as a process that starts after the install
+    # As a process that starts after the install.
+    desk.place.delitem(METHODS.__dict__, "_elsewhere", raising=False)
+    desk.place.setattr(plugins, "_all_points", entry_points)
     return 0, "", ""
 
 
