@@ -38,9 +38,9 @@ PEERS = """\
 
 Made by `make peers`; `benchmarks/peers.py` says how it is measured. {prompts:,} prompts, two answers to each at two
 temperatures and one verdict: {calls:,} calls, {at_once} at once, answered at once by `benchmarks/mock.c`, which counted
-them. Whole processes with their children, imports included; rounds: {rounds}, of which the one with the least CPU
-counts. Each peer does the job as its own documentation shows (`benchmarks/peers_jobs.py`), without cache and telemetry,
-and keeps what it keeps by itself. Taken on {day}, Python {python}, {cores} cores, load {load:.1f} before and
+them. Whole processes with their children, imports included; of each one the least seconds and the most memory of
+{rounds} rounds. Each peer does the job as its own documentation shows (`benchmarks/peers_jobs.py`), without cache and
+telemetry, and keeps what it keeps by itself. Taken on {day}, Python {python}, {cores} cores, load {load:.1f} before and
 {load_after:.1f} after: what else ran takes from all alike, so read ratios, not absolutes.
 
 | | calls | of them verdicts | CPU s | to judgegen | wall s | to judgegen | first call after s | peak MB |
