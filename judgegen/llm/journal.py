@@ -25,6 +25,7 @@ from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
 from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten
+from judgegen.llm.paging import paged
 from judgegen.textual import parsed
 
 NAME = "journal.sqlite"
@@ -307,11 +308,10 @@ class Journal:
         Raises:
             AlteredError: one is not as it was kept, or some are missing.
         """
-        mend = "`judgegen run` with its run file puts the prompts right"
+        count, mend = 0, "`judgegen run` with its run file puts the prompts right"
         summed = "FROM prompts LEFT JOIN sums ON kind = 'prompt' AND name = +position"  # with a plus the index serves
-        count = 0
         with self._using():
-            for position, row, written in self._db.execute(f"SELECT position, row, sum {summed} ORDER BY position"):
+            for position, row, written in paged(self._db, f"SELECT position, row, sum {summed}"):
                 if written not in (None, digest(row, size=8)):
                     raise AlteredError(f"{self.path}: prompt {position} is not as it was kept; check the disk; {mend}")
                 count += 1

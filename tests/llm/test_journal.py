@@ -387,3 +387,18 @@ def test_an_answer_is_dated_by_the_moment_of_its_landing(tmp_path: Path) -> None
     when = datetime.fromisoformat(timing["when"])
     assert timing["when"] == when.isoformat(timespec="milliseconds")
     assert before - timedelta(milliseconds=1) <= when <= datetime.now(UTC)
+
+
+def test_prompts_that_are_being_read_hold_nothing_up(tmp_path: Path) -> None:
+    """What is appended meanwhile is found, and goes out of the log; every prompt comes once, in its place."""
+    with Journal(tmp_path) as journal:
+        journal.keep_prompts({"id": str(number)} for number in range(1_000))
+        prompts = journal.prompts()
+        read = [next(prompts)]
+        for number in range(3):
+            asyncio.run(journal.append(call(number), reply(), LANDING))
+        assert journal.get(call(0).id) is not None
+        with closing(sqlite3.connect(journal.path)) as db:
+            assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        read += prompts
+        assert [row["id"] for row in read] == [str(number) for number in range(1_000)]
