@@ -21,11 +21,8 @@ import json
 import os
 import random
 import re
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,7 +32,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from stores_here import free, listens
+from stores_here import free, serving
 
 from judgegen import api
 from judgegen.judge import build, sheets
@@ -220,15 +217,8 @@ def served(model: str, folder: Path) -> Iterator[str]:
     script.write_text(SERVER, encoding="utf-8")
     words = f"--served-model-name j --enforce-eager --max-model-len 2048 --host 127.0.0.1 --port {port}"
     command = [sys.executable, str(script), "--model", model, *words.split()]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env=ENVIRON, start_new_session=True, stdout=quiet, stderr=quiet) as process:
-        try:
-            while not listens(port):
-                assert process.poll() is None, "vLLM's server ended"
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
+    with serving(command, port, ENVIRON):
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from stores_here import free, listens
+from stores_here import free, serving
 
 from judgegen.llm.weights import folder_of
 
@@ -86,15 +85,8 @@ def served(folder: str) -> Iterator[str]:
     """A server of vLLM, from when it listens until the block ends."""
     port = free()
     command = vllm("api_server", folder, "--host", "127.0.0.1", "--port", str(port))
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env=ENVIRON, start_new_session=True, stdout=quiet, stderr=quiet) as process:
-        try:
-            while not listens(port):
-                assert process.poll() is None, "vLLM's server ended"
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
+    with serving(command, port, ENVIRON):
+        yield f"http://127.0.0.1:{port}/v1"
 
 
 def by_files(folder: Path, model: str) -> None:

@@ -50,28 +50,15 @@ QUIET = {
 }
 """No caches, no telemetry, no look-ups elsewhere, in each peer's own words."""
 
-RUN_FILE = """\
-prompts = "{prompts}"
-[endpoints.mock]
-base_url = "{url}"
-identity = "mock"
-max_concurrency = {at_once}
-price = {{ input = 1, output = 4 }}
-[sampler]
-endpoint = "mock"
-model = "small"
-max_tokens = 400
+VARIANTS = """\
 [[sampler.variants]]
 name = "a"
 temperature = 0.3
 [[sampler.variants]]
 name = "b"
 temperature = 0.9
-[judge]
-endpoint = "mock"
-model = "judge"
-orders = "one"
 """
+RUN_FILE = f'{wire.SAMPLER}{VARIANTS}{wire.JUDGE}orders = "one"\n'
 
 
 class LeftOutError(Exception):

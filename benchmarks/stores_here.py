@@ -11,12 +11,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from socket import socket
@@ -46,7 +47,7 @@ def _file(folder: Path) -> Iterator[str]:
 @contextmanager
 def _s3(folder: Path) -> Iterator[str]:
     port = free()
-    with _serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+    with serving([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
         os.environ.update(_KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
         _asked(f"http://127.0.0.1:{port}/{BUCKET}", "PUT")
         yield f"s3://{BUCKET}/{folder.name}"
@@ -60,7 +61,7 @@ def _gs(folder: Path) -> Iterator[str]:
     (binary,) = Path(found.origin).parent.rglob("fake-gcs-server-linux-amd64")
     url = f"http://127.0.0.1:{port}"
     words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-public-host", url[7:]]
-    with _serving([str(binary), *words, "-external-url", url], port):
+    with serving([str(binary), *words, "-external-url", url], port):
         # It speaks Google's JSON API alone: kinds of buckets are asked for by gRPC.
         os.environ.update(STORAGE_EMULATOR_HOST=url, FSSPEC_GS_TOKEN="anon", GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT="false")
         _asked(f"{url}/storage/v1/b?project=none", "POST", b'{"name": "%s"}' % BUCKET.encode())
@@ -70,22 +71,24 @@ def _gs(folder: Path) -> Iterator[str]:
 @contextmanager
 def _hf(folder: Path) -> Iterator[str]:
     port = free()
-    with _serving([sys.executable, str(Path(__file__).with_name("hub.py")), str(port)], port):
+    with serving([sys.executable, str(Path(__file__).with_name("hub.py")), str(port)], port):
         os.environ.update(HF_ENDPOINT=f"http://127.0.0.1:{port}", HF_TOKEN="hf_none", HF_HUB_DISABLE_XET="1")
         yield f"hf://datasets/me/{BUCKET}/{folder.name}"
 
 
 @contextmanager
-def _serving(command: Sequence[str], port: int) -> Iterator[None]:
-    """A server of its own, from when it listens until the block ends."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+def serving(command: Sequence[str], port: int, environ: Mapping[str, str] | None = None) -> Iterator[None]:
+    """A server of its own, from when it listens until the block ends, and with it all that it began."""
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environ, start_new_session=True, stdout=quiet, stderr=quiet) as process:
         try:
             while not listens(port):
                 assert process.poll() is None, f"{command[0]} ended"
                 time.sleep(0.1)
             yield
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # it ended by itself, which is told
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def listens(port: int) -> bool:

@@ -35,7 +35,7 @@ CALLS = 4
 LATENCY_MS, WIDTHS = 200, (256, 1024)
 LOOPS, JUDGED = Path(__file__).with_name("wire_loops.py"), Path(__file__).with_name("wire_judged.py")
 
-RUN_FILE = """\
+SAMPLER = """\
 prompts = "{prompts}"
 [endpoints.mock]
 base_url = "{url}"
@@ -46,13 +46,14 @@ price = {{ input = 1, output = 4 }}
 endpoint = "mock"
 model = "small"
 max_tokens = 400
-[[sampler.variants]]
-name = "a"
-n = 2
+"""
+JUDGE = """\
 [judge]
 endpoint = "mock"
 model = "judge"
 """
+RUN_FILE = f'{SAMPLER}[[sampler.variants]]\nname = "a"\nn = 2\n{JUDGE}'
+"""With places for what differs from one run to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
