@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,32 +33,47 @@ class Run:
     @cached_property
     def preferences(self) -> DataFrame:
         """One row per pair, as in preferences.jsonl."""
-        return self._frame("preferences")
+        from judgegen.run import frames
+
+        return frames.preferences(self.folder)
 
     @cached_property
     def prompts(self) -> DataFrame:
         """One row per prompt that went in, with its outcome: "pairs" or the reason of its drop."""
-        return self._frame("prompts")
+        return self.table("prompts")
 
     @cached_property
     def candidates(self) -> DataFrame:
         """One row per candidate, refused ones with their reason."""
-        return self._frame("candidates")
+        return self.table("candidates")
 
     @cached_property
     def verdicts(self) -> DataFrame:
         """One row per comparison as it was displayed, unreadable ones with their reason."""
-        return self._frame("verdicts")
+        return self.table("verdicts")
 
     @cached_property
     def calls(self) -> DataFrame:
         """One row per call: what was asked, what came back, tokens and USD."""
-        return self._frame("calls")
+        return self.table("calls")
 
     @cached_property
     def pairs(self) -> DataFrame:
         """One row per pair with the ids of everything it rests on."""
-        return self._frame("pairs")
+        return self.table("pairs")
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> DataFrame:
+        """One of the audit's tables, by name: prompts, candidates, verdicts, calls or pairs; of `columns`, those alone.
+
+        `run.calls` and its like are the same without `columns`, kept once they are read. Of an audit whose long texts
+        take more than 2 GB they lack those, with a warning; `columns` names them then, perhaps two or three at a time.
+
+        Raises:
+            SpecError: no such table or column, or the file is not there.
+        """
+        from judgegen.run import frames
+
+        return frames.table(self.folder, name, columns)
 
     @cached_property
     def timings(self) -> DataFrame:
@@ -120,11 +136,6 @@ class Run:
             raise SpecError("a Dataset needs datasets, which is not installed; run: pip install datasets") from None
         names = ("prompt_id", "prompt", "chosen", "rejected", "p_chosen", "margin")
         return datasets.Dataset.from_list(self.preferences[list(names)].to_dict(orient="records"))
-
-    def _frame(self, name: str) -> DataFrame:
-        from judgegen.run import frames
-
-        return frames.preferences(self.folder) if name == "preferences" else frames.table(self.folder, name)
 
     def __repr__(self) -> str:
         return f"<Run {str(self.folder)!r}: {self.summary['pairs']} pairs from {self.summary['prompts']} prompts>"

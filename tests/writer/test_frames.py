@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from results import compared, known, prompt, two
 
@@ -44,13 +45,66 @@ def test_columns_have_their_types_with_and_without_rows(write: Write, tmp_path: 
     for name in frames.TABLES:
         full, empty = (frames.table(tmp_path / run, name) for run in ("full", "empty"))
         assert len(full) > len(empty) == 0
-        assert dict(full.dtypes) == dict(empty.dtypes)
+        assert [*map(_kind, full.dtypes.items())] == [*map(_kind, empty.dtypes.items())]
     full, empty = (frames.preferences(tmp_path / run) for run in ("full", "empty"))
     assert list(empty.columns) == list(full.columns)[: len(empty.columns)]
     assert dict(empty.dtypes) == {name: full.dtypes[name] for name in empty.columns}
     verdicts = frames.table(tmp_path / "full", "verdicts")
     assert pd.isna(verdicts[verdicts.prompt_id == "p4"].consistent).all()
     assert pd.isna(frames.table(tmp_path / "full", "prompts").line).sum() == 6
+
+
+def _kind(column: tuple[Any, Any]) -> tuple[Any, str]:
+    """A column and its type; categories are of one type whatever words there are."""
+    name, kind = column
+    return name, f"category of {kind.categories.dtype}" if isinstance(kind, pd.CategoricalDtype) else str(kind)
+
+
+def test_every_cell_is_what_the_file_holds(write: Write, tmp_path: Path) -> None:
+    """Whatever pandas keeps a column as; and the columns that are asked for are those of the whole, in their order."""
+    write(tmp_path, known())
+    for name in frames.TABLES:
+        rows = pq.read_table(tmp_path / "audit" / f"{name}.parquet").to_pylist()
+        frame = frames.table(tmp_path, name)
+        assert len(frame) == len(rows) > 0
+        for column in rows[0]:
+            exact = f"{column}{frames.EXACT}"
+            cells = frame[exact if exact in frame else column]
+            said = [cell if isinstance(cell, list) or not pd.isna(cell) else None for cell in cells]
+            assert said == [row[column] for row in rows], (name, column)
+        several = [*frame.columns][::-2]
+        pd.testing.assert_frame_equal(frames.table(tmp_path, name, several), frame[several])
+
+
+def test_names_that_recur_are_kept_once(write: Write, tmp_path: Path) -> None:
+    """They are categories, sorted, and are grouped, counted and compared as the texts they stand for."""
+    write(tmp_path, known())
+    calls = frames.table(tmp_path, "calls")
+    assert list(calls.role.cat.categories) == ["judge", "sampler"]
+    assert calls.groupby("role", observed=True).size().to_dict() == calls.role.astype("str").value_counts().to_dict()
+    assert (calls.role == "judge").sum() == list(calls.role).count("judge") > 0
+
+
+def test_long_texts_of_a_large_audit_are_read_where_they_are_named(write: Write, tmp_path: Path) -> None:
+    """Without being told so a table leaves them out, says which and how to read them, and keeps all else."""
+    write(tmp_path, known())
+    whole = frames.table(tmp_path, "calls")
+    with pytest.warns(UserWarning, match=r"messages, params, text, .*left out; Run.table\('calls', columns="):
+        without = frames.table(tmp_path, "calls", most_text=100)
+    left_out = [name for name in whole.columns if name in frames.TEXTS]
+    pd.testing.assert_frame_equal(without, whole.drop(columns=left_out))
+    pd.testing.assert_frame_equal(
+        frames.table(tmp_path, "calls", ["call_id", "text"], most_text=100), whole[["call_id", "text"]]
+    )
+
+
+def test_what_is_not_there_is_named(write: Write, tmp_path: Path) -> None:
+    """An error says what there is."""
+    write(tmp_path, known())
+    with pytest.raises(SpecError, match=r"has no column 'txt'; it has prompt_id, candidate, .*text"):
+        frames.table(tmp_path, "candidates", ["txt"])
+    with pytest.raises(SpecError, match=r"no table 'call'; there are prompts, candidates"):
+        frames.table(tmp_path, "call")
 
 
 def test_usd_is_exact_and_bare(write: Write, tmp_path: Path) -> None:
