@@ -21,23 +21,31 @@ class Lasting:
 
     def __init__(self, learned: Learned) -> None:
         self._learned = learned
-        self._since: dict[str, int] = {}
+        self._sent: dict[tuple[str, str], dict[str, int]] = {}
         self._before: dict[str, bool] = {}
+        self._others: set[str] = set()
         self._times: Counter[str] = Counter()
         self._why: dict[str, str] = {}
 
-    def met(self, call: Call, trouble: Transient) -> None:
-        """`call` failed. Kept for the next run where its model has answered others since it failed first."""
+    def met(self, call: Call, trouble: Transient, number: int) -> None:
+        """`call` failed, sent as this `number` to its model. Kept for the next run where others were answered since."""
         told = trouble.throttled or trouble.away or trouble.late or trouble.retry_after is not None
         if told:  # what has a mend, or a time at which it passes
             return
-        known = self._learned.of(call)
-        if call.id not in self._since:
-            self._since[call.id], self._before[call.id] = known.begun, self._learned.doubted(call)
+        if call.id not in self._before:
+            self._before[call.id] = self._learned.doubted(call)
+            self._sent.setdefault((call.endpoint, call.model), {})[call.id] = number
         self._times[call.id] += 1
         self._why[call.id] = trouble.why
-        if known.alive > self._since[call.id]:
+        if call.id in self._others:
             self._learned.doubt(call, trouble.why)
+
+    def lives(self, call: Call, number: int) -> None:
+        """A call of this `number` was answered: those that were sent before it, and had failed by now, fail alone."""
+        failing = self._sent.get((call.endpoint, call.model), {})
+        for one in [one for one, sent in failing.items() if sent < number]:
+            del failing[one]
+            self._others.add(one)
 
     def final(self, call: Call) -> Failure | None:
         """Why `call` is not sent again: it failed in an earlier run while others were answered, and fails again."""

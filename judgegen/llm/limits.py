@@ -29,6 +29,8 @@ _TOKENS = (0.03, 0.95)
 minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
 _REQUESTS = 0.98
 """Of a limit on requests, what flows: sixty seconds may see one window more than lie in them."""
+_KEEPING = 4
+"""Of so many places one is another call's while its answer is being kept."""
 _FRESH_S = 0.3
 """Seconds that a turn lasts. The part of a limit that does not flow bears calls that leave 0.7 s after their turn among
 others that leave at once; what that is more is for the way to the server."""
@@ -92,15 +94,19 @@ class Bucket:
 class Slot:
     """Leave to make one call, of which `tokens` are reserved, within an async block: from its turn to the block's end.
 
+    Its place is free for another call as soon as the answer is there, which is kept while that one is asked; for a
+    quarter of the places at once, so that a slow disk slows the sending, and little is lost where the process is killed.
+
     Raises:
         Unanswered: on entering: turns are given no more; why, is what stops the run.
     """
 
-    __slots__ = ("_began", "_first", "_gate", "_tokens")
+    __slots__ = ("_began", "_first", "_gate", "_kept", "_tokens", "_told")
 
     def __init__(self, gate: Turnstile, tokens: float, *, first: bool) -> None:
         self._gate, self._tokens, self._first = gate, tokens, first
         self._began = 0.0
+        self._told = self._kept = False
 
     async def __aenter__(self) -> Self:
         self._began = await self._gate.enter(self._tokens, first=self._first)
@@ -109,7 +115,19 @@ class Slot:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gate.leave()
+        if self._kept:
+            self._gate.keeping -= 1
+        else:
+            self._gate.leave()
+
+    def answered(self) -> None:
+        """The answer is there, and about to be kept."""
+        gate, self._told = self._gate, True
+        gate.width.answered(self._began, gate.flying)
+        if gate.keeping < gate.width.places // _KEEPING:
+            self._kept = True
+            gate.keeping += 1
+            gate.leave()
 
     async def fresh(self) -> None:
         """Return when the call may be sent: now, unless something kept it since its turn; then it has to take another.
@@ -125,7 +143,8 @@ class Slot:
 
     def settle(self, tokens: float) -> None:
         """The call was answered and used `tokens`; the rest of the reservation is given back."""
-        self._gate.width.answered(self._began, self._gate.flying)
+        if not self._told:
+            self._gate.width.answered(self._began, self._gate.flying)
         if self._gate.bucket is not None:
             self._gate.bucket.add(self._tokens - tokens)
 
@@ -189,6 +208,7 @@ class Turnstile:
         self._requests = None if rpm is None or lent is not None else Pace(rpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
         self.flying = 0
+        self.keeping = 0  # answers that are there and not yet kept, and hold no place
         self._held = Waited()
         self._stop = stop
         self._until = 0.0

@@ -5,7 +5,8 @@
 
 Retries stand outside the gate: a request sent again takes its turn like any other, so rate limits and pauses hold for
 it too, and waiting for it holds no place. The answer's landing is shielded inside the gate: what was sent is journaled
-even while the run is dying, and nothing is sent after.
+even while the run is dying, and nothing is sent after. Its place is another call's as soon as the answer is there: it
+is kept while that one is asked.
 
 Knows nothing of stages, prompts or files.
 """
@@ -125,6 +126,8 @@ class Landings:
         self._requests[call.id] = self._requests.get(call.id, 0) + 1
         started = time.perf_counter()
         outcome = await self._send(call)
+        if (slot := _SLOT.get(None)) is not None:
+            slot.answered()
         seconds = time.perf_counter() - started
         landing = Landing(seconds=seconds, attempts=self._requests.pop(call.id))
         return await self._journal.append(call, outcome, landing)

@@ -211,6 +211,29 @@ def test_what_was_sent_lands_while_the_run_is_dying(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(("at_once", "more"), [(1, 0), (3, 0), (8, 2)])
+def test_answers_are_kept_while_others_are_asked_and_a_slow_disk_slows_the_sending(
+    tmp_path: Path, at_once: int, more: int
+) -> None:
+    """While nothing can be written a quarter of the places is asked in once more, and then no more is sent."""
+
+    async def main() -> None:
+        scene = Scene(tmp_path, good, at_once=at_once)
+        with closing(sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            asking = [asyncio.create_task(scene.send(call(i))) for i in range(20)]
+            for _ in range(50):
+                await asyncio.sleep(0.002)
+            assert (len(scene.asked), scene.journal.count()) == (at_once + more, 0)
+            other.execute("ROLLBACK")
+        await asyncio.gather(*asking)
+        assert scene.peak <= at_once
+        assert scene.journal.count() == 20
+        await scene.end()
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("at_once", [1, 3, 16])
 def test_no_more_are_in_flight_than_the_endpoint_allows(tmp_path: Path, at_once: int) -> None:
     """max_concurrency bounds what is in flight, retries included, and is used in full."""

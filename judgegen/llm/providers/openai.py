@@ -99,10 +99,11 @@ class ChatProvider:
         try:
             outcome = await self._ask(call)
         except Transient as trouble:
-            self._lasting.met(call, trouble)
+            self._lasting.met(call, trouble, number)
             raise (isinstance(trouble, Odd) and self._elsewhere(call, trouble)) or trouble from None
         if isinstance(outcome, Reply):
             known.lives(number)
+            self._lasting.lives(call, number)
         return outcome
 
     async def _ask(self, call: Call) -> Outcome:
