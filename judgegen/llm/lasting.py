@@ -29,8 +29,7 @@ class Lasting:
 
     def met(self, call: Call, trouble: Transient, number: int) -> None:
         """`call` failed, sent as this `number` to its model. Kept for the next run where others were answered since."""
-        told = trouble.throttled or trouble.away or trouble.late or trouble.retry_after is not None
-        if told:  # what has a mend, or a time at which it passes
+        if not trouble.unexplained:
             return
         if call.id not in self._before:
             self._before[call.id] = self._learned.doubted(call)

@@ -95,7 +95,7 @@ class Slot:
     """Leave to make one call, of which `tokens` are reserved, within an async block: from its turn to the block's end.
 
     Its place is free for another call as soon as the answer is there, which is kept while that one is asked; for a
-    quarter of the places at once, so that a slow disk slows the sending, and little is lost where the process is killed.
+    quarter of the places at once: so a slow disk slows the sending, and little is lost where the process is killed.
 
     Raises:
         Unanswered: on entering: turns are given no more; why, is what stops the run.

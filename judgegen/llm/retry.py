@@ -56,6 +56,11 @@ class Transient(Exception):  # noqa: N818 - it is a condition, not a fault of ou
         """Whether the answer was given up waiting for, and may be paid for."""
         return self.slow and self.billed is None
 
+    @property
+    def unexplained(self) -> bool:
+        """Whether no mend and no time at which it passes was told of what failed: it may be the call's own."""
+        return not (self.throttled or self.away or self.late or self.retry_after is not None)
+
 
 class Odd(Transient):
     """What came is no answer of an API: a hiccup, or an address that leads elsewhere."""

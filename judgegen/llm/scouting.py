@@ -2,7 +2,8 @@
 
 A call that is refused without a known reason waits for what the model answers to others: sent again after that, it is
 refused for its own sake. Where no others are left the model is asked for a word: a key that ran out midway must not be
-taken for the fault of all the rows that are left. While calls are refused the next to be tried is drawn from all that
+taken for the fault of all the rows that are left; and so it is where the last call fails without a reason, once, which
+shows whether a server is there that breaks over it. While calls are refused the next to be tried is drawn from all that
 wait, and after `PATIENCE` of them nobody is asked any more; else they go in the order in which they came. What was
 answered in full before is not waited for. Knows nothing of HTTP.
 """
@@ -61,6 +62,7 @@ class Scouts:
     def __init__(self, send: Send, learned: Learned, settled: Settled, stop: Stop) -> None:
         self._send, self._learned, self._settled, self._stop = send, learned, settled, stop
         self._lines: dict[tuple[str, str], _Line] = defaultdict(_Line)
+        self._looked: set[str] = set()
 
     async def __call__(self, call: Call, /) -> Outcome:
         """Answer one call; one that is refused for an unknown reason is sent again when others were answered."""
@@ -68,6 +70,10 @@ class Scouts:
         for turn in range(_MOST_TURNS):
             try:
                 return await self._sent(line, call)
+            except Transient as trouble:
+                if self._last(line, call, trouble):
+                    await self._word(line, call)
+                raise
             except Doubtful as doubt:
                 decided = await self._decided(line, call)
                 known = self._learned.of(call)
@@ -102,6 +108,13 @@ class Scouts:
         finally:
             line.flying -= 1
             self._next(line)
+
+    def _last(self, line: _Line, call: Call, trouble: Transient) -> bool:
+        """Whether a call failed without a reason while nobody else is asked, who might show it; told once of each."""
+        if not trouble.unexplained or line.flying or call.id in self._looked or not self._learned.of(call).answered:
+            return False
+        self._looked.add(call.id)
+        return True
 
     def _roomy(self, call: Call) -> Call:
         room = self._learned.room(call)

@@ -36,12 +36,14 @@ class Server:
     no: Callable[[Body, int], No | None]
     bodies: list[Body] = field(default_factory=list)
     models: dict[str, str] = field(default_factory=dict)
+    no_after_s: float = 0.0
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
         if (no := self.no(body, len(self.bodies))) is None:
             return web.json_response(self.completion(body))
+        await asyncio.sleep(self.no_after_s)
         status, said = no
         if status == 0:
             assert request.transport is not None
@@ -145,10 +147,14 @@ LASTING: list[No] = [
 ]
 
 
+@pytest.mark.parametrize("late_s", [0.0, 0.2])
 @pytest.mark.parametrize("no", LASTING)
-def test_a_row_over_which_a_server_breaks_keeps_no_run_from_its_end(no: No, tmp_path: Path) -> None:
-    """The first run leaves it open; the second, which meets the same, gives it up with the words; a third is idle."""
-    server = Server(lambda body, _: no if about(body, 3) and not judged(body) else None)
+def test_a_row_over_which_a_server_breaks_keeps_no_run_from_its_end(no: No, late_s: float, tmp_path: Path) -> None:
+    """The first run leaves it open; the second, which meets the same, gives it up with the words; a third is idle.
+
+    So it is where the server takes its time to break, and all others were answered before.
+    """
+    server = Server(lambda body, _: no if about(body, 3) and not judged(body) else None, no_after_s=late_s)
     done, error = ran(server, tmp_path)
     assert isinstance(error, Incomplete)
     done, error = ran(server, tmp_path)
