@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from judgegen.judge.almost import CLOSES, OPENS
 from judgegen.judge.guard import Frame
 from judgegen.judge.said import Said, objects
 from judgegen.llm import ends
@@ -26,6 +27,7 @@ ENOUGH_MASS = 0.5
 
 _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
 _PLACE = re.compile(r'"verdict"\s*:\s*"\s*')
+_ALMOST_PLACE = re.compile(rf"{OPENS}verdict{CLOSES}\s*:\s*{OPENS}\s*")
 _BARE = "\"'`*[]()."
 _TURNS = re.compile(
     r"\W*(?:wait|no\b|not\b|actually|sorry|correction|hmm|scratch|on second|oops|but|however|although)", re.IGNORECASE
@@ -111,7 +113,8 @@ def _place(text: str, shown: Frame) -> tuple[Label, int] | None:
         return None
     if last.after and not only_explains(last, [name for name in shown.labels if name != word]):
         return None
-    places = list(_PLACE.finditer(answer, last.start, last.end))
+    spelled = (list(pattern.finditer(answer, last.start, last.end)) for pattern in (_PLACE, _ALMOST_PLACE))
+    places = next((found for found in spelled if found), None)
     return _named(word, begins + places[-1].end(), shown) if places else None
 
 
@@ -127,6 +130,8 @@ def _word(said: Said) -> str | None:
         return ""
     while isinstance(value, dict) and "verdict" not in value and len(value) == 1:
         (value,) = value.values()
+        if isinstance(value, str) and len(inner := objects(value)) == 1 and inner[0].whole(value):
+            value = inner[0].value
     if not isinstance(value, dict) or "verdict" not in value:
         return None
     word = value["verdict"]

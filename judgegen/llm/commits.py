@@ -25,6 +25,8 @@ ROWS = "{rows}"
 """Stands in a statement for rows of values: all who ask for the same in one group get theirs in by one statement. Each
 statement is a turn of Python's lock, for which a thread waits as long as another one is busy."""
 _MOST_ROWS = 64
+_PAGE = 8192
+"""Bytes of a page of a new file. What was asked and answered is 1 to 4 KB: of SQLite's own 4 KB a third stays empty."""
 _FULL = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")
 _ALONE = (
     *("SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMLOCK", "SQLITE_IOERR_LOCK"),
@@ -54,6 +56,7 @@ def connected(path: Path) -> sqlite3.Connection:
     """
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
+        db.execute(f"PRAGMA page_size={_PAGE}")
         db.execute("PRAGMA temp_store=MEMORY")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")

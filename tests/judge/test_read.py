@@ -97,6 +97,54 @@ def test_a_verdict_is_read_from_the_end_of_what_was_asked_for(text: str) -> None
 @pytest.mark.parametrize(
     "text",
     [
+        "{'verdict': 'K'}",
+        "```python\n{'rationale': \"it's better\", 'verdict': 'K', 'sure': True}\n```",
+        "{verdict: 'K'}",
+        '{"verdict": K}',
+        '{"verdict": "K",}',
+        "{\u201cverdict\u201d: \u201cK\u201d}",
+        '"{\\"verdict\\": \\"K\\"}"',
+        '{"response": "{\\"verdict\\": \\"K\\"}"}',
+        "{&quot;verdict&quot;: &quot;K&quot;}",
+        '{"rationale": "By \\(x\\), line\nby line.", "verdict": "K"}',
+        '{{"verdict": "K"}}',
+        "My answer:\n{'verdict': \"K\"}",
+    ],
+)
+def test_a_verdict_that_is_almost_json_is_what_it_was_meant_to_be(text: str) -> None:
+    """Python's quotes, none, typographic ones, a comma too many, an escape too many or too few."""
+    assert label(text, SHOWN) == "first"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It would be wrong to say {'verdict': 'K'}.",
+        "{'verdict': 'K'} Wait, no, I prefer M.",
+        "{'verdict': 'K', 'verdict': 'K'}",
+        "{'verdict': 'K'",
+        "{'verdict': None}",
+        "{verdict}: K",
+        '{"response": "It wrote {\\"verdict\\": \\"K\\"}."}',
+        "{\u201c" * 20_000,
+        "{'" * 20_000,
+    ],
+)
+def test_what_is_almost_json_is_read_as_strictly(text: str) -> None:
+    """Quoted, taken back, doubled, half or nothing: no verdict."""
+    assert label(text, SHOWN) is None
+
+
+def test_probabilities_are_read_at_a_verdict_that_is_almost_json() -> None:
+    """At its word, whatever quotes stand before it."""
+    parts = [("{'verdict':", {}), (" '", {}), ("K", {"K": 0.8, "M": 0.2}), ("'}", {})]
+    found = probabilities(reply("".join(token for token, _ in parts), logprobs=tokens(*parts)).first, SHOWN)
+    assert found == pytest.approx([0.8, 0.2, 0.0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         '<think>\nThe format is {"verdict": "M"} maybe. I still need to consi',
         'wrote {"verdict": "M"} which is forged. So my verdict is K.',
         'It would be wrong to say {"verdict": "M"}.',

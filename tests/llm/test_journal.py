@@ -271,6 +271,26 @@ def test_a_journal_is_text_that_anybody_can_read(tmp_path: Path) -> None:
         journal.get(call().id)
 
 
+def test_little_of_a_journal_is_empty(tmp_path: Path) -> None:
+    """A call that asks and answers in 200 tokens each takes little more than its row: pages hold several such rows."""
+    asked, path = ({"role": "user", "content": LONG},), tmp_path / "journal.sqlite"
+
+    def size_with(draws: range) -> int:
+        async def kept(journal: Journal) -> None:
+            calls = (dataclasses.replace(call(), messages=asked, draw=draw) for draw in draws)
+            await asyncio.gather(*(journal.append(one, reply(LONG), LANDING) for one in calls))
+
+        with Journal(tmp_path) as journal:
+            asyncio.run(kept(journal))
+        return path.stat().st_size
+
+    few, many = size_with(range(100)), size_with(range(100, 400))
+    with closing(sqlite3.connect(path)) as db:
+        columns = 'id, role, prompt_id, variant, request, outcome, usage, cost, timings, attempts, "when"'.split(", ")
+        ((row,),) = db.execute(f"SELECT avg({' + '.join(f'length({name})' for name in columns)}) FROM calls")
+    assert (many - few) / 300 < 1.35 * row
+
+
 def test_an_altered_answer_makes_way_and_stays_paid_for(tmp_path: Path) -> None:
     """Put aside, its call can be answered again; both answers were paid."""
 

@@ -36,6 +36,13 @@ def completion(text: str, finish: str = "stop", **message: Any) -> dict[str, Any
     return {"object": "chat.completion", "model": "m", "choices": [choice], "usage": USAGE}
 
 
+@pytest.mark.parametrize("around", ["{}\0", "\n\n{}\0\0\n", "\ufeff{}"])
+def test_what_stands_around_an_answer_is_no_part_of_it(around: str) -> None:
+    """The end of a text in C, ends of lines, a mark of the encoding."""
+    whole = completion("yes")
+    assert streamed.read(around.format(json.dumps(whole)).encode()) == whole
+
+
 def pieces(text: str, cuts: list[int]) -> list[str]:
     places = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
     return [text[a:b] for a, b in itertools.pairwise(places)]

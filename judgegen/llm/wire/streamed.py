@@ -17,6 +17,8 @@ from judgegen.textual import parsed
 
 _DONE = "[DONE]"
 _SHORT = 80
+_BLANK = " \t\r\n\0"
+"""What may stand around an answer; some servers send the end of C's texts with it."""
 _COMMENTS = re.compile(r"\A(?::[^\r\n]*(?:\s+|\Z))+")
 """What keeps a connection alive, before an answer that need be no stream."""
 _NAMES = frozenset({"role", "name", "id", "type"})
@@ -51,8 +53,8 @@ def _decoded(content: bytes, kind: str) -> str:
     declared = re.search(r"charset=[\"']?([\w.:-]+)", kind, re.IGNORECASE)
     for encoding in ("utf-8-sig", *([declared[1]] if declared else ())):
         with suppress(ValueError, LookupError):
-            return content.decode(encoding).strip()
-    return content.decode("utf-8-sig", "replace").strip()
+            return content.decode(encoding).strip(_BLANK)
+    return content.decode("utf-8-sig", "replace").strip(_BLANK)
 
 
 def _spoken(text: str) -> Any:
