@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -47,6 +48,7 @@ from judgegen.run.session import (
     session,
     source_of,
 )
+from judgegen.run.unchanged import Making
 from judgegen.run.writing import sent, written
 from judgegen.show.notebook import stoppable, usual_watch
 from judgegen.spec import Spec, gates, parse, reading
@@ -191,28 +193,36 @@ async def _generate(
     job = main.job(shared, base, folder, prompts, kept, part)
     if again is not None:
         job = replace(job, items=lambda _: map(main.prompt_of, again.prompts))
+    made = Making(job, terms, kept_file.text(resolved, base, source), kept, parted=part is not None)
+    if (done := made.unchanged()) is not None:
+        return _ended(Run(folder, done), resolved, terms.stop)
     if terms.watch.foretells and not all(endpoint.free for endpoint in shared.used_endpoints().values()):
-        cap = shared.budget.max_usd if terms.max_usd is None else Decimal(str(terms.max_usd))
+        cap = terms.cap(shared)
         expected = await asyncio.to_thread(partial(counted, job, terms.limit, part, quick=True))
         terms.watch.expected(expected.line(batch=terms.batch, cap=cap))
+    job = made.job
     if terms.direct(shared):
         job = replace(job, through=partial(pipeline.through, plan=job.plan, lead=pipeline.Lead()))
-    async with session(job, terms) as opened:
-        if part is not None:
-            part.record(folder)
-            if not part.leased:
-                opened.terms.watch.divided(part.told(shared, opened.cap))
-        opened.journal.keep_texts(kept)
-        begins = not opened.journal.count()
-        write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
-        if expected is not None:
-            usd = (terms.batch and expected.cost_usd_batch) or expected.cost_usd
-            foretold.keep(folder, expected.prompts, opened.journal.spent(), usd)
-        for message in judge_plan.warnings(resolved) if begins else ():
-            opened.terms.watch.warned(message)
-        summary = await sent(opened)
-        known, beside = opened.from_journal(_asked(summary)), _beside(opened.journal)
-    return _ended(Run(folder, {**_as_seen(summary, known), **beside}), resolved, terms.stop, gated=part is None)
+    with ExitStack() as held:
+        async with session(job, terms) as opened:
+            if part is not None:
+                part.record(folder)
+                if not part.leased:
+                    opened.terms.watch.divided(part.told(shared, opened.cap))
+            opened.journal.keep_texts(kept)
+            begins = not opened.journal.count()
+            write_text(folder / RUN_FILE, kept_file.text(resolved, base, source))
+            if expected is not None:
+                usd = (terms.batch and expected.cost_usd_batch) or expected.cost_usd
+                foretold.keep(folder, expected.prompts, opened.journal.spent(), usd)
+            for message in judge_plan.warnings(resolved) if begins else ():
+                opened.terms.watch.warned(message)
+            summary = await sent(opened)
+            known, beside = opened.from_journal(result.asked(summary)), _beside(opened.journal)
+            held.enter_context(opened.journal.held)
+        if terms.stop.error is None and incomplete(summary) is None:
+            made.keep(opened.said, beside)
+    return _ended(Run(folder, {**result.as_seen(summary, known), **beside}), resolved, terms.stop, gated=part is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,10 +300,6 @@ def load(folder: str | Path) -> Run:
     return Run(found.folder, found.summary)
 
 
-def _asked(summary: Mapping[str, Any]) -> int:
-    return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
-
-
 def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = True) -> Run:
     """The run, or the error that ended it early, or the gate that it failed, with the run on it."""
     cut_short = None if stop is None else stop.error or incomplete(run.summary)
@@ -313,7 +319,7 @@ async def _rewrite(folder: Path, watch: Watch, by: Sequence[shards.Shard] = ()) 
 
             by_shard.written(folder, journal, by)
         beside = _beside(journal)
-    return _ended(Run(folder, {**_as_seen(summary, _asked(summary)), **beside}), resolved)
+    return _ended(Run(folder, {**result.as_seen(summary, result.asked(summary)), **beside}), resolved)
 
 
 def estimate(
@@ -383,11 +389,6 @@ def _merged(folder: Path, watch: Watch, *, dataset: bool) -> Run:
     by = found if dataset or (folder / by_shard.FOLDER).exists() else ()
     merged = aside(lambda: asyncio.run(_rewrite(folder, watch, by)))
     return ended(merged, incomplete(merged.summary))
-
-
-def _as_seen(summary: dict[str, Any], from_journal: int) -> dict[str, Any]:
-    """The summary with what this invocation took from the journal; the file's own says what any run of it would."""
-    return {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
 
 
 def _beside(journal: Journal) -> dict[str, Any]:

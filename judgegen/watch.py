@@ -71,6 +71,9 @@ class Watch:
     def finished(self, result: Result) -> None:
         """One prompt is done; these arrive in prompt order."""
 
+    def unchanged(self, summary: Mapping[str, Any]) -> None:
+        """The run was finished, with this summary, and would come to the same: nothing is asked or made again."""
+
 
 class Watches(Watch):
     """Several watches as one; each sees everything, in turn."""

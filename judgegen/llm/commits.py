@@ -13,7 +13,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,12 @@ def connected(path: Path) -> sqlite3.Connection:
         db.close()
         raise sqlite3.DatabaseError("malformed database schema") from None
     return db
+
+
+def version(path: Path) -> int:
+    """The version that a database says it has; 0 of one that is new."""
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def unlocked(path: Path, error: BaseException) -> JournalError | None:

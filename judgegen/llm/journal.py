@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from judgegen.errors import JournalError, Unanswered
 from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
-from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten
+from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten, version
 from judgegen.llm.paging import paged
 from judgegen.textual import parsed
 
@@ -114,14 +114,15 @@ class Journal:
             raise unlocked(self.path, error) or error from None
 
     def _open(self) -> sqlite3.Connection:
-        found = _version(self.path)
+        found = version(self.path)
         if found not in (0, VERSION):
             raise JournalError(
                 f"{self.path}: journal version {found}, this judgegen reads {VERSION}; use the one that wrote it"
             )
         db = connected(self.path)
         db.executescript(_SCHEMA)
-        db.execute(f"PRAGMA user_version={VERSION}")
+        if found != VERSION:  # whoever only reads leaves every byte as it is
+            db.execute(f"PRAGMA user_version={VERSION}")
         db.text_factory = _readable
         return db
 
@@ -140,6 +141,11 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def held(self) -> FileLock:
+        """Keeps everybody else out until its block ends, though this is closed by then."""
+        return self._lock
 
     def close(self) -> None:
         """Commit what is queued, fold the WAL into the file, let go of the lock."""
@@ -381,14 +387,6 @@ class Journal:
         with self._using():
             for call_id, timings, attempts, when in self._db.execute('SELECT id, timings, attempts, "when" FROM calls'):
                 yield {"id": call_id, **self._loads(timings), "attempts": attempts, "when": when}
-
-
-def _version(path: Path) -> int:
-    db = sqlite3.connect(path)
-    try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
-    finally:
-        db.close()
 
 
 def _readable(text: bytes) -> str:

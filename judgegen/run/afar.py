@@ -40,7 +40,7 @@ MARK, POINT, HERE = "writer.json", "checkpoint.json", "store.json"
 EVERY_S, SHARE = 60.0, 20
 """Seconds from one copy of the journal to the next; more where a copy takes more than one in SHARE of them."""
 _TAKEN, _SHARD, RUN_FILE = "taken", "shard-", "run.toml"
-_LOCAL = (JOURNAL, HERE, MARK, POINT)
+_LOCAL = ("journal.", HERE, MARK, POINT)
 _KEPT = ("labels.jsonl", "finetune.json", "expected.jsonl", "run.log", "shard.json")
 """What a run folder holds that nothing makes again, beside its journal and its run file."""
 

@@ -60,6 +60,11 @@ class Events(Watch):
         if usd is not None:
             self._tell(Event("capped", {"max_usd": f"{usd:f}"}, f"capped: at ${usd:f} in all"))
 
+    def unchanged(self, summary: Mapping[str, Any]) -> None:
+        """Nothing to do."""
+        pairs = summary["pairs"]
+        self._tell(Event("unchanged", {"pairs": pairs}, f"unchanged: its {pairs:,} pairs were made, of the same"))
+
     def divided(self, message: str) -> None:
         """Its share of the limits, where it is a shard."""
         self._said("divided", message)

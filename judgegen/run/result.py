@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +151,16 @@ class Run:
         facts = Table([*figures(self.summary).items(), ("folder", str(self.folder))])
         shown = [Table(pairs, head=("prompt", "chosen", "rejected", "p"))] if pairs else []
         return card(headline(self.summary), facts, *shown)
+
+
+def asked(summary: Mapping[str, Any]) -> int:
+    """How many calls a run asked for."""
+    return int(summary["calls"]["sampler"] + summary["calls"]["judge"])
+
+
+def as_seen(summary: Mapping[str, Any], from_journal: int) -> dict[str, Any]:
+    """The summary with what this invocation took from the journal; the file's own says what any run of it would."""
+    return {**summary, "calls": {**summary["calls"], "from_journal": from_journal}}
 
 
 def load(folder: str | Path) -> Run:

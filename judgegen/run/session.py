@@ -98,6 +98,10 @@ class Terms:
         """By endpoint which way its calls go."""
         return rounds.ways(spec, batch=self.batch, files=self.files is not None)
 
+    def cap(self, spec: Spec) -> Decimal | None:
+        """USD that the folder may cost in all, as told or as the run file has it."""
+        return spec.budget.max_usd if self.max_usd is None else Decimal(str(self.max_usd))
+
     def direct(self, spec: Spec) -> bool:
         """Whether every call is asked at once."""
         return set(self.ways(spec).values()) <= {"live"}
@@ -105,21 +109,24 @@ class Terms:
 
 @dataclass(slots=True, kw_only=True)
 class Session(Generic[T, R]):
-    """A job with its journal open and its items kept; `only`: the ids of those that results are of, None for all."""
+    """A job with its journal open and its items kept.
+
+    `only`: the ids of those that results are of, None for all. `said`: what was said of its results.
+    """
 
     job: Inquiry[T, R]
     terms: Terms
     journal: Journal
     rates: live.Rates
     only: frozenset[str] | None = None
+    said: list[str] = field(default_factory=list)
     _once: senders.Once | None = None
     _before: int = 0
 
     @property
     def cap(self) -> Decimal | None:
         """USD that the folder may cost in all."""
-        most = self.terms.max_usd
-        return self.job.spec.budget.max_usd if most is None else Decimal(str(most))
+        return self.terms.cap(self.job.spec)
 
     def items(self) -> Iterator[T]:
         """As the journal keeps them."""

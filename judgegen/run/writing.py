@@ -32,7 +32,7 @@ from judgegen.run.notices import Notices
 from judgegen.run.session import Session
 from judgegen.run.spool import Spool
 from judgegen.run.topics import Marking, Topics
-from judgegen.watch import Watch
+from judgegen.watch import Watch, Watches
 from judgegen.writer.constants import Constants
 from judgegen.writer.files import write_text
 from judgegen.writer.outputs import Outputs
@@ -65,12 +65,23 @@ class _Telling:
         return {**({"alike": rows} if rows else {}), **self._moved.close(), **self._further.close()}
 
 
+class _Noting(Watch):
+    """Keeps what is said of results, so that it can be said again."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def warned(self, message: str) -> None:
+        """One more sentence."""
+        self._said.append(message)
+
+
 async def sent(opened: Session[Prompt, Result]) -> dict[str, Any]:
     """Answer what lacks answers, and write; what is answered is written even where a fault of our own ends that."""
     whole = partial(_asked, opened) if opened.job.anchors or opened.job.spec.pairs.wanted is not None else None
     try:
         async with opened.sender(whole) as send:
-            return await written(opened, send, opened.terms.watch)
+            return await written(opened, send, Watches(opened.terms.watch, _Noting(opened.said)))
     except (JudgegenError, OSError):
         raise
     except Exception:

@@ -134,6 +134,17 @@ class Tally(Watch):
         """One more in flight."""
         self._flying[call.id] = (call.tag.prompt_id, self.clock())
 
+    def unchanged(self, summary: Mapping[str, Any]) -> None:
+        """All is done, and was before."""
+        self.done = self.whole = summary["prompts"]
+        self.pairs = summary["pairs"]
+        for name, usd in summary["cost_usd"].items():
+            if name != "total" and (calls := summary["calls"][name]):
+                self.roles[name] = Role(known=calls, usd=Decimal(usd or 0))
+                self._whole[name, ""] = self._known[name, ""] = calls
+                self.from_journal += calls
+                self.spent_before += Decimal(usd or 0)
+
     def landed(self, call: Call, outcome: Outcome, *, fresh: bool) -> None:
         """One less in flight, or one that the journal knew; tokens are those of this session."""
         role = self.roles.setdefault(call.tag.role, Role())

@@ -47,6 +47,7 @@ FILES = {
     "run.toml": "the run file as it was read: what the run uses, every path whole",
     "journal.sqlite": "the truth: every answered call, the prompts, the templates",
     "journal.sqlite.lock": "beside each journal: keeps a second process out; empty, and of no use to anybody else",
+    "journal.finished": "of a finished run digests of its files and of what made them: run again, it has nothing to do",
     "preferences.jsonl": "a row per pair",
     "FORMAT.jsonl": "the same as a consumer takes it, one file per name in `[output] formats`",
     "summary.json": "counts, spend, and what the run says of its judge",
