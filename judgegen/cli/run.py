@@ -107,13 +107,18 @@ def _run(
     from judgegen.cli.confirm import confirm
     from judgegen.cli.interrupt import stoppable
     from judgegen.run.shards import Shard
+    from judgegen.run.unchanged import finished
     from judgegen.show.progress import watch_for
 
     with ending.told(as_json=as_json):
         asked: Any = given(spec, words)
         expected = partial(api.estimate, asked, **which, quick=True)
         paid = {"max_usd": how["max_usd"], "parts": Shard.parse(which["shard"]).of if which["shard"] else 1}
-        foreseen = confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
+        live = not (which["shard"] or how["batch"] or how["batch_file"])
+        if live and finished(asked, out=which["out"], limit=which["limit"]):
+            foreseen = None
+        else:
+            foreseen = confirm(asked, expected, **paid, batch=how["batch"], yes=yes, tell=not told["quiet"])
         with watch_for(sys.stderr, **told) as watch:
             done = stoppable(partial(api.generate, asked, **which, **how, expected=foreseen), watch)
     ending.end(done, as_json=as_json)

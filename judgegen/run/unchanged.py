@@ -27,14 +27,17 @@ from judgegen.llm.resting import resting, whole
 from judgegen.llm.secrets import masked
 from judgegen.plugins import points
 from judgegen.records import Prompt, Result
+from judgegen.run import kept_file
+from judgegen.run.job import job, texts
 from judgegen.run.log import logged
 from judgegen.run.result import as_seen, asked, load
-from judgegen.run.session import Inquiry, Terms, Warn
+from judgegen.run.session import Given, Inquiry, Terms, Warn, resolve, source_of
 from judgegen.spec import Spec
+from judgegen.stores.urls import url_of
 from judgegen.templates import prompts_folder
 from judgegen.writer.files import write_text
 
-NAME = "journal.finished"
+NAME, RUN_FILE = "journal.finished", "run.toml"
 """In a run folder."""
 _BEGAN = time.time()
 _GROUPS = ("judgegen.methods", "judgegen.providers", "judgegen.formats")
@@ -59,6 +62,25 @@ class AsMade:
     files: Mapping[str, str]
     said: tuple[str, ...]
     beside: Mapping[str, Any]
+
+
+def finished(given: Given, *, out: str | Path | None, limit: int | None) -> bool:
+    """Whether a run, all of its calls live and all of it here, has nothing to do: so there is nothing to foretell.
+
+    Raises:
+        SpecError: as the run.
+    """
+    resolved, base, folder = resolve(given, out)
+    if (out is not None and url_of(out)) or not (folder / NAME).exists():
+        return False
+    source = kept_file.owner(folder / RUN_FILE, source_of(given), replace=True)
+    kept = texts(resolved, base, _unsaid)
+    told = job(resolved, base, folder, None, kept)
+    return Making(told, Terms(limit=limit), kept_file.text(resolved, base, source), kept).nothing_to_do()
+
+
+def _unsaid(_: str) -> None:
+    """The run says it."""
 
 
 class Making:
@@ -115,33 +137,41 @@ class Making:
                 watch.warned(message)
         return {**as_seen(summary, asked(summary)), **found.beside}
 
+    def nothing_to_do(self) -> bool:
+        """Whether `unchanged` would give a summary."""
+        return self._known(_unsaid) is not None
+
     def _known(self, warn: Warn) -> AsMade | None:
-        folder = self._told.folder
-        found = _kept(folder / NAME) if self._held else None
-        if found is None or found.made_of != self._made_of():
+        found = _kept(self._told.folder / NAME) if self._held else None
+        if found is None or not self._there(found):
             return None
-        with resting(folder) as rests:
-            if not rests or _digests(folder, found.files) != found.files:
-                return None
         for _ in self._passing(warn):
             pass
         return found if self._prompts == found.prompts else None
+
+    def _there(self, found: AsMade) -> bool:
+        """Whether all but the prompts is as it was."""
+        folder = self._told.folder
+        with suppress(OSError), resting(folder) as rests:
+            made_so = rests and whole(folder) and found.made_of == self._made_of()
+            return made_so and _digests(folder, found.files) == found.files
+        return False
 
     def keep(self, said: Iterable[str], beside: Mapping[str, Any]) -> None:
         """Keep how it ended, its journal being closed and nobody else's; not where the program changed meanwhile.
 
         What cannot be kept is made again the next time.
         """
-        folder = self._told.folder
-        (folder / NAME).unlink(missing_ok=True)
-        files = _digests(folder, _derived(folder)) if self._held else None
-        if files is None or _changed_since(_BEGAN):
-            return
-        found = AsMade(
-            made_of=self._made_of(), prompts=self._prompts, files=files, said=tuple(map(masked, said)), beside=beside
-        )
         with suppress(OSError):
-            write_text(folder / NAME, json.dumps(asdict(found), indent=1) + "\n")
+            (self._told.folder / NAME).unlink(missing_ok=True)
+            if self._held and whole(self._told.folder) and not _changed_since(_BEGAN):
+                self._keep(tuple(map(masked, said)), beside)
+
+    def _keep(self, said: tuple[str, ...], beside: Mapping[str, Any]) -> None:
+        folder = self._told.folder
+        files = _digests(folder, _derived(folder))
+        found = AsMade(made_of=self._made_of(), prompts=self._prompts, files=files, said=said, beside=beside)
+        write_text(folder / NAME, json.dumps(asdict(found), indent=1) + "\n")
 
     def _made_of(self) -> str:
         spec = self._told.spec.model_dump(mode="json")
@@ -171,19 +201,16 @@ def _derived(folder: Path) -> list[str]:
     """The names of the files that a run leaves, the journal and the run file among them."""
     outputs = [*folder.glob("*.json"), *folder.glob("*.jsonl"), *(folder / "audit").glob("*.parquet")]
     names = {path.relative_to(folder).as_posix() for path in outputs} - _KEPT_BY_OTHERS
-    return sorted({*names, "run.toml", JOURNAL})
+    return sorted({*names, RUN_FILE, JOURNAL})
 
 
 _KEPT_BY_OTHERS = {"labels.jsonl", "finetune.json", "expected.jsonl", "store.json", "attack.json", "answers.json"}
 """Files of a run folder that its run does not make."""
 
 
-def _digests(folder: Path, names: Iterable[str]) -> dict[str, str] | None:
-    """The digest of each file; None where one is not there, or more of the journal than its file."""
-    with suppress(OSError):
-        if whole(folder):
-            return {name: _of(folder / name) for name in names}
-    return None
+def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The digest of each file; raises OSError where one is not there."""
+    return {name: _of(folder / name) for name in names}
 
 
 def _of(path: Path) -> str:
@@ -196,7 +223,7 @@ def _program() -> list[str]:
     """Digest of this program, and the versions of what it stands on."""
     made = hashlib.sha256()
     for path in _parts():
-        made.update(f"{path.name}\0{_of(path)}\0".encode())
+        made.update(f"{'/'.join(path.parts[-3:])}\0{_of(path)}\0".encode())
     required = metadata.requires("judgegen") or []
     names = {name[0] for line in required if "extra ==" not in line and (name := re.match(r"[\w.-]+", line))}
     return [sys.version, made.hexdigest(), *(f"{name} {_version(name)}" for name in sorted({*names, *_BESIDE}))]

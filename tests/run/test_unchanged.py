@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 import judgegen
 from judgegen.errors import BudgetReached, JournalError, SpecError
@@ -214,6 +215,21 @@ def test_prompts_that_are_wrong_now_are_told(finished: judgegen.Run) -> None:
     with pytest.raises(SpecError, match="line 13"):
         generated()
     assert written(finished.folder) == before
+
+
+@pytest.mark.slow
+def test_nothing_is_foretold_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line counts what a run may cost where it may cost anything, and says what came of it either way."""
+    monkeypatch.chdir(tmp_path)
+    prompts(PROMPTS)
+    Path("mine.toml").write_text(tomli_w.dumps({**SPEC, "budget": {"max_usd": 1.0}}), encoding="utf-8")
+    command = [sys.executable, "-m", "judgegen", "run", "mine.toml", "--out", "run"]
+    first, second = (subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(2))
+    assert ("expected cost" in first.stderr, "expected cost" in second.stderr) == (True, False)
+    assert "12/12 prompts" in second.stderr
+    assert "0 sent now, 48 from the journal" in second.stdout
+    Path("run/preferences.jsonl").unlink()
+    assert "expected cost" in subprocess.run(command, check=True, capture_output=True, text=True).stderr
 
 
 @pytest.mark.slow
