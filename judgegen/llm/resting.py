@@ -29,4 +29,5 @@ def resting(folder: Path) -> Iterator[bool]:
 
 def whole(folder: Path) -> bool:
     """Whether the journal's file is all there is of it: nothing waits beside it to be folded in."""
-    return not any((folder / f"{NAME}{end}").exists() for end in ("-wal", "-journal"))
+    beside = (folder / f"{NAME}{end}" for end in ("-wal", "-journal"))
+    return not any(path.exists() and path.stat().st_size for path in beside)

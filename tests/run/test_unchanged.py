@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +115,12 @@ def _edited(folder: Path) -> None:
 
 
 def _flipped(folder: Path) -> None:
-    with sqlite3.connect(folder / "journal.sqlite") as db:
+    with closing(sqlite3.connect(folder / "journal.sqlite", isolation_level=None)) as db:
         db.execute("UPDATE calls SET outcome = replace(outcome, 'a', 'b') WHERE rowid = 5")
 
 
 def _lost(folder: Path) -> None:
-    with sqlite3.connect(folder / "journal.sqlite") as db:
+    with closing(sqlite3.connect(folder / "journal.sqlite", isolation_level=None)) as db:
         db.execute("DELETE FROM calls WHERE rowid = 5")
 
 
