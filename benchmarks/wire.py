@@ -241,21 +241,26 @@ def _wrk(bench: Bench, width: int) -> float | None:
 
 
 def again(bench: Bench) -> dict[str, float]:
-    """Of the larger finished run: calls a second of CPU of a replay and of a rewrite, and its journal's KB a call."""
-    calls, folder = bench.sizes[1] * CALLS, bench.folder / f"judgegen-{bench.sizes[1]}-0"
-    file = bench.folder / f"judgegen-{bench.sizes[1]}-0.toml"
-    python = [sys.executable, "-m", "judgegen"]
-    start_ = measured([*python, "--help"]).cpu
-    replay = measured([*python, "run", str(file), "--out", str(folder), "--quiet", "--yes"])
-    write = measured([*python, "write", str(folder)])
-    code = f"import judgegen; judgegen.load({str(folder)!r}).calls"
+    """Of the larger finished run less the smaller: calls a second of CPU, run again and written again.
+
+    Of the larger: the CPU seconds until its table of calls is read, and its journal's KB a call.
+    """
+    python, calls = [sys.executable, "-m", "judgegen"], (bench.sizes[1] - bench.sizes[0]) * CALLS
+    names = [f"judgegen-{size}-0" for size in bench.sizes]
+    folders = [bench.folder / name for name in names]
+    few, many = (
+        measured([*python, "run", str(bench.folder / f"{name}.toml"), "--out", str(folder), "--quiet", "--yes"]).cpu
+        for name, folder in zip(names, folders, strict=True)
+    )
+    less, more = (measured([*python, "write", str(folder)]).cpu for folder in folders)
+    code = f"import judgegen; judgegen.load({str(folders[1])!r}).calls"
     load = measured([sys.executable, "-c", code])
-    size = (folder / "journal.sqlite").stat().st_size
+    size = (folders[1] / "journal.sqlite").stat().st_size
     return {
-        "replay": calls / (replay.cpu - start_),
-        "write": calls / (write.cpu - start_),
+        "replay": calls / (many - few),
+        "write": calls / (more - less),
         "load_s": load.cpu,
-        "journal_kb": size / calls / 1000,
+        "journal_kb": size / (bench.sizes[1] * CALLS) / 1000,
     }
 
 

@@ -127,8 +127,9 @@ def _width(row: Figures) -> str:
 
 def _again(found: Figures) -> str:
     return (
-        f"\n## A finished run\n\nOf {{more:,}} calls, without what starting takes: run again it reads "
-        f"{found['replay']:,.0f} calls a second\nof CPU from the journal; `judgegen write` {found['write']:,.0f}. "
-        f"`judgegen.load` and its table of calls take {found['load_s']:.1f} s of CPU\nin all. The journal holds "
-        f"{found['journal_kb']:.1f} KB a call, at answers of 150 words, which are billed as 200 tokens.\n"
+        f"\n## A finished run\n\nOf {{more:,}} calls, without what starting takes: run again, it sees that there is "
+        f"nothing to do at {found['replay']:,.0f} calls\na second of CPU; `judgegen write` makes all of it again from "
+        f"the journal at {found['write']:,.0f}. `judgegen.load` and its table of\ncalls take {found['load_s']:.1f} s "
+        f"of CPU in all. The journal holds {found['journal_kb']:.1f} KB a call, at answers of 150 words, which are "
+        f"billed\nas 200 tokens.\n"
     )
