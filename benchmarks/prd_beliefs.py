@@ -1,6 +1,8 @@
 """What a verdict is worth: P as stated, believed, and pooled; both orders against one (PRD, Vicuna-80, five judges).
 
-A panel of three of them is judged as a run judges by one, in both orders.
+A panel of three of them is judged as a run judges by one, in both orders. `--lots 300` prints another table in its
+place: what one order loses against both where each pair's order is drawn by lot, and where every answer to a question
+stands first as often as second; and the same where a pair's own tie stays a tie, whatever is pooled.
 
 The library's own habits, beliefs and pooling over recorded verdicts. A judge's habits (how often it repeats itself in
 the other order, the place it favours) come from the other four fifths of the questions, and no human vote is in any of
@@ -28,6 +30,7 @@ from judgegen.trust import Judged, by_vote, fit_map, report
 
 FOLDS, LOTS = 5, 5
 KINDS = ("stated", "direct", "pooled")
+RULES = ("pooled", "pooled, own ties stay")
 PANEL = ("claude", "gpt35", "gpt4")
 Found = dict[tuple[int, str, str], Match]
 
@@ -44,12 +47,21 @@ def spoken(label: Label, judge: str) -> Verdict:
     return Verdict(label=label, p_first=first, p_second=second, p_tie=tie, judge=judge)
 
 
-def matches(shown: Mapping[str, recorded.Shown], lot: random.Random | None) -> Found:
+def firsts(lot: random.Random, *, balanced: bool) -> set[tuple[str, str]]:
+    """Who of every two models stands first: by lot, or so that each does as often as not (five in a ring)."""
+    if not balanced:
+        return {lot.choice([(a, b), (b, a)]) for a, b in itertools.combinations(recorded.MODELS, 2)}
+    ring = lot.sample(recorded.MODELS, len(recorded.MODELS))
+    return {(one, ring[(i + step) % len(ring)]) for i, one in enumerate(ring) for step in (1, 2)}
+
+
+def matches(shown: Mapping[str, recorded.Shown], lot: random.Random | None, *, balanced: bool = False) -> Found:
     """Every couple of every question, before one judge or several: in both orders, or in one by lot."""
     found: Found = {}
     every = set.intersection(*({key for key in one if key[1] < key[2]} for one in shown.values()))
+    ahead = {question: firsts(lot, balanced=balanced) for question in sorted({key[0] for key in every})} if lot else {}
     for question, a, b in sorted(every):
-        orders = [(a, b), (b, a)] if lot is None else [lot.choice([(a, b), (b, a)])]
+        orders = [pair for pair in ((a, b), (b, a)) if lot is None or pair in ahead[question]]
         displays = [
             (
                 Comparison(first=candidate(question, x), second=candidate(question, y)),
@@ -87,6 +99,8 @@ def _believed(stated: Found, habits: Mapping[str, Habit], kind: str) -> dict[tup
         field = [candidate(question, model) for model in recorded.MODELS]
         ranking = decide.ranking(field, [direct[key] for key in keys], lambda c: c.key, pooled=True)
         found |= {key: round(ranking.p(direct[key].a, direct[key].b), 9) for key in keys}
+    if kind == RULES[1]:
+        found |= {key: 0.5 for key, match in direct.items() if match.p == 0.5}
     return found
 
 
@@ -130,11 +144,13 @@ def halves(found: Sequence[Judged]) -> np.ndarray[Any, Any]:
     return np.array(table, dtype=float)
 
 
-def difference(one: Sequence[Sequence[Judged]], both: Sequence[Judged], resamples: int) -> tuple[float, float, float]:
-    """Agreement (ties half) of one order, the mean over lots, less that of both; 95 % over questions."""
-    prompts = sorted({row.prompt_id for row in both})
-    place = np.array([prompts.index(row.prompt_id) for row in both])
-    tables = np.stack([np.mean([halves(rows_) for rows_ in one], axis=0), halves(both)])
+def difference(
+    one: Sequence[Sequence[Judged]], other: Sequence[Sequence[Judged]], resamples: int
+) -> tuple[float, float, float]:
+    """Agreement (ties half) of one way, the mean over lots, less that of another; 95 % over questions."""
+    prompts = sorted({row.prompt_id for row in other[0]})
+    place = np.array([prompts.index(row.prompt_id) for row in other[0]])
+    tables = np.stack([np.mean([halves(rows_) for rows_ in way], axis=0) for way in (one, other)])
     sums = np.stack([[table[place == i].sum(axis=0) for i in range(len(prompts))] for table in tables])
     drawn = np.random.default_rng(0).integers(len(prompts), size=(resamples, len(prompts)))
 
@@ -168,8 +184,31 @@ def study(args: Any) -> list[dict[str, Any]]:
                 {"judge": " + ".join(judges), "orders": orders, "kind": kind}
                 | _figures(tables, sides, args.resamples)
                 | {"best_worst": np.sum([best_worst(p, human) for p in lots], axis=0).tolist()}
-                | {"less": difference(tables, own, args.resamples)}
+                | {"less": difference(tables, [own], args.resamples)}
             )
+    return found
+
+
+def designs(args: Any) -> list[dict[str, Any]]:
+    """What one order loses against both orders, direct, for each judge: by lot, in balance, and what balance gains."""
+    base, shown = recorded.prd_rows(args.data), recorded.prd_verdicts(args.data)
+    keys, votes = list(recorded.prd_votes(args.data)), base["gpt4"]
+    found = []
+    for judge, rule in itertools.product(sorted(shown), RULES):
+        said = {judge: shown[judge]}
+        own = rows(votes, keys, worth(matches(said, None), "direct"))
+        lot, balance = (
+            [
+                rows(votes, keys, worth(matches(said, random.Random(i), balanced=balanced), rule))
+                for i in range(args.lots)
+            ]
+            for balanced in (False, True)
+        )
+        pairs = {"lot": (lot, [own]), "balance": (balance, [own]), "gain": (balance, lot)}
+        found.append(
+            {"judge": judge, "rule": rule}
+            | {name: difference(one, other, args.resamples) for name, (one, other) in pairs.items()}
+        )
     return found
 
 
@@ -184,9 +223,27 @@ def _figures(tables: Sequence[Sequence[Judged]], sides: int, resamples: int) -> 
     return {name: float(value) for name, value in values.items()}
 
 
+def show_designs(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print what one order loses."""
+    if as_json:
+        print(json.dumps(found))
+        return
+    names = ("lot", "balance", "gain")
+    recorded.show(
+        ("judge", "P", "one by lot less both", "one in balance less both", "balance less lot"),
+        [
+            (line["judge"], line["rule"], *("{:+.3f} [{:+.3f}, {:+.3f}]".format(*line[name]) for name in names))
+            for line in found
+        ],
+    )
+
+
 def main() -> None:
     """Print the table."""
-    args = recorded.arguments(__doc__, "prd_vicuna80")
+    args = recorded.arguments(__doc__, "prd_vicuna80", lots=LOTS)
+    if args.lots != LOTS:
+        show_designs(designs(args), as_json=args.json)
+        return
     found = study(args)
     if args.json:
         print(json.dumps(found))
