@@ -9,6 +9,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from judgegen.llm.calls import Call, Outcome, Reply, Usage, outcome_from_dict, outcome_to_dict
+from judgegen.textual import parsed
 
 _USAGE = '{"input": %d, "output": %d, "cached": %d, "cache_write": %d, "reasoning": %d, "estimated": %s}'
 _WORD = {True: "true", False: "false"}
@@ -24,7 +25,7 @@ class Landing:
 
 def learned(role: str, variant: str, request: str, outcome: str, usage: str, timings: str) -> dict[str, Any]:
     """Role, model, variant, draw, tokens, finish, seconds of one row."""
-    asked, answered, used = json.loads(request), json.loads(outcome), json.loads(usage)
+    asked, answered, used = parsed(request), parsed(outcome), parsed(usage)
     choices = answered.get("choices") or [{"finish": answered.get("failure", "")}]
     return {
         "role": role,
@@ -37,7 +38,7 @@ def learned(role: str, variant: str, request: str, outcome: str, usage: str, tim
         "input": used["input"],
         "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
         "cached": used["cached"],
-        "seconds": json.loads(timings)["seconds"],
+        "seconds": parsed(timings)["seconds"],
     }
 
 
@@ -72,4 +73,4 @@ def _answered(outcome: Outcome) -> str:
 def outcome_of(outcome: str, usage: str, cost: str | None, when: str) -> Outcome:
     """The answer that a row holds."""
     exact = None if cost is None else Decimal(cost)
-    return outcome_from_dict(json.loads(outcome), Usage(**json.loads(usage)), exact, when[:10])
+    return outcome_from_dict(parsed(outcome), Usage(**parsed(usage)), exact, when[:10])
