@@ -75,7 +75,10 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     for asked in kept:
         here.extend(asked)
     if errors:
-        raise min(errors, key=lambda error: isinstance(error, Unanswered))
+        try:
+            raise min(errors, key=lambda error: isinstance(error, Unanswered))
+        finally:  # an error holds this frame, and what the frame holds would hold the error
+            del errors, branches
     return [branch.result() for branch in branches]
 
 
@@ -92,7 +95,7 @@ async def _over(branches: Sequence[asyncio.Task[Any]]) -> list[BaseException]:
             if (mine := asyncio.current_task()) is not None and mine.cancelling():
                 await _given_up(branches)
                 raise
-            errors.append(error)
+            errors.append(error.with_traceback(None) if isinstance(error, Unanswered) else error)
     return errors
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
+import weakref
 
 import pytest
 
@@ -89,3 +91,31 @@ def test_who_is_cancelled_cancels_all_branches_and_waits_for_them(late: int) -> 
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(main())
+
+
+def test_a_lack_of_an_answer_leaves_nothing_behind() -> None:
+    """An interrupted run has one for each prompt left: none holds what it met in a circle, until that is sought.
+
+    Sought for so many it took most of what the end of such a run took.
+    """
+
+    class Prompt:
+        pass
+
+    async def lacking(prompt: Prompt) -> None:
+        await asyncio.sleep(0)
+        raise Unanswered(f"not asked for {type(prompt).__name__}")
+
+    async def main(prompt: Prompt) -> None:
+        with recording(), pytest.raises(Unanswered):
+            await together(lacking(prompt) for _ in range(3))
+
+    prompt = Prompt()
+    there = weakref.ref(prompt)
+    gc.disable()
+    try:
+        asyncio.run(main(prompt))
+        del prompt
+        assert there() is None
+    finally:
+        gc.enable()
