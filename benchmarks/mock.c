@@ -5,8 +5,9 @@
    Prints the port that it listens on (127.0.0.1). A request whose schema has an enum gets the verdict that its words
    support: every answer begins with a grade, and of two quoted the larger wins; so does one without a schema that speaks of
    [[A]], [[B]] or [[C]]. Any other gets about 200 tokens made of the request's hash. GET /stats: calls answered, verdicts
-   among them, calls refused (429), its own CPU seconds, the tokens it billed, how many it answered a second over the middle
-   three fifths of them, and when the first came, by the machine's monotonic clock (0: none).
+   among them, calls refused (429), its own CPU seconds, the tokens it billed, those that --tpm counted, how many it
+   answered a second over the middle three fifths of them, and when the first came, by the machine's monotonic clock (0:
+   none).
 
    --rpm and --tpm hold in a sliding window of --window-s seconds (60), as a real window does: so many requests, and so
    many tokens (a quarter of the characters and max_tokens, as providers reserve) in any stretch of that length. SIGUSR1
@@ -53,7 +54,7 @@ static Late *late;
 static size_t late_first, late_last, late_room = 1 << 16;
 static Sent *sent;
 static size_t sent_first, sent_last, sent_room = 1 << 22;
-static double sent_tokens;
+static double sent_tokens, reserved;
 static double latency, rpm, tpm, window = 60;
 static double *times; /* when each call was answered */
 static size_t times_room = 1 << 16;
@@ -101,6 +102,7 @@ static double held(double at, double tokens) {
     if (wait > 0) return wait;
     sent[sent_last++ % sent_room] = (Sent){at, tokens};
     sent_tokens += tokens;
+    reserved += tokens;
     return 0;
 }
 
@@ -148,8 +150,8 @@ static size_t stats(char *out) {
     long from = answered / 5, to = answered - 1 - from;
     double rate = to > from && times[to] > times[from] ? (double)(to - from) / (times[to] - times[from]) : 0;
     int n = sprintf(body, "{\"answered\": %ld, \"verdicts\": %ld, \"refused\": %ld, \"cpu_s\": %.6f, \"input\": %.0f, "
-        "\"output\": %.0f, \"steady\": %.1f, \"first\": %.6f}", answered, verdicts, refused, cpu, billed_in, billed_out, rate,
-        answered ? times[0] : 0);
+        "\"output\": %.0f, \"reserved\": %.0f, \"steady\": %.1f, \"first\": %.6f}", answered, verdicts, refused, cpu,
+        billed_in, billed_out, reserved, rate, answered ? times[0] : 0);
     return with_head(out, "200 OK", "", body, (size_t)n);
 }
 

@@ -242,7 +242,7 @@ def main() -> None:
         options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if options.page is not None:
         text = options.page.read_text(encoding="utf-8")
-        options.page.write_text(wire_page.with_peers(text, found), encoding="utf-8")
+        options.page.write_text(wire_page.with_section(text, wire_page.peers(found)), encoding="utf-8")
     print(wire_page.peers(found))
 
 

@@ -82,6 +82,10 @@ class Mock:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/stats") as answer:
             return dict(json.load(answer))
 
+    def tell(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         """End it."""
         self._process.terminate()

@@ -1,7 +1,8 @@
-"""docs/performance.md, made of what `wire.py` measured and, its last section, `peers.py`. Pure."""
+"""docs/performance.md, made of what `wire.py` measured and, its last sections, `rates.py` and `peers.py`. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,20 +49,53 @@ telemetry, and keeps what it keeps by itself. Taken on {day}, Python {python}, {
 """
 
 
+RATES = """\
+## What a server's limits leave
+
+Made by `python benchmarks/rates.py --page docs/performance.md`, which says how it is measured: runs of {minutes:g}
+minutes against `benchmarks/mock.c`, which counts any sixty seconds and answers 429 with the time to wait; from the
+second minute on. "Told" is a run file that states the limit; else it is found by what is refused. Taken on {day},
+{cores} cores.
+
+| the server's limit | told | used of it | refused | refused in the first minute |
+|---|---|---|---|---|
+"""
+
+
 def page(found: Figures, before: str = "") -> str:
-    """The page; a part that was not measured is left out, the peers' section is the one of the page before."""
+    """The page; a part that was not measured is left out, sections that others make are those of the page before."""
     parts: dict[str, Callable[[Any], str]] = {"further": _further, "start": _start, "late": _late, "again": _again}
     fewer, more = found["calls"]
     made = "".join(part(found[name]) for name, part in parts.items() if name in found)
     made = made.replace("{more:,}", f"{more:,}").replace("{fewer:,}", f"{fewer:,}")
-    _, heading, kept = before.partition(_heading())
-    return HEAD.format(**found["machine"]) + made + (f"\n{heading}{kept}" if heading else "")
+    kept = [section for section in _sections(before) if section.startswith((_heading(RATES), _heading(PEERS)))]
+    return "\n".join([HEAD.format(**found["machine"]) + made, *kept])
 
 
-def with_peers(before: str, found: Figures) -> str:
-    """The page with what `peers.py` measured as its last section."""
-    text, _, _ = before.partition(_heading())
-    return f"{text.rstrip()}\n\n{peers(found)}"
+def with_section(before: str, section: str) -> str:
+    """The page with this section in the place of the one of its heading, or behind all others."""
+    sections = _sections(before)
+    places = [i for i, one in enumerate(sections) if one.startswith(_heading(section))] or [len(sections)]
+    return "\n".join([*(one.rstrip() + "\n" for one in sections[: places[0]]), section, *sections[places[0] + 1 :]])
+
+
+def _sections(text: str) -> list[str]:
+    """What stands before the first heading of the second order, and each such with what stands below it."""
+    return [f"{one.strip()}\n" for one in re.split(r"^(?=## )", text, flags=re.MULTILINE) if one.strip()]
+
+
+def _heading(section: str) -> str:
+    return section.partition("\n")[0]
+
+
+def rates(found: Figures) -> str:
+    """The section of what `rates.py` measured."""
+    rows = [
+        f"| {row['limit']} | {'yes' if row['told'] else 'no'} | {row['used']:.1%} | {row['refused']:.2%} "
+        f"| {row['refused_first']:.2%} |\n"
+        for row in found["rows"]
+    ]
+    return RATES.format(minutes=found["minutes"], **found["machine"]) + "".join(rows)
 
 
 def peers(found: Figures) -> str:
@@ -88,10 +122,6 @@ def _probes(found: Figures) -> str:
         if row["calls"] > found["calls"]
     ]
     return f"\nCalls beyond the job: {', '.join(more)}.\n" if more else ""
-
-
-def _heading() -> str:
-    return PEERS.partition("\n")[0]
 
 
 def _further(found: Figures) -> str:

@@ -1,8 +1,8 @@
 """Paces the calls to one endpoint: how many at once, per minute, tokens per minute, and pauses the server asks for.
 
-One dispatcher per endpoint gives turns, first come, first served; it alone awaits asyncio-throttle, whose every waiter
-polls. Tokens are reserved before a call and settled after. Whatever is killed and begun again within a minute keeps the
-limit of that minute without remembering it: nothing is there at first. Knows nothing of what is sent.
+One dispatcher per endpoint gives turns, first come, first served; it alone awaits a pace, whose every waiter polls.
+Tokens are reserved before a call and settled after. Whatever is killed and begun again within a minute keeps the limit
+of that minute without remembering it: nothing is there at first. Knows nothing of what is sent.
 """
 
 from __future__ import annotations
@@ -16,47 +16,21 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from asyncio_throttle.throttler import Throttler
-
 from judgegen.errors import Incomplete, Unanswered
 from judgegen.llm.lent import Lent
 from judgegen.llm.outage import Outage
+from judgegen.llm.pace import Pace, Ration
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
 
 _TOKENS = (0.03, 0.95)
 """Of a limit on tokens: what may lie in its bucket, and what flows. Together they are less than the limit, so that no
 minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
-_REQUESTS = 0.98
-"""Of a limit on requests, what flows: sixty seconds may see one window more than lie in them."""
 _KEEPING = 4
 """Of so many places one is another call's while its answer is being kept."""
 _FRESH_S = 0.3
 """Seconds that a turn lasts. The part of a limit that does not flow bears calls that leave 0.7 s after their turn among
 others that leave at once; what that is more is for the way to the server."""
-
-
-def window(rpm: float) -> tuple[int, float]:
-    """(requests, seconds) that paces `rpm` requests a minute: windows of half a second, or of one request if slower."""
-    half = rpm * _REQUESTS / 120
-    return (int(half), 0.5 * int(half) / half) if half >= 1 else (1, 0.5 / half)
-
-
-class Pace:
-    """Requests a minute by asyncio-throttle, the first of them a window late.
-
-    For a run before this one may have sent a window's worth and been killed a moment ago.
-    """
-
-    def __init__(self, rpm: float) -> None:
-        requests, seconds = window(rpm)
-        self._throttle = Throttler(rate_limit=requests, period=seconds, retry_interval=min(0.02, seconds / 100))
-        self._from = time.monotonic() + seconds
-
-    async def turn(self) -> None:
-        """Return when the next request may go."""
-        await asyncio.sleep(self._from - time.monotonic())
-        await self._throttle.acquire()  # type: ignore[no-untyped-call]
 
 
 class Bucket:
@@ -152,6 +126,10 @@ class Slot:
         """The server shows that it has too much to do, by saying so or by coming too `late`."""
         self._gate.width.cut(self._began, late=late)
 
+    def refused(self, retry_after: float | None) -> None:
+        """The call was one too many for the server, who has room in `retry_after` seconds, if it says so."""
+        self._gate.ration.refused(self._began, retry_after)
+
 
 class Waited:
     """Seconds that whoever is next had to wait, by what kept them."""
@@ -207,6 +185,7 @@ class Turnstile:
         self.bucket = None if tpm is None else Bucket(tpm, clock) if lent is None else lent
         self._requests = None if rpm is None or lent is not None else Pace(rpm)
         self.width, self.outage = Width(concurrency, timeout_s=timeout_s), Outage()
+        self.ration = Ration(clock)
         self.flying = 0
         self.keeping = 0  # answers that are there and not yet kept, and hold no place
         self._held = Waited()
@@ -230,7 +209,7 @@ class Turnstile:
         """
         if self._open() and not self._line() and not self._full():
             self.flying += 1
-            return self.clock()
+            return self._sent()
         turn = self._queued(self._first if first else self._waiting, tokens)
         try:
             return await turn
@@ -267,14 +246,21 @@ class Turnstile:
 
     def _open(self) -> bool:
         """Whether turns depend on places alone."""
-        return not self.paced and self._lent is None and self._until <= self.clock()
+        free = not self.paced and self.ration.rpm is None and self._lent is None
+        return free and self._until <= self.clock()
+
+    def _sent(self) -> float:
+        """A call goes: when."""
+        now = self.clock()
+        self.ration.sent(now)
+        return now
 
     def _given(self, line: deque[_Waiting]) -> None:
         """Give the first of a line its turn, unless it was cancelled meanwhile."""
         turn, _ = line.popleft()
         if not turn.done():
             self.flying += line is not self._again
-            turn.set_result(self.clock())
+            turn.set_result(self._sent())
 
     def held(self) -> Mapping[str, float]:
         """Seconds that the next call had to wait, by what: rpm, tpm, concurrency, server (which bears no more)."""
@@ -342,6 +328,9 @@ class Turnstile:
         while (wait := self._until - self.clock()) > 0 and not self._stop.requested:
             with self._held.by("server"):
                 await self._stop.sleep(wait)
+        if self.ration.rpm is not None and not self._stop.requested:
+            with self._held.by("server"):
+                await self._stop.unless(self.ration.turn())
         if self._lent is not None:
             await self._lease(self._lent, tokens)
             return

@@ -159,6 +159,8 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
             except Transient as trouble:
                 if trouble.slow:
                     slot.slowed(late=trouble.late)
+                if trouble.throttled:
+                    slot.refused(trouble.retry_after)
                 raise
             slot.settle(outcome.usage.input + outcome.usage.output)
             return outcome
@@ -312,9 +314,14 @@ class Retried:
             raise Unanswered(f"not sent: {trouble.why}")
         wait = wait_s(tries.failed - 1 if tries.failed else 0, asked)
         if trouble.throttled:
-            longer = self._gates[call.tag.route].pause(wait)
-            if longer > LONG_S:
+            gate = self._gates[call.tag.route]
+            if gate.pause(wait) > LONG_S:
                 self._watch.warned(f"{where} asks for a pause of {wait:.0f} s: {trouble.why}")
+            if (rpm := gate.ration.news()) is not None:
+                self._watch.warned(
+                    f"{where} gives about {rpm:,.0f} requests a minute, by what it refuses, and is asked for no more; "
+                    f"endpoints.{call.tag.route}.rpm keeps to it from the start"
+                )
         return wait
 
 

@@ -157,7 +157,11 @@ class Endpoint(Frozen):
     max_concurrency: Count = Field(
         default=64, gt=0, description="The most requests in flight; the pace below it finds itself.", examples=[16]
     )
-    rpm: PerMinute | None = Field(default=None, description="Requests, where the server has a limit.", examples=[5000])
+    rpm: PerMinute | None = Field(
+        default=None,
+        description="Requests, where the server has a limit. What it really gives is found by what it refuses.",
+        examples=[5000],
+    )
     tpm: PerMinute | None = Field(default=None, description="Tokens, where the server has a limit.", examples=[2000000])
     timeout_s: Seconds = Field(
         default=120.0,

@@ -1,4 +1,4 @@
-"""docs/performance.md is made by two commands, each of its own part: benchmarks/wire.py and benchmarks/peers.py."""
+"""docs/performance.md is made by three commands, each of its own part: wire.py, rates.py, peers.py of benchmarks."""
 
 from __future__ import annotations
 
@@ -33,12 +33,32 @@ PEERS = {
 }
 
 
+RATES = {
+    "minutes": 4.0,
+    "machine": MACHINE,
+    "rows": [{"limit": "600 requests a minute", "told": False, "used": 0.981, "refused": 0.0042, "refused_first": 0.1}],
+}
+
+
 def test_each_command_replaces_its_own_part() -> None:
-    """The peers' section is replaced by itself, kept while the rest is made anew, and never there twice."""
-    once = wire_page.with_peers(wire_page.page(WIRE), PEERS)
-    assert wire_page.with_peers(once, PEERS) == once
+    """A section is replaced by itself, kept while the rest is made anew, and never there twice."""
+    sections = [wire_page.rates(RATES), wire_page.peers(PEERS)]
+    once = wire_page.page(WIRE)
+    for section in sections:
+        once = wire_page.with_section(once, section)
+    for section in sections:
+        assert once.count(section) == 1
+        assert wire_page.with_section(once, section) == once
     assert wire_page.page(WIRE, once) == once
-    assert wire_page.page({**WIRE, "start": {"cpu": 0.9, "wall": 1}}, once).count(wire_page.peers(PEERS)) == 1
+    again = wire_page.page({**WIRE, "start": {"cpu": 0.9, "wall": 1}}, once)
+    assert [again.count(section) for section in sections] == [1, 1]
+    newer = wire_page.rates({**RATES, "minutes": 5.0})
+    assert wire_page.with_section(once, newer) == once.replace(sections[0], newer)
+
+
+def test_what_limits_leave_is_told_in_shares() -> None:
+    """Of the limit what was used, of all requests what was refused."""
+    assert "| 600 requests a minute | no | 98.1% | 0.42% | 10.00% |" in wire_page.rates(RATES)
 
 
 def test_peers_stand_beside_judgegen_and_none_is_passed_over() -> None:

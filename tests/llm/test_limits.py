@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from judgegen.errors import Interrupted
 from judgegen.llm.leases import Quota
 from judgegen.llm.lent import Lent
-from judgegen.llm.limits import Bucket, Pace, Turnstile, window
+from judgegen.llm.limits import Bucket, Turnstile
+from judgegen.llm.pace import Pace, window
 from judgegen.llm.retry import wait_s
 from judgegen.llm.stop import Stop
 from judgegen.llm.width import Width
