@@ -14,12 +14,14 @@ _REQUESTS = 0.98
 _MINUTE_S = 60.0
 _TICKS = 20
 """A second, in which what was sent is counted."""
-_MANY, _PART = 5, 0.4
+_MANY, _PART = 5, 0.5
 """Refusals, and the part of what was sent since the first of them, that show that there is no room for more."""
 _STEADY = 20
 """Refusals in a minute that show as much where none of them is such."""
 _LOWERED = 4
 """To this part of what it took in a minute a server may lower its limit; a wait that means less is said at random."""
+_BRIEF_S = 5.0
+"""Seconds that count by themselves in a first minute, which begins slowly."""
 _RAISED_S = 15.0
 _LEAST, _MOST = 0.01, 0.08
 """By how much a pace is raised that was held to for so many seconds and met no refusal: at first, and at most."""
@@ -131,7 +133,10 @@ class Ration:
         """Requests a second that it took in a minute, but for those that make room by being a minute old in `wait`."""
         minute, lately = self._taken(now - _MINUTE_S), self._taken(now - _MINUTE_S + wait)
         taken = lately if lately * _LOWERED > minute else minute
-        return taken / max(0.5, min(_MINUTE_S, now - self._began + wait))
+        all_in_all = taken / max(0.5, min(_MINUTE_S, now - self._began + wait))
+        if wait > _BRIEF_S or not _BRIEF_S < now - self._began < _MINUTE_S:
+            return all_in_all
+        return max(all_in_all, self._taken(now - _BRIEF_S) / _BRIEF_S)  # it was asked for little at first
 
     def _taken(self, at: float) -> int:
         return _over(self._sent, at) - _over(self._refused, at)
