@@ -84,7 +84,7 @@ $(VENV)/stores: pyproject.toml
 vllm: $(VENV)/vllm
 	$(VENV)/vllm/bin/python benchmarks/offline_vllm.py
 
-# A real model that vLLM serves, judging by typed questions and in chats: tuned first, so some minutes of it are training.
+# Real models that vLLM serves, judging by typed questions and in chats: one is trained first, which is most of its minutes.
 decisions: $(VENV)/vllm
 	$(VENV)/vllm/bin/python benchmarks/decisions_real.py
 
