@@ -4,8 +4,8 @@
 
 The server is `mock.c`, an answer after half a second. It counts the requests, or the tokens, of any sixty seconds, and
 answers 429 with the time until there is room. A run of more than there is time for is stopped after `--minutes`; what
-the server answered and refused is read from it twice a second. Limits that need little CPU are played side by side.
-One limit is halved after two minutes; its figures are from the minute after that on.
+the server answered and refused is read from it twice a second. Limits that need little CPU are played side by side,
+then the others. One is halved after two minutes; its figures are from the minute after that on.
 """
 
 from __future__ import annotations
@@ -136,12 +136,11 @@ def figures(limits: Sequence[Limit], folder: Path, minutes: float) -> dict[str, 
         wire.told(json.dumps(found))
         return found
 
-    light, heavy = (
-        [(i, one) for i, one in enumerate(limits) if (one in HEAVY) is is_heavy] for is_heavy in (False, True)
-    )
-    with ThreadPoolExecutor(max(1, len(light))) as pool:
-        rows = list(pool.map(lambda each: one(*each), light))
-    rows += [one(*each) for each in heavy]
+    rows: list[Mapping[str, Any]] = []
+    for together in (LIGHT, HEAVY):
+        numbered = [(i, limit) for i, limit in enumerate(limits) if limit in together]
+        with ThreadPoolExecutor(max(1, len(numbered))) as pool:
+            rows += pool.map(lambda each: one(*each), numbered)
     return {"minutes": minutes, "machine": machine, "rows": rows}
 
 
