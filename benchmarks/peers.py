@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
 import signal
 import subprocess
@@ -238,12 +237,7 @@ def main() -> None:
         size = (options.prompts, options.prompts)
         bench = wire.Bench(Path(name), wire.built(Path(name)), size, RUN_FILE)
         found = figures(Field(bench, options.prompts, options.environments.absolute()), names, options.rounds)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    if options.page is not None:
-        text = options.page.read_text(encoding="utf-8")
-        options.page.write_text(wire_page.with_section(text, wire_page.peers(found)), encoding="utf-8")
-    print(wire_page.peers(found))
+    wire.put(found, wire_page.peers(found), options.json, options.page)
 
 
 if __name__ == "__main__":

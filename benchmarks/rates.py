@@ -155,12 +155,7 @@ def main() -> None:
     limits = [one for one in (*LIGHT, *HEAVY) if not options.only or any(word in one.words for word in options.only)]
     with tempfile.TemporaryDirectory(prefix="judgegen-rates-") as name:
         found = figures(limits, Path(name), options.minutes)
-    if options.json is not None:
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    if options.page is not None:
-        text = options.page.read_text(encoding="utf-8")
-        options.page.write_text(wire_page.with_section(text, wire_page.rates(found)), encoding="utf-8")
-    print(wire_page.rates(found))
+    wire.put(found, wire_page.rates(found), options.json, options.page)
 
 
 if __name__ == "__main__":

@@ -283,6 +283,15 @@ def told(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def put(found: Mapping[str, Any], section: str, file: Path | None, page: Path | None) -> None:
+    """Figures into a file and the section of a page that is made of them into it, where there are such; printed."""
+    if file is not None:
+        file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if page is not None:
+        page.write_text(wire_page.with_section(page.read_text(encoding="utf-8"), section), encoding="utf-8")
+    print(section)
+
+
 def figures(bench: Bench, rounds: int, seconds: float, parts: Sequence[str]) -> dict[str, Any]:
     """All of it."""
     found: dict[str, Any] = {"machine": machine(), "calls": [count * CALLS for count in bench.sizes]}

@@ -17,7 +17,9 @@ _TICKS = 20
 _MANY, _PART = 5, 0.5
 """Refusals, and the part of what was sent since the first of them, that show that there is no room for more."""
 _STEADY = 20
-"""Refusals in a minute that show as much where none of them is such."""
+"""Refusals in a minute that show as much where they are fewer of what is sent."""
+_SOME = 2
+"""Refusals at a pace that was borne, from which on they say something."""
 _LOWERED = 4
 """To this part of what it took in a minute a server may lower its limit; a wait that means less is said at random."""
 _BRIEF_S = 5.0
@@ -115,7 +117,7 @@ class Ration:
             self._set(max(self._base, min(rpm, 60 * self._took(now, 0.0))), now)
             return
         sent, refused = _over(self._sent, self._since), _over(self._refused, self._since)
-        if refused * 2 * _MANY < _STEADY:
+        if refused < _SOME:  # one may be anybody's
             return
         before, share = self._share, refused / max(sent, refused)
         if before and share > before / 2:
