@@ -2,17 +2,17 @@
 
 A call that is refused without a known reason waits for what the model answers to others: sent again after that, it is
 refused for its own sake. Where no others are left the model is asked for a word: a key that ran out midway must not be
-taken for the fault of all the rows that are left; and so it is where the last call fails without a reason, once, which
-shows whether a server is there that breaks over it. While calls are refused the next to be tried is drawn from all that
-wait, and after `PATIENCE` of them nobody is asked any more; else they go in the order in which they came. What was
-answered in full before is not waited for. Knows nothing of HTTP.
+taken for the fault of all the rows that are left; and so it is where the last call fails without a reason, thrice,
+which shows whether a server is there that breaks over it. While calls are refused the next to be tried is drawn from
+all that wait, and after `PATIENCE` of them nobody is asked any more; else they go in the order in which they came. What
+was answered in full before is not waited for. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -28,6 +28,8 @@ PATIENCE = 10
 HOPELESS = 8
 """After so many of a judge's first answers that were cut off, and none that was whole, no more are paid for."""
 _MOST_TURNS = 4
+_OFTEN = 3
+"""So often a call fails before its model is asked for a word: that is paid for, and most failures pass."""
 _GRACE_S = 0.2
 """Seconds in which an answer that has just come may lead to another call."""
 
@@ -62,6 +64,7 @@ class Scouts:
     def __init__(self, send: Send, learned: Learned, settled: Settled, stop: Stop) -> None:
         self._send, self._learned, self._settled, self._stop = send, learned, settled, stop
         self._lines: dict[tuple[str, str], _Line] = defaultdict(_Line)
+        self._failed: Counter[str] = Counter()
         self._looked: set[str] = set()
 
     async def __call__(self, call: Call, /) -> Outcome:
@@ -110,8 +113,11 @@ class Scouts:
             self._next(line)
 
     def _last(self, line: _Line, call: Call, trouble: Transient) -> bool:
-        """Whether a call failed without a reason while nobody else is asked, who might show it; told once of each."""
-        if not trouble.unexplained or line.flying or call.id in self._looked or not self._learned.of(call).answered:
+        """Whether a call failed so often without a reason, and nobody else is asked, who might show it; told once."""
+        if not trouble.unexplained or not self._learned.of(call).answered:
+            return False
+        self._failed[call.id] += 1
+        if line.flying or call.id in self._looked or self._failed[call.id] < _OFTEN:
             return False
         self._looked.add(call.id)
         return True
