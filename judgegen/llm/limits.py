@@ -28,6 +28,8 @@ _TOKENS = (0.03, 0.95)
 minute sees more, however the server cuts it: a full bucket, and all that flows while it lasts."""
 _KEEPING = 4
 """Of so many places one is another call's while its answer is being kept."""
+_LONG_S = 5.0
+"""Seconds without room from which on it comes back by little."""
 _FRESH_S = 0.3
 """Seconds that a turn lasts. The part of a limit that does not flow bears calls that leave 0.7 s after their turn among
 others that leave at once; what that is more is for the way to the server."""
@@ -97,7 +99,7 @@ class Slot:
     def answered(self) -> None:
         """The answer is there, and about to be kept."""
         gate, self._told = self._gate, True
-        gate.width.answered(self._began, gate.flying)
+        gate.width.answered(self._began, full=gate.filled_at >= self._began)
         if gate.keeping < gate.width.places // _KEEPING:
             self._kept = True
             gate.keeping += 1
@@ -118,7 +120,7 @@ class Slot:
     def settle(self, tokens: float) -> None:
         """The call was answered and used `tokens`; the rest of the reservation is given back."""
         if not self._told:
-            self._gate.width.answered(self._began, self._gate.flying)
+            self._gate.width.answered(self._began, full=self._gate.filled_at >= self._began)
         if self._gate.bucket is not None:
             self._gate.bucket.add(self._tokens - tokens)
 
@@ -127,8 +129,16 @@ class Slot:
         self._gate.width.cut(self._began, late=late)
 
     def refused(self, retry_after: float | None) -> None:
-        """The call was one too many for the server, who has room in `retry_after` seconds, if it says so."""
+        """The call was one too many for the server, who has room in `retry_after` seconds, if it says so.
+
+        Where a pace is known by that, fewer at once would only keep it from being reached when there is room again;
+        but for what is said to last so long that it has to be a minute's end, after which room comes as it went.
+        """
         self._gate.ration.refused(self._began, retry_after)
+        if retry_after is not None and retry_after > _LONG_S:
+            self._gate.width.close()
+        elif self._gate.ration.rpm is None:
+            self.slowed(late=False)
 
 
 class Waited:
@@ -195,6 +205,7 @@ class Turnstile:
         self._first: deque[_Waiting] = deque()
         self._waiting: deque[_Waiting] = deque()
         self._arrived, self._left = asyncio.Event(), asyncio.Event()
+        self.filled_at = -math.inf  # when a turn took the last place
         self._dispatcher: asyncio.Task[None] | None = None
 
     def slot(self, tokens: float, *, first: bool = False) -> Slot:
@@ -253,6 +264,8 @@ class Turnstile:
         """A call goes: when."""
         now = self.clock()
         self.ration.sent(now)
+        if self.flying >= self.width.places:
+            self.filled_at = now
         return now
 
     def _given(self, line: deque[_Waiting]) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 
 from asyncio_throttle.throttler import Throttler
 
 _REQUESTS = 0.98
-"""Of a limit on requests, what flows: sixty seconds may see one window more than lie in them."""
+"""Of a limit on requests, what flows: sixty seconds may see one window more than lie in them, and what was late."""
+_WINDOW_S, _LATE_S = 0.1, 0.4
+"""Seconds of a window; and how far behind a pace may be and still be caught up with, as a busy loop makes it."""
 _MINUTE_S = 60.0
 _TICKS = 20
 """A second, in which what was sent is counted."""
@@ -36,30 +39,52 @@ _FAR = 1.5
 
 
 def window(rpm: float) -> tuple[int, float]:
-    """(requests, seconds) that paces `rpm` requests a minute: windows of half a second, or of one request if slower."""
-    half = rpm * _REQUESTS / 120
-    return (int(half), 0.5 * int(half) / half) if half >= 1 else (1, 0.5 / half)
+    """(requests, seconds) that paces `rpm` requests a minute: windows of a tenth of a second, or of one request."""
+    rate = rpm * _REQUESTS / 60
+    requests = max(1, int(rate * _WINDOW_S))
+    return requests, requests / rate
+
+
+class Punctual(Throttler):
+    """asyncio-throttle that logs when a turn was due where it comes later: what its waiter is late is not lost.
+
+    So any sixty seconds see what is due in them and in the `_LATE_S` before.
+    """
+
+    def __init__(self, rpm: float) -> None:
+        self._due: deque[float] = deque()  # of the turns that are free again
+        requests, seconds = window(rpm)
+        super().__init__(requests, seconds, min(0.02, seconds / 20))
+
+    def flush(self) -> None:
+        """Free the turns that are as old as a window."""
+        now = time.monotonic()
+        while self._task_logs and now - self._task_logs[0] > self.period:
+            self._due.append(self._task_logs.popleft() + self.period)
+        while len(self._task_logs) + len(self._due) > self.rate_limit and self._due:
+            self._due.popleft()
+
+    async def acquire(self) -> None:
+        """Return when the next turn is due."""
+        await super().acquire()  # type: ignore[no-untyped-call]
+        if self._due:
+            self._task_logs[-1] = max(self._due.popleft(), time.monotonic() - _LATE_S)
 
 
 class Pace:
-    """Requests a minute by asyncio-throttle, the first of them a window late.
+    """Requests a minute, the first of them a window late.
 
     For a run before this one may have sent a window's worth and been killed a moment ago.
     """
 
     def __init__(self, rpm: float) -> None:
-        self._throttle = _throttle(rpm)
+        self._throttle = Punctual(rpm)
         self._from = time.monotonic() + self._throttle.period
 
     async def turn(self) -> None:
         """Return when the next request may go."""
         await asyncio.sleep(self._from - time.monotonic())
-        await self._throttle.acquire()  # type: ignore[no-untyped-call]
-
-
-def _throttle(rpm: float) -> Throttler:
-    requests, seconds = window(rpm)
-    return Throttler(rate_limit=requests, period=seconds, retry_interval=min(0.02, seconds / 100))
+        await self._throttle.acquire()
 
 
 class Ration:
@@ -80,7 +105,7 @@ class Ration:
         self._base = self._told = 0.0
         self._since = self._raised_at = self._deaf_until = -math.inf
         self._step, self._share = _LEAST, 0.0
-        self._throttle: Throttler | None = None
+        self._throttle: Punctual | None = None
         self.rpm: float | None = None
 
     def sent(self, now: float) -> None:
@@ -104,7 +129,7 @@ class Ration:
         if self._full(began):
             self._set(60 * self._took(self._heard, retry_after or 0.0), now)
         elif self.rpm is None and now >= self._deaf_until and _over(self._refused, now - _MINUTE_S) >= _STEADY:
-            self._set(60 * self._took(now, 0.0), now)
+            self._set(60 * self._took(now, retry_after or 0.0), now)
 
     def _full(self, began: float) -> bool:
         """Whether there is no room: most are refused of what was sent since the first that was."""
@@ -164,9 +189,9 @@ class Ration:
         if (rpm := self.at(self._clock())) is None:
             return
         if self._throttle is None:
-            self._throttle = _throttle(rpm)
+            self._throttle = Punctual(rpm)
         self._throttle.rate_limit, self._throttle.period = window(rpm)
-        await self._throttle.acquire()  # type: ignore[no-untyped-call]
+        await self._throttle.acquire()
 
 
 def _over(counts: dict[int, int], at: float, until: float = math.inf) -> int:

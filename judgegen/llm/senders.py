@@ -157,10 +157,10 @@ def limited(send: Send, gates: Mapping[str, Turnstile], stop: Stop) -> Send:
                 stop.request(error)
                 raise
             except Transient as trouble:
-                if trouble.slow:
-                    slot.slowed(late=trouble.late)
                 if trouble.throttled:
                     slot.refused(trouble.retry_after)
+                elif trouble.slow:
+                    slot.slowed(late=trouble.late)
                 raise
             slot.settle(outcome.usage.input + outcome.usage.output)
             return outcome

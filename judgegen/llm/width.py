@@ -41,10 +41,10 @@ class Width:
         """Whether it is below its ceiling because the server showed that it bears no more."""
         return not self._steep and self.places < self._ceiling
 
-    def answered(self, began: float, flying: int) -> None:
-        """A request that was sent at `began` was answered while `flying`, itself too, were in flight."""
+    def answered(self, began: float, *, full: bool) -> None:
+        """A request that was sent at `began` was answered; `full` says whether all places were taken since."""
         self.rounds_late = 0
-        if flying < self.places or self._clock() - began > self._timeout_s * _IN_TIME:
+        if not full or began < self._cut_at or self._clock() - began > self._timeout_s * _IN_TIME:
             return
         step = 1.0 if self._steep else max(1.0, self._ceiling / _STEPS) / self._width
         self._width = min(float(self._ceiling), self._width + step)

@@ -39,7 +39,7 @@ def test_a_gate_is_never_shut_and_never_wider_than_allowed(ceiling: int, events:
         began = clock.now
         clock.now += 1
         if event == "answered":
-            width.answered(began, width.places)
+            width.answered(began, full=True)
         elif event == "close":
             width.close()
         else:
@@ -53,7 +53,7 @@ def rounds(width: Width, clock: Clock, seconds: float, most: int) -> int:
         before, began, flying = width.places, clock.now, width.places
         clock.now += seconds
         for _ in range(flying):
-            width.answered(began, width.places)
+            width.answered(began, full=True)
         if width.places == before:
             return number
     return most
@@ -94,8 +94,51 @@ def test_a_gate_that_is_not_full_does_not_grow() -> None:
     width = Width(64)
     before = width.places
     for _ in range(100):
-        width.answered(0, 1)
+        width.answered(0, full=False)
     assert width.places == before
+
+
+def test_a_gate_with_a_pace_widens_as_fast_as_one_without() -> None:
+    """By every answer while it is full, though answers that come together leave places that its pace fills later."""
+
+    async def main() -> int:
+        gate = Turnstile(concurrency=256, rpm=600_000, tpm=None, stop=Stop())
+
+        async def ask() -> None:
+            async with gate.slot(0) as slot:
+                await asyncio.sleep(0.05)
+                slot.answered()
+
+        await asyncio.gather(*(ask() for _ in range(600)))
+        await gate.aclose()
+        return gate.width.places
+
+    assert asyncio.run(main()) == 256
+
+
+@pytest.mark.parametrize(("wait_s", "places"), [(1.0, 22), (24.0, 1)])
+def test_a_pace_that_is_known_needs_no_narrow_gate(wait_s: float, places: int) -> None:
+    """Refusals narrow it once, until a pace is known by them; after a minute without room it begins anew."""
+
+    async def main() -> int:
+        gate = Turnstile(concurrency=32, rpm=None, tpm=None, stop=Stop())
+
+        async def ask(*, refused: bool) -> None:
+            async with gate.slot(0) as slot:
+                await asyncio.sleep(0.01)
+                if refused:
+                    slot.refused(wait_s)
+                else:
+                    slot.answered()
+
+        await asyncio.gather(*(ask(refused=False) for _ in range(200)))
+        assert gate.width.places == 32
+        for _ in range(3):
+            await asyncio.gather(*(ask(refused=True) for _ in range(32)))
+        await gate.aclose()
+        return gate.width.places
+
+    assert asyncio.run(main()) == places
 
 
 def test_a_server_that_never_answered_is_not_waited_for() -> None:
