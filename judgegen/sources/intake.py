@@ -61,7 +61,7 @@ class Intake:
         """
         first = self._lines.setdefault(taken.content, line)
         if taken.named or first == line:
-            self._claim(taken.id, line)
+            self.claim(taken.id, line)
         if first == line:
             self._taken += 1
             return True
@@ -70,7 +70,12 @@ class Intake:
             self._tell(f"{self._unit} {line} repeats the {self._noun} of {self._unit} {first} and is left out")
         return False
 
-    def _claim(self, name: str, line: int) -> None:
+    def claim(self, name: str, line: int) -> None:
+        """Take an id for the row at `line`.
+
+        Raises:
+            RowError: it is another's.
+        """
         key = hashlib.blake2b(name.encode(), digest_size=16, person=b"id").digest()
         if (first := self._lines.setdefault(key, line)) != line:
             raise RowError(f"the id {name!r} is that of {self._unit} {first} already")

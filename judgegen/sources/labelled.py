@@ -70,7 +70,8 @@ def labelled(path: Path, *, warn: Callable[[str], None], names: NamesOf = _commo
 
     As strict as `judgegen.sources.prompts`, and in the same order: nothing follows a bad row but the error at the end.
     A comparison without an id is named "c-" and 16 hex digits of what was compared and voted. One that repeats an
-    earlier one, votes and all, is left out with a warning; the same comparison with other votes stands for itself. Of a
+    earlier one, votes and all, is left out with a warning; the same comparison with other votes stands for itself. Rows
+    that say whose word they are (`annotator`, `worker`, …) are gathered, each comparison with the votes of all. Of a
     chosen and a rejected answer a lot, their content's, says which is A. Rows that compare nothing (ratings that tie,
     chats that part before their last turn) are left out and counted.
 
@@ -106,7 +107,7 @@ def _items(rows: Rows, names: NamesOf, intake: Intake) -> Iterator[Labelled]:
     def doubting(columns: tuple[str, ...]) -> Names:
         return replace(names(columns), unsure=doubtful)
 
-    yield from items(rows, partial(_taken, names=doubting), _remark, intake)
+    yield from _together(items(rows, partial(_taken, names=doubting), _remark, intake), names, intake)
 
 
 def _taken(row: Mapping[str, Any] | str, line: int, *, names: NamesOf) -> Taken[Labelled]:
@@ -135,8 +136,66 @@ def _taken(row: Mapping[str, Any] | str, line: int, *, names: NamesOf) -> Taken[
         metadata=fields.metadata({**given, **cells}, others),
         line=line,
     )
-    named = name is not None
-    return Taken(item=made, id=made.id, named=named, content=bytes.fromhex(digest(content)), others=others)
+    if (rater := _rater(made, names)) is None:
+        return Taken(item=made, id=made.id, named=name is not None, content=_hash(content), others=others)
+    own = "c-" + digest([content, rater], size=8)  # what one says is no repeat of another's, nor is its name
+    made = made if name is not None else replace(made, id=own)
+    return Taken(item=made, id=own, named=False, content=_hash([content, rater]), others=others)
+
+
+def _hash(content: Any) -> bytes:
+    return bytes.fromhex(digest(content))
+
+
+def _rater(row: Labelled, names: NamesOf) -> str | None:
+    """Whose word a comparison is, where a column says so."""
+    column = rated.rater_of(row.metadata, names(tuple(row.metadata)))
+    who = None if column is None else row.metadata.get(column)
+    return None if rated.missing(who) else str(who)
+
+
+def _together(found: Iterator[Labelled], names: NamesOf, intake: Intake) -> Iterator[Labelled]:
+    """Rows of one person's word each as a comparison with the votes of all; any others as they come, before these.
+
+    Raises:
+        SpecError: at the end, where one id names two comparisons.
+    """
+    held: dict[str, list[Labelled]] = {}
+    for one in found:
+        if _rater(one, names) is None:
+            yield one
+        else:
+            asked = [one.messages, sorted((one.response_a, one.response_b)), one.reference, one.tools]
+            held.setdefault(digest(asked, size=16), []).append(one)
+    for rows in held.values():
+        try:
+            intake.claim(rows[0].id, rows[0].line or 0)
+        except RowError as error:
+            intake.wrong(rows[0].line, str(error))
+        if intake.sound:
+            yield _voted(rows)
+    if held:
+        intake.finish()
+
+
+def _voted(rows: list[Labelled]) -> Labelled:
+    """One comparison of the votes on the same two answers; of what else is said, all that differs, as a list."""
+    first = rows[0]
+    if len(rows) == 1:
+        return first
+    votes = tuple(vote for row in rows for vote in (row.votes if _alike(row, first) else map(_turned, row.votes)))
+    names = dict.fromkeys(name for row in rows for name in row.metadata)
+    told = {name: [row.metadata.get(name) for row in rows] for name in names}
+    metadata = {name: said[0] if all(one == said[0] for one in said) else said for name, said in told.items()}
+    return replace(first, votes=votes, metadata=metadata)
+
+
+def _alike(one: Labelled, other: Labelled) -> bool:
+    return one.response_a == other.response_a
+
+
+def _turned(vote: Vote) -> Vote:
+    return "tie" if vote == "tie" else "B" if vote == "A" else "A"
 
 
 def _compared(found: Reading) -> tuple[list[str], tuple[Vote, ...]]:

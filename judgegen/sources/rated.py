@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,10 @@ from judgegen.sources.readings import EMPTIED, Names
 from judgegen.sources.rows import Bad, NoPreference, ReadError, Row, RowError, Rows
 from judgegen.sources.spellings import Chat
 
-RATERS = frozenset("rater rater_id worker worker_id annotator annotator_id reviewer reviewer_id evaluator".split())
+RATERS = frozenset(
+    "rater rater_id worker worker_id annotator annotator_id reviewer reviewer_id evaluator evaluator_id labeler "
+    "labeler_id labeller labeller_id judge judge_id".split()
+)
 """Names of columns that say whose word a row is."""
 KEPT = "answers-ratings"
 """In a comparison's metadata what its two answers were given."""
@@ -78,9 +81,13 @@ def _scheme(row: Mapping[str, Any], names: Names) -> _Scheme | None:
     criteria = _criteria(row, names, many)
     if answer is None or not criteria or (many and set(table.of("winner")) - set(criteria)):
         return None
+    return _Scheme(answer=answer, many=many is not None, criteria=criteria, rater=rater_of(row, names))
+
+
+def rater_of(columns: Iterable[str], names: Names) -> str | None:
+    """The column that says whose word a row is, None where there is none."""
     own = dict(names.mapped).get("rater")
-    rater = own or next((name for name in row if plain_name(name) in RATERS), None)
-    return _Scheme(answer=answer, many=many is not None, criteria=criteria, rater=rater)
+    return own or next((name for name in columns if plain_name(name) in RATERS), None)
 
 
 def _words(names: Names) -> tuple[tuple[str, str], ...]:
@@ -193,7 +200,7 @@ def _given(cells: Mapping[str, Any], scheme: _Scheme) -> list[Given]:
     """What each rater of the row gave; a list in a cell is of several, by their places."""
     columns = {name: _marks(cells.get(name), name) for name in scheme.criteria}
     who = cells.get(scheme.rater) if scheme.rater is not None else None
-    rater = None if _missing(who) else str(who)
+    rater = None if missing(who) else str(who)
     found = []
     for place in range(max(map(len, columns.values()))):
         marks = {name: given[place] for name, given in columns.items() if place < len(given)}
@@ -208,14 +215,15 @@ def _marks(cell: Any, name: str) -> list[float | None]:
 
 
 def _mark(value: Any, name: str) -> float | None:
-    if _missing(value):
+    if missing(value):
         return None
     if (found := verdicts.number(value)) is None:
         raise RowError(f"{name} is {str(value)[:20]!r}, which is no rating; say which columns are: --map rating=x+y")
     return found
 
 
-def _missing(value: Any) -> bool:
+def missing(value: Any) -> bool:
+    """Whether a cell says nothing, as a rating or as a name."""
     if isinstance(value, float):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and (not value.strip() or value.strip() in EMPTIED))

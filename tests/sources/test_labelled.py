@@ -171,6 +171,24 @@ def test_repeated_comparisons(tmp_path: Path) -> None:
     assert refusal(path) == ["line 2: the id 'x' is that of line 1 already"]
 
 
+@pytest.mark.parametrize("column", ["annotator", "Worker ID", "judge"])
+def test_rows_of_one_rater_each_are_a_comparison_of_all_votes(tmp_path: Path, column: str) -> None:
+    """People who agree are heard each, whichever answer they saw first; only one who says it twice is a repeat."""
+    path = tmp_path / "a.jsonl"
+    said: list[str] = []
+    turned = {"response_a": "y", "response_b": "x", "winner": "B"}
+    votes = [("ann", {}), ("bo", turned), ("cy", {"winner": "B"}), ("di", {"winner": "tie"}), ("ann", {})]
+    rows = [without(*more, id="x", note=who, **{**more, column: who}) for who, more in votes]
+    path.write_text("\n".join([*rows, without("prompt", prompt="p", **{column: "ann"})]))
+    first, second = labelled(path, warn=said.append)
+    assert (first.id, first.response_a, first.votes) == ("x", "x", ("A", "A", "B", "tie"))
+    assert first.metadata == {name: ["ann", "bo", "cy", "di"] for name in ("note", column)}
+    assert (second.votes, second.metadata) == (("A",), {column: "ann"})
+    assert said == [f"{path}: line 5 repeats the comparison of line 1 and is left out"]
+    path.write_text("\n".join([rows[0], without("prompt", prompt="p", id="x", **{column: "bo"})]))
+    assert refusal(path) == ["line 2: the id 'x' is that of line 1 already"]
+
+
 def test_misnamed_columns_are_told(tmp_path: Path) -> None:
     """A column that is nearly a field's name is kept as metadata, and told."""
     path = tmp_path / "a.jsonl"
