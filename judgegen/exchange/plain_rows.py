@@ -17,7 +17,7 @@ from judgegen.formats.format import Row
 from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
-from judgegen.sources.beside import adds, extends, speaks
+from judgegen.sources.beside import adds, asks, extends, holds, names_another, speaks
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.questions import folded
@@ -35,7 +35,7 @@ class RowSense:
 
     Attributes:
         answer: the column of the better side, or of the one answer; `rejected` is the worse side's, None without one.
-        prompts: columns that may hold what is asked, the likeliest first.
+        prompts: columns that may hold what is asked, the likeliest first; `asking` do nothing else.
         beside: the column of what belongs to the first of `prompts` as Alpaca's `input` does to its instruction.
         systems: columns that may hold the system message.
         copies: columns of a chat, which has to be the chosen one.
@@ -50,6 +50,7 @@ class RowSense:
     answer: str
     rejected: str | None
     prompts: tuple[str, ...]
+    asking: tuple[str, ...]
     beside: str | None
     systems: tuple[str, ...]
     copies: tuple[str, ...]
@@ -72,7 +73,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> RowSense | None:
     if sides is None or shape.read is not None or not has_columns(columns, shape) or _odd(table):
         return None
     answer, rejected, label = sides
-    if rejected is not None and "pair" not in shape.kinds:
+    if rejected is not None and ("pair" not in shape.kinds or _twice(table)):
         return None
     beside = _beside(table)
     if (wrappings.INSIDE & set(columns)) - {beside} or ("input" in table.plain and beside is None):
@@ -88,6 +89,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> RowSense | None:
         answer=answer,
         rejected=rejected,
         prompts=tuple(column for column in table.of("prompt") if column not in (answer, rejected)),
+        asking=tuple(column for column in columns if asks(column) and column not in (answer, rejected)),
         beside=beside,
         systems=table.of("system"),
         copies=table.of("chat"),
@@ -115,6 +117,11 @@ def _sides(table: ColumnNames) -> tuple[str, str | None, str | None] | None:
     return answers[0], None, labels[0] if labels else None
 
 
+def _twice(table: ColumnNames) -> bool:
+    """Whether both sides may stand in two columns each."""
+    return all(len(table.of(meaning)) > 1 for meaning in ("chosen", "rejected"))
+
+
 def _beside(table: ColumnNames) -> str | None:
     first = table.of("prompt")[:1]
     return table.plain.get("input") if first and table.plain.get("instruction") == first[0] else None
@@ -137,6 +144,8 @@ def preference(row: Mapping[str, Any], how: RowSense) -> Row | None:
     if asked is None or not (name is None or type(name) is str):
         return None
     system, chat, used = asked
+    if any(names_another(row[side], tuple(row)) for side in (how.answer, how.rejected) if side is not None):
+        return None
     made = _pair(system, chat, row, how) if how.rejected is not None else _alone(system, chat, row, how, used)
     if made is None or not _copied(row, how, used):
         return None
@@ -161,7 +170,7 @@ def _asked(row: Mapping[str, Any], how: RowSense) -> tuple[Chat, Chat, set[str |
     name = next((column for column in how.prompts if optional(row[column])), None)
     chat = _prompt(None if name is None else row[name])
     used = {name}
-    if chat is None:
+    if chat is None or _differ(chat, row, how, name):
         return None
     if how.beside is not None and how.beside != name and given(more := row[how.beside]):
         if type(more) is not str or name != how.prompts[0] or type(row[name]) is not str:
@@ -176,6 +185,14 @@ def _asked(row: Mapping[str, Any], how: RowSense) -> tuple[Chat, Chat, set[str |
     if type(row[column]) is not str or not optional(row[column]) or (chat and chat[0]["role"] == "system"):
         return None
     return [{"role": "system", "content": row[column]}], chat, used | {column}
+
+
+def _differ(chat: Chat, row: Mapping[str, Any], how: RowSense, name: str | None) -> bool:
+    """Whether another column that asks may ask something else than the one message."""
+    if len(how.asking) < 2 or len(chat) != 1:
+        return False
+    others = (row[column] for column in how.asking if column != name)
+    return any(given(other) and not (type(other) is str and holds(folded(chat[0]), other)) for other in others)
 
 
 def _prompt(value: Any) -> Chat | None:

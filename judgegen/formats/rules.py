@@ -13,13 +13,12 @@ from judgegen.formats import fit, messages, preferred
 from judgegen.formats.chat_rules import Fault, chat, definitions
 from judgegen.formats.format import Format, Unfit
 from judgegen.formats.messages import differ
+from judgegen.sources.readings import EMPTIED
 
 _OLD = {"preferred_completion": "preferred_output", "non_preferred_completion": "non_preferred_output"}
 _INPUT = frozenset({"messages", "tools", "parallel_tool_calls"})
 _SFT = frozenset({"messages", "tools", "parallel_tool_calls"})
 _PLAIN = {"role", "content"}
-EMPTY_CELLS = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "NaT"})
-"""What an empty cell of a table becomes when it is written as a text."""
 _WHOLE_API = frozenset({"openai-dpo", "azure-dpo", "together-dpo", "fireworks-dpo", "openai-sft", "openai-rft"})
 
 
@@ -65,7 +64,7 @@ def _plain_message(message: Any) -> bool:
     if not isinstance(message, dict) or message.keys() != _PLAIN:
         return False
     content = message["content"]
-    if not isinstance(content, str) or (len(content) < 16 and content.strip() in EMPTY_CELLS):
+    if not isinstance(content, str) or (len(content) < 16 and content.strip() in EMPTIED):
         return False
     return bool(content) and not content.isspace() and "\0" not in content
 
@@ -177,7 +176,7 @@ def _teaches_ill(found: Mapping[str, Any], form: Format) -> Iterator[Fault]:
     sides = [message for side in ("chosen", "rejected") for message in found.get(side) or ()]
     for message in (*sides, *found["prompt"][-1:]):
         words = messages.text(message).strip()
-        if words in EMPTY_CELLS:
+        if words in EMPTIED:
             said = "an answer" if message["role"] == "assistant" else "a prompt"
             yield Fault(f"{said} says {words!r}, as an empty cell of a table becomes a text", fatal=False)
     if form.tools != "definitions":

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from judgegen.sources import verdicts
-from judgegen.sources.columns import CRITERIA, ColumnNames, plain_name
+from judgegen.sources.columns import CRITERIA, ColumnNames, answers_named, plain_name
 from judgegen.sources.rows import RowError
 from judgegen.sources.spellings import optional
 
@@ -47,11 +47,14 @@ _BY_RATING = (
 _ENDS = frozenset("finish_reason stop_reason done_reason".split())
 _BROKEN = frozenset("length max_tokens max_output_tokens content_filter safety recitation error".split())
 """Ends of an answer that is not whole."""
+_ASKING = frozenset("prompt instruction question query problem user_query user_prompt user_message history".split())
+"""Columns that ask by themselves; where two say different things, there is no telling what is asked."""
 _MORE = frozenset(
     "input context contexts choices options answer_choices documents passages retrieved_contexts retrieved_context "
-    "evidence snippets".split()
+    "evidence snippets passage document article schema instructions".split()
 )
 """Columns that belong to what is asked where they stand beside a question that does not hold them."""
+_NAME = 40  # characters: longer texts name no column
 _GRADES = frozenset("grade mark marks".split())
 """Names of what rates an answer by a scale whose best may be its least."""
 _FAULTS = frozenset("error exception error_message".split())
@@ -107,6 +110,11 @@ def adds(name: str) -> bool:
     return plain_name(name) in _MORE
 
 
+def asks(name: str) -> bool:
+    """Whether a column of that name asks something by itself."""
+    return plain_name(name) in _ASKING
+
+
 def words_of(value: Any) -> str:
     """A cell as words: a text as it stands, a list of texts line by line, of an object its first; else empty."""
     if isinstance(value, Mapping):
@@ -143,6 +151,31 @@ def check_whole(cells: Mapping[str, Any], table: ColumnNames) -> None:
         if plain_name(name) in _SEEN:
             raise RowError(f"{name!r} belongs to what is asked, and words are all that is read{mend if found else ''}")
         raise RowError(f"every answer begins with what stands in {name!r}; join them{mend if found else ''}")
+
+
+def names_another(value: Any, columns: tuple[str, ...]) -> str | None:
+    """The column that a text names, None where it is more than a name."""
+    if not isinstance(value, str) or len(value) > _NAME:
+        return None
+    return answers_named(columns).get(plain_name(value))
+
+
+def check_named(cells: Mapping[str, Any], table: ColumnNames, sides: tuple[str, ...]) -> None:
+    """Refuse answers that are the names of other columns with words in them: they say which of those is the better.
+
+    Raises:
+        RowError: which.
+    """
+    for name in sides:
+        other = names_another(cells[name], tuple(cells)) if name not in table.own else None
+        if other is None or other in sides or speaks(other) or not isinstance(cells[other], str | list | Mapping):
+            continue
+        own = next((meaning for meaning in ("rejected", "chosen") if name in table.of(meaning)), "answer")
+        raise RowError(
+            f"{name} is {cells[name]!r}, which names the column {other!r} and is no answer itself; say which columns "
+            f"are the answers: --map response_a={other},response_b=NAME,winner={name},A={cells[name]},B=NAME; if it is "
+            f"one: --map {own}={name}"
+        )
 
 
 def check_alone(cells: Mapping[str, Any], table: ColumnNames, read: set[str]) -> None:

@@ -41,7 +41,10 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         *("prompt", "instruction", "question", "query", "problem", "user_query", "user_input", "user_prompt"),
         *("user_message", "user", "input", "request", "text", "history", "post"),
     ),
-    "system": ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt"),
+    "system": (
+        *("system", "system_prompt", "system_message", "system_instruction", "sys_prompt", "system_instructions"),
+        *("system_msg", "sys_message", "sys_msg", "system_text", "system_content", "custom_system_prompt"),
+    ),
     "tools": ("tools", "functions"),
     "chosen": (
         *("chosen", "chosen_response", "chosen_answer", "chosen_output", "chosen_completion", "chosen_text"),
@@ -103,6 +106,7 @@ _STEM = "|".join(sorted(_STEMS, key=len, reverse=True))
 _SIDE = re.compile(
     rf"(?:(?P<stem>{_STEM})s?_?(?:model_)?(?P<token>{_TOKEN}))|(?:(?:model_)?(?P<t>{_TOKEN})_(?P<s>{_STEM}))"
 )
+_NAMED = re.compile(rf"(\w+?)_(?:{_STEM}|text)|(?:{_STEM}|option|choice)_(\w+)")
 _BLANKS = re.compile(r"[\s.\-]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -189,6 +193,20 @@ def known(names: tuple[str, ...], mapped: Mapped = ()) -> ColumnNames:
         own=frozenset(taken),
         values=values,
     )
+
+
+@lru_cache(maxsize=4096)
+def answers_named(names: tuple[str, ...]) -> Mapping[str, str]:
+    """The columns that nobody knows, by their names as a label may say them: `llama_response` is also `llama`."""
+    table = known(names)
+    meant = {name for meaning, columns in table.by.items() if meaning not in ("answer", "winner") for name in columns}
+    found = {}
+    for plain, name in table.plain.items():
+        if name not in meant:
+            found[plain] = name
+            if hit := _NAMED.fullmatch(plain):
+                found[hit[1] or hit[2]] = name
+    return found
 
 
 def _several(plain: Mapping[str, str]) -> Several | None:

@@ -192,7 +192,7 @@ def _by_score(cells: Mapping[str, Any], table: ColumnNames, several: Several, sc
         name, value = told[0]
         raise RowError(
             f"{name} is {str(value)[:20]!r}: which of {quoted(several.columns)} that is, cannot be told; "
-            f"say it: --map winner={name},A={str(value)[:20]}"
+            f"say what its values mean: --map winner={name},A=VALUE,B=VALUE,tie=VALUE"
         )
     if not scores:
         raise RowError(

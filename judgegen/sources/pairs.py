@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
+from judgegen.sources.beside import check_named
 from judgegen.sources.columns import SCORES, ColumnNames
 from judgegen.sources.questions import Question, folded, question
 from judgegen.sources.readings import (
@@ -47,6 +48,8 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     if told is None:
         return None
     cells = told
+    _check_twice(cells, table, good, bad)
+    check_named(cells, table, (good, bad))
     chosen, rejected = _sides(cells[good], good), _sides(cells[bad], bad)
     if good in table.of("chat") and rejected[0][0].get("role") == "assistant":
         rejected = [[*chosen[0][:-1], *one] for one in rejected]
@@ -63,6 +66,23 @@ def pair(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
     copies = {name for name in table.of("chat") if spellings.is_chat(cells.get(name)) and name not in asked.columns}
     used = asked.columns | {good, bad} | side_columns(table) | copies
     return Reading(kind="pair", asked=asked, answers=tuple(answers), better=len(chosen), used=used)
+
+
+def _check_twice(cells: Mapping[str, Any], table: ColumnNames, good: str, bad: str) -> None:
+    """Refuse two pairs of texts in one row that say different things.
+
+    Raises:
+        RowError: their columns.
+    """
+    if {good, bad} <= table.own:
+        return
+    others = [next((n for n in table.of(m)[1:] if isinstance(cells.get(n), str)), None) for m in ("chosen", "rejected")]
+    pairs = [(name, cells[name], cells[other]) for name, other in zip((good, bad), others, strict=True) if other]
+    if len(pairs) == 2 and all(isinstance(value, str) and value.strip() != more.strip() for _, value, more in pairs):
+        raise RowError(
+            f"{good!r} and {others[0]!r} say different things, and so do {bad!r} and {others[1]!r}; say which are the "
+            f"answers: --map chosen={others[0]},rejected={others[1]}, or chosen={good},rejected={bad}"
+        )
 
 
 def _check_begun(chats: list[Chat], asked: Question, table: ColumnNames, sides: tuple[str, str]) -> None:

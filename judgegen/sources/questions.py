@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.sources import spellings
-from judgegen.sources.beside import adds, holds, words_of
+from judgegen.sources.beside import adds, asks, holds, words_of
 from judgegen.sources.columns import ColumnNames
 from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
@@ -191,20 +191,35 @@ def _with_input(
 ) -> tuple[Chat, frozenset[str]]:
     """Alpaca's `input` under its instruction. Beside any other prompt that does not hold it, there is no telling.
 
+    So it is with a second column that asks, unless the sides are whole chats and say what is asked.
+
     Raises:
         RowError: a text beside the prompt that may belong to it.
     """
-    for beside in filter(adds, cells):
-        more = words_of(cells[beside]) if beside != name and beside not in sides else ""
-        if not optional(more) or holds(folded(chat[0]), cells[beside]):
+    whole = any(begun(cells.get(side)) for side in sides)
+    for beside in cells:
+        if beside == name or beside in sides or not (adds(beside) or (asks(beside) and not whole)):
+            continue
+        more = words_of(cells[beside])
+        if (
+            not optional(more)
+            or holds(folded(chat[0]), cells[beside])
+            or (asks(beside) and holds(more, folded(chat[0])))
+        ):
             continue
         if table.plain.get("instruction") == name and table.plain.get("input") == beside:
             return _user(f"{chat[0]['content']}\n\n{more}"), used | {beside}
+        first = beside == table.plain.get("history")
         raise RowError(
             f"{beside!r} stands beside {name!r} and is not in it; say what is asked: "
-            f"--map prompt={name}+{beside}, or prompt={name} alone"
+            f"--map prompt={beside if first else name}+{name if first else beside}, or prompt={name} alone"
         )
     return chat, used
+
+
+def begun(value: Any) -> bool:
+    """Whether a side is a whole chat, which says itself what is asked."""
+    return isinstance(value, list) and len(value) > 1 and spellings.is_chat(value)
 
 
 def _before(history: list[Any]) -> Chat:

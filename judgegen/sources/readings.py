@@ -15,7 +15,8 @@ from judgegen.sources.verdicts import Vote
 
 Kind = Literal["pair", "comparison", "ranked", "labelled", "rated", "answer", "chat"]
 _ANSWERED = ("user", "tool", "function")
-EMPTIED = frozenset({"nan", "NaN", "None", "<NA>", "NaT"})
+EMPTIED = frozenset({"nan", "NaN", "None", "null", "NULL", "<NA>", "N/A", "#N/A", "NaT"})
+"""What an empty cell of a table becomes when it is written as a text."""
 _TEXTS = ("response", "answer", "text", "completion", "output", "content")
 
 
@@ -144,13 +145,13 @@ def parted(chats: list[Chat], asked: Question) -> tuple[list[Chat], Question]:
     return chats, asked
 
 
-_REPEATED = 20
-"""Characters of a prompt with which an answer does not begin by chance."""
+_REPEATED, _REPEATED_QUESTION = 20, 10
+"""Characters of a prompt, and of one that ends as a question, with which an answer does not begin by chance."""
 
 
 def repeats(prompt: Any, answers: list[Any]) -> bool:
     """Whether every answer begins with the whole prompt, as texts for completion do."""
-    if not isinstance(prompt, str) or len(prompt) < _REPEATED:
+    if not isinstance(prompt, str) or len(prompt) < (_REPEATED_QUESTION if prompt.endswith("?") else _REPEATED):
         return False
     return all(isinstance(one, str) and one.startswith(prompt) for one in answers)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from judgegen.sources import spellings, verdicts
-from judgegen.sources.beside import check_alone, yes
+from judgegen.sources.beside import check_alone, check_named, yes
 from judgegen.sources.columns import ColumnNames, Several, plain_name
 from judgegen.sources.questions import question
 from judgegen.sources.readings import Answer, Names, Reading, first, outranked, parted, rated, side
@@ -265,6 +265,7 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         return None
     wanted, label = _wanted(cells, table, name)
     _check_words(cells, name, table)
+    check_named(cells, table, (name,))
     asked = question({k: v for k, v in cells.items() if k != name}, table, frozenset({name}))
     (chat,), asked = parted([side(cells[name], name)], asked)
     if verdicts.is_step(chat[-1].get("content")) and name not in table.own:

@@ -18,6 +18,7 @@ Q, GOOD, BAD = "Is 91 prime?", "No, it is 7 times 13.", "Yes."
 PROMPT = [{"role": "user", "content": Q}]
 TWO = {"prompt": Q, "response_a": BAD, "response_b": GOOD}
 PAIR = {"prompt": Q, "chosen": GOOD, "rejected": BAD}
+NAMED = {"prompt": Q, "gpt4_response": BAD, "llama_response": GOOD}
 
 
 def spoken(who: str, said: str, asks: str, answers: str) -> Row:
@@ -70,6 +71,10 @@ RIGHT: dict[str, Row] = {
         "messages_b": [{"role": "user", "content": Q}, {"role": "assistant", "content": GOOD}],
         "winner": "model_b",
     },
+    "a question in another's words": PAIR | {"instruction": f"Answer this: {Q}", "question": Q},
+    "a topic beside chats": spoken("role", "content", "user", "assistant") | {"prompt": Q, "question": "Primes"},
+    "texts beside chats of the same": spoken("role", "content", "user", "assistant")
+    | {"chosen_response": GOOD, "rejected_response": BAD},
     "a reward model's list": PAIR | {"all_generated_responses": [BAD, GOOD], "all_rm_scores": [0.1, 0.9]},
 }
 WINNERS = (
@@ -152,6 +157,27 @@ REFUSED: dict[str, tuple[Row, str]] = {
     "what a failure left": ({"prompt": Q, "response": "Error", "error": "RateLimitError"}, "a failure left"),
     "a task that failed": ({"messages": [*PROMPT, {"role": "assistant", "content": BAD}], "resolved": 0}, "resolved"),
     "a server's cut row": ({"row_idx": 4, "row": PAIR, "truncated_cells": ["chosen"]}, "cut off"),
+    "the name of an answer's column": (NAMED | {"preferred": "llama"}, "names the column 'llama_response'"),
+    "the names of two": (NAMED | {"chosen": "llama", "rejected": "gpt4"}, "names the column 'llama_response'"),
+    "the name of a column": ({"prompt": Q, "human": GOOD, "gpt": BAD, "better": "human"}, "the column 'human'"),
+    "a letter of choices in columns": ({"question": Q, "A": "Yes", "B": "No", "answer": "B"}, "the column 'B'"),
+    "models in two more columns": (
+        {"prompt": Q, "chosen_response": GOOD, "rejected_response": BAD, "chosen": "model x", "rejected": "model y"},
+        "--map chosen=chosen_response,rejected=rejected_response",
+    ),
+    "two questions": (PAIR | {"question": "Is 97 prime?"}, "--map prompt=prompt+question"),
+    "an instruction and a question": (
+        {"instruction": "Be brief.", "question": Q, "chosen": GOOD, "rejected": BAD},
+        "--map prompt=instruction+question",
+    ),
+    "what was said before": (PAIR | {"history": "User: Hello."}, "--map prompt=history+prompt"),
+    "a schema": (PAIR | {"schema": "CREATE TABLE t (n int)"}, "--map prompt=prompt+schema"),
+    "a question said again": (
+        {"prompt": Q, "chosen": f"{Q}\n{GOOD}", "rejected": f"{Q} {BAD}"},
+        "begins with the whole prompt",
+    ),
+    "an answer that is null": (PAIR | {"rejected": "null"}, "which an empty cell becomes"),
+    "a cell without a value": (PAIR | {"chosen": "#N/A"}, "which an empty cell becomes"),
     "an answer under an unknown key": ({"prompt": Q, "chosen": {"a": GOOD}, "rejected": {"a": BAD}}, "object with 'a'"),
 }
 
@@ -293,6 +319,11 @@ def test_of_several_ratings_of_one_answer_the_mean_counts() -> None:
     [
         (PAIR | {"label": 0}, "chosen=chosen,rejected=rejected"),
         (TWO | {"chosen": "Perhaps.", "rejected": BAD}, "chosen=chosen,rejected=rejected"),
+        (
+            NAMED | {"preferred": "llama"},
+            "response_a=llama_response,response_b=NAME,winner=preferred,A=llama,B=NAME",
+        ),
+        (PAIR | {"question": "Is 97 prime?"}, "prompt=prompt+question"),
         ({"prompt": Q, "responses": [BAD, "?", GOOD], "ranking": [2, 3, 1]}, "ranks=ranking"),
         ({"question": Q, "input": "Of 7.", "chosen": GOOD, "rejected": BAD}, "prompt=question+input"),
         (PAIR | {"image": {"path": "a.png"}}, "prompt=prompt,chosen=chosen,rejected=rejected"),
@@ -307,6 +338,7 @@ def test_the_mend_that_is_told_mends(row: Row, mapping: str) -> None:
     (refused,) = imported([row])
     assert isinstance(refused, Reject)
     assert f"--map {mapping}" in refused.reason
+    mapping = mapping.replace("response_b=NAME", "response_b=gpt4_response").replace("B=NAME", "B=gpt4")
     found = list(imported([row], wishes=Wishes(mapping=[mapping], pairs="best-worst")))
     assert all(isinstance(one, dict) for one in found)
 

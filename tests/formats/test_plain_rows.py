@@ -19,7 +19,22 @@ from judgegen.formats.origins import known_by
 from judgegen.writer.files import compact_line, json_line
 
 COUNTED = "one two three four five six seven eight nine ten"
-SAID = ("Why?", "Because.", "No.", " No. ", "", "  ", "nan", "None", "é", "e\u0301", COUNTED, f"{COUNTED} eleven")
+SAID = (
+    "Why?",
+    "source",
+    "llama",
+    "Because.",
+    "No.",
+    " No. ",
+    "",
+    "  ",
+    "nan",
+    "None",
+    "é",
+    "e\u0301",
+    COUNTED,
+    f"{COUNTED} eleven",
+)
 WORDS = st.sampled_from([*SAID, "\n\nHuman: a\n\nAssistant: b", '[{"role": "user"}]'])
 MESSAGE = st.fixed_dictionaries(
     {"role": st.sampled_from(["user", "assistant", "system", "developer", "tool", 3, []]), "content": WORDS},
@@ -55,6 +70,9 @@ OTHERS = st.fixed_dictionaries(
         "grade": st.sampled_from(["bad", " [Rejected]. "]),
         "source": WORDS | st.just({"a": [1.5, None]}) | st.just(float("inf")),
         "Better": WORDS,
+        "Worse": WORDS,
+        "llama_response": WORDS,
+        "query": WORDS,
     },
 )
 

@@ -22,7 +22,17 @@ from judgegen.records import Prompt
 from judgegen.sources.labelled import Labelled, labelled, labelled_from_rows
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
-EMPTIED = ("nan", "NaN", "None", "<NA>", "NaT")  # what an empty cell becomes as a text, and refused as an answer
+EMPTIED = (
+    "nan",
+    "NaN",
+    "None",
+    "null",
+    "NULL",
+    "<NA>",
+    "N/A",
+    "#N/A",
+    "NaT",
+)  # what an empty cell becomes as a text, and refused as an answer
 ROW = {"prompt": "a", "response_a": "x", "response_b": "y", "winner": "A"}
 
 
