@@ -9,6 +9,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from judgegen.llm.calls import Call, Outcome, Reply, Usage, outcome_from_dict, outcome_to_dict
+from judgegen.llm.quoting import characters
 from judgegen.textual import parsed
 
 _USAGE = '{"input": %d, "output": %d, "cached": %d, "cache_write": %d, "reasoning": %d, "estimated": %s}'
@@ -36,21 +37,21 @@ def learned(role: str, variant: str, request: str, outcome: str, usage: str, tim
         "output": used["output"] / len(choices),
         "answered": len(choices[0].get("text", "")),
         "input": used["input"],
-        "characters": sum(len(str(message.get("content") or "")) for message in asked["messages"]),
+        "characters": sum(characters(str(message.get("content") or "")) for message in asked["messages"]),
         "cached": used["cached"],
         "seconds": parsed(timings)["seconds"],
     }
 
 
-def row_of(call: Call, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
-    """The row of table `calls`, in the order of its columns."""
+def row_of(call: Call, asked: str, outcome: Outcome, landing: Landing, when: str) -> tuple[Any, ...]:
+    """The row of table `calls`, in the order of its columns; `asked` is what it keeps of the question."""
     used = outcome.usage
     return (
         call.id,
         call.tag.role,
         call.tag.prompt_id,
         call.tag.variant,
-        call.canonical.decode("ascii"),
+        asked,
         _answered(outcome),
         _USAGE % (used.input, used.output, used.cached, used.cache_write, used.reasoning, _WORD[used.estimated]),
         None if outcome.cost is None else format(outcome.cost, "f"),

@@ -26,29 +26,12 @@ from judgegen.llm.answers import Landing, learned, outcome_of, row_of
 from judgegen.llm.calls import PROBE, Call, Outcome, digest, landed
 from judgegen.llm.commits import Commits, Statements, connected, unlocked, unwritten, version
 from judgegen.llm.paging import paged
+from judgegen.llm.quoting import Quotable
+from judgegen.llm.schema import ASKED, TABLES
 from judgegen.textual import parsed
 
 NAME = "journal.sqlite"
 VERSION = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    id TEXT PRIMARY KEY, role TEXT NOT NULL, prompt_id TEXT NOT NULL, variant TEXT NOT NULL,
-    request TEXT NOT NULL, outcome TEXT NOT NULL, usage TEXT NOT NULL, cost TEXT,
-    timings TEXT NOT NULL, attempts INTEGER NOT NULL, "when" TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS prompts (position INTEGER PRIMARY KEY, row TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS texts (name TEXT PRIMARY KEY, text TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS intents (
-    id TEXT PRIMARY KEY, call_id TEXT NOT NULL, worst TEXT NOT NULL, "when" TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS sums (kind TEXT, name, sum TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS altered AS SELECT * FROM calls WHERE 0;
-CREATE TABLE IF NOT EXISTS troubles (call_id TEXT PRIMARY KEY, reason TEXT NOT NULL, message TEXT NOT NULL);
-"""
-"""`sums`: the checksum of each call, prompt and text by its key, and how many prompts there are. `altered`: answers
-that were found to be not as they were written, put aside when their call was asked again; they were paid for.
-`troubles`: why a call that was asked has no answer, until it has one."""
-
 _CALL, _PROMPT, _TEXT, _COUNT = "call", "prompt", "text", "count"
 _SUM = "INSERT OR REPLACE INTO sums VALUES (?,?,?)"
 _INSERT = "INSERT OR IGNORE INTO calls VALUES {rows}"
@@ -87,11 +70,13 @@ class Journal:
             with self._using():
                 self._db = self._open()
                 self._troubled = bool(self._db.execute("SELECT EXISTS (SELECT 1 FROM troubles)").fetchone()[0])
+                self._viewless = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'asked'").fetchone()
                 self._commits = Commits(path)
         except JournalError:
             self._lock.release()
             raise
         self._intents: dict[str, str] = {}
+        self._quotable = Quotable()
 
     @contextmanager
     def _using(self) -> Iterator[None]:
@@ -120,8 +105,9 @@ class Journal:
                 f"{self.path}: journal version {found}, this judgegen reads {VERSION}; use the one that wrote it"
             )
         db = connected(self.path)
-        db.executescript(_SCHEMA)
+        db.executescript(TABLES)
         if found != VERSION:  # whoever only reads leaves every byte as it is
+            db.execute(ASKED)
             db.execute(f"PRAGMA user_version={VERSION}")
         db.text_factory = _readable
         return db
@@ -172,7 +158,9 @@ class Journal:
         _, role, prompt, *_, usage, cost, _, _, when = columns
         with suppress(ValueError, KeyError, TypeError, InvalidOperation):
             if written in (None, digest(columns, size=8)):
-                return outcome_of(columns[5], usage, cost, when)
+                outcome = outcome_of(columns[5], usage, cost, when)
+                self._quotable.heard(prompt, call_id, outcome)
+                return outcome
         raise AlteredError(
             f"{self.path}: the answer to call {call_id} ({role}, prompt {prompt!r}) is not as it was written; "
             f"check the disk; `judgegen run` asks that call again",
@@ -186,11 +174,15 @@ class Journal:
             JournalError: it could not be written (disk full, file damaged); the answer is lost with this process.
         """
         when = _now()
-        row = row_of(call, outcome, landing, when)
+        row = row_of(call, asked := self._quotable.marked(call), outcome, landing, when)
+        self._quotable.heard(call.tag.prompt_id, call.id, outcome)
         kept: Statements = [(_SUMMED_FIRST, (_CALL, call.id, digest(row, size=8))), (_INSERT, row)]
+        if self._viewless and "«" in asked:
+            kept.append((ASKED, ()))
         if self._troubled:
             kept.append(("DELETE FROM troubles WHERE call_id = ?", (call.id,)))
         await self._commits.commit([*kept, *self._forget(call)])
+        self._viewless = self._viewless and "«" not in asked
         return landed(outcome, outcome.cost, when[:10])
 
     async def lost(self, call: Call, trouble: Unanswered) -> None:

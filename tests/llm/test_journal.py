@@ -393,7 +393,7 @@ def test_prompts_are_read_in_steps_that_grow_as_they_do(tmp_path: Path) -> None:
 @given(outcomes, st.one_of(st.none(), st.floats(0, 1e6)))
 def test_a_row_holds_the_json_of_its_answer(outcome: Outcome, seconds: float | None) -> None:
     """Byte for byte what the standard library writes, however it is put together."""
-    row = row_of(call(), outcome, Landing(seconds=seconds, attempts=1), "")
+    row = row_of(call(), "{}", outcome, Landing(seconds=seconds, attempts=1), "")
     assert row[5] == json.dumps(outcome_to_dict(outcome))
     assert row[8] == json.dumps({"seconds": None if seconds is None else round(seconds, 6)})
 
