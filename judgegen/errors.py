@@ -21,7 +21,7 @@ Knows nothing of where an error is shown: the library raises, the command line p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -169,3 +169,13 @@ EXIT_CODES: Mapping[int, tuple[str, str]] = {
     130: ("interrupted", "what was in flight has landed; the same command goes on"),
 }
 """Per code what it means, and what then."""
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """The question whether one of `known` is meant: those that begin with `name`, else the nearest; else nothing."""
+    import difflib
+
+    names = list(known)
+    family = [one for one in names if name and one.startswith((f"{name}-", f"{name}_"))]
+    meant = family or difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {' or '.join(map(repr, meant))}? " if meant else ""

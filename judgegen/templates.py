@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from judgegen.errors import SpecError
+from judgegen.errors import SpecError, hint
 from judgegen.llm.calls import Message
 
 if TYPE_CHECKING:
@@ -210,8 +210,8 @@ def find(name: str, base: Path, folder: str = "judge") -> Path:
     own = base / name
     if own.is_file():
         return own
-    known = ", ".join(sorted(path.stem for path in (prompts_folder() / folder).glob("*.md")))
-    raise SpecError(f"template {name!r}: no file {own}, and not one of the shipped ones: {known}")
+    known = sorted(path.stem for path in (prompts_folder() / folder).glob("*.md"))
+    raise SpecError(f"template {name!r}: no file {own}; {hint(name, known)}those shipped are {', '.join(known)}")
 
 
 def text_of(name: str, kind: Kind, base: Path) -> str:
@@ -324,7 +324,7 @@ def _aspect(row: Mapping[str, Any], name: str) -> Aspect:
 
 
 def _split(text: str, name: str) -> tuple[dict[str, Any], str]:
-    parts = text.split("+++\n", 2)
+    parts = text.removeprefix("\ufeff").split("+++\n", 2)  # some editors put that mark first
     if len(parts) != 3 or parts[0].strip():
         raise SpecError(f'{name}: begins without front matter; write\n+++\nkind = "pairwise"\n+++')
     try:

@@ -61,6 +61,8 @@ BAD: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda t: t["endpoints"]["vllm"].update(folders={"m": "/m"}), 'folders goes with provider = "transformers"'),
     (lambda t: t["judge"].update(extra_body={"max_tokens": 9}), "extra_body may not set 'max_tokens'"),
     (lambda t: t.update(budget={"max_usd": -1}), "budget.max_usd"),
+    (lambda t: t["endpoints"]["vllm"].update(base_url="localhost:8000/v1"), "lacks http:// or https://"),
+    (lambda t: t["endpoints"]["vllm"].update(base_url="ftp://here/v1"), "begins with 'ftp://'"),
 ]
 
 
@@ -73,6 +75,14 @@ def test_a_run_file_that_does_not_hold_is_refused_by_key(
         spec.parse(changed(change), where="mine.toml")
     assert message in str(caught.value)
     assert str(caught.value).startswith("mine.toml: ")
+
+
+@pytest.mark.parametrize("key", ["sk-planted-1f2e3d", "gsk_Planted1F2e3D4c5B6a7", "Bearer planted", ""])
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(key: str) -> None:
+    """Else it would be printed, logged and kept in the run folder as the name of a variable."""
+    with pytest.raises(SpecError, match=r"endpoints.vllm.api_key_env: names the environment variable") as caught:
+        spec.parse(changed(lambda t: t["endpoints"]["vllm"].update(api_key_env=key)))
+    assert not key or key not in str(caught.value)
 
 
 def test_all_problems_are_listed_at_once() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from judgegen.errors import SpecError
+from judgegen.errors import SpecError, hint
 from judgegen.formats.format import Format
 from judgegen.formats.registry import declared
 
@@ -18,9 +16,7 @@ def consumer(name: str, *, standard: bool = False) -> Format:
         SpecError: no such consumer (the nearest is named), or it has no string form.
     """
     if name not in CONSUMERS:
-        near = difflib.get_close_matches(name, CONSUMERS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SpecError(f"{name!r} is no format; {hint}known: {', '.join(CONSUMERS)}")
+        raise SpecError(f"{name!r} is no format; {hint(name, CONSUMERS)}known: {', '.join(CONSUMERS)}")
     form = CONSUMERS[name]
     if not standard:
         return form

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from functools import lru_cache
 
-from judgegen.errors import SpecError
+from judgegen.errors import SpecError, hint
 from judgegen.formats.consumers import CONSUMERS
 from judgegen.formats.origin import Origin, as_they_stand
 from judgegen.formats.registry import declared
@@ -53,9 +52,7 @@ def origin(name: str) -> Origin:
         SpecError: no such shape; the nearest is named.
     """
     if name not in ORIGINS:
-        near = difflib.get_close_matches(name, ORIGINS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SpecError(f"{name!r} is no shape to import from; {hint}known: {', '.join(ORIGINS)}")
+        raise SpecError(f"{name!r} is no shape to import from; {hint(name, ORIGINS)}known: {', '.join(ORIGINS)}")
     return ORIGINS[name]
 
 

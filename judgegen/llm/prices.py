@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from judgegen.errors import PriceUnknown
+from judgegen.errors import PriceUnknown, hint
 from judgegen.llm.calls import Usage
 from judgegen.llm.endpoint import Endpoint, Price
 from judgegen.llm.providers.table import provider
@@ -161,8 +161,10 @@ def rate(
     if found := known_rate(endpoint, name, model, processing, when=when, decides=decides):
         return found
     how = "" if processing == "standard" else f" under {processing} processing"
+    url = endpoint.base_url or endpoint.address
+    listed = () if (seller := _provider_at(url)) is None else [one.id for one in seller.models]
     raise PriceUnknown(
-        f"no price is known for {model!r}{how} at {bare(endpoint.base_url or endpoint.address)}; "
+        f"no price is known for {model!r}{how} at {bare(url)}; {hint(model, listed)}"
         f'set endpoints.{name}.prices."{model}" = {{ input = …, output = … }} in the run file, USD per million tokens'
     )
 

@@ -5,6 +5,7 @@ Knows which providers there are by name; nothing of how they are asked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,9 @@ from judgegen.spec.tables import Chance, Count, Frozen, Logits, Pairs, PerMillio
 from judgegen.spec.values import url_problem
 
 OPENAI_URL = "https://api.openai.com/v1"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{20,}")
+"""A variable could have such a name, and none has; many providers' keys look like this."""
 
 
 class Price(Frozen):
@@ -227,6 +231,16 @@ class Endpoint(Frozen):
         if url and (problem := url_problem(url)):
             raise ValueError(problem)
         return url
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _a_variable(cls, name: str | None) -> str | None:
+        if name is not None and (not _VARIABLE.fullmatch(name) or _KEY_ITSELF.fullmatch(name)):
+            raise ValueError(
+                "names the environment variable that holds the key, and this is no such name; a key itself never "
+                'stands in a run file: export MY_KEY=… and write api_key_env = "MY_KEY"'
+            )
+        return name
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Reads a run file and says what is wrong with it by file and key, naming the nearest known key for an unknown one."""
+"""Reads a run file and says what is wrong with it by file, line and key; of an unknown key it names the nearest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from judgegen.errors import SpecError
-from judgegen.spec import values
+from judgegen.spec import lines, values
 from judgegen.spec.endpoint import Endpoint, Price, Scripted
 from judgegen.spec.gates import Gates
 from judgegen.spec.judge import Judge
@@ -31,7 +31,8 @@ def read(path: Path, *, judging: bool = False) -> Spec:
     Raises:
         SpecError: no such file, not UTF-8, not TOML, or a key or value that does not fit.
     """
-    return parse(table(path), where=str(path), judging=judging)
+    text = _text(path)
+    return parse(_toml(path, text), where=str(path), judging=judging, text=text)
 
 
 def table(path: Path) -> dict[str, Any]:
@@ -40,14 +41,23 @@ def table(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: no such file, not UTF-8, not TOML.
     """
+    return _toml(path, _text(path))
+
+
+def _text(path: Path) -> str:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return lines.plain(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(f"{path}: cannot be read ({error.strerror}); {_instead(path)}") from None
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+
+
+def _toml(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from None
+        raise SpecError(f"{path}: not TOML: {lines.meant(text, str(error))}") from None
     except (RecursionError, ValueError) as error:  # nested without end; digits without end
         raise SpecError(f"{path}: not a run file: {error}") from None
 
@@ -61,8 +71,8 @@ def _instead(path: Path) -> str:
     return f"did you mean {path.parent / near[0]}?" if near else "`judgegen init DIR` writes one to start from"
 
 
-def parse(given: Mapping[str, Any], *, where: str = "run file", judging: bool = False) -> Spec:
-    """A run file's table, `given`, as a Spec; `where` names it in errors.
+def parse(given: Mapping[str, Any], *, where: str = "run file", judging: bool = False, text: str = "") -> Spec:
+    """A run file's table, `given`, as a Spec; `where` names it in errors, and `text` is what it was read from, if so.
 
     With `judging` neither `prompts` nor [sampler] is missed: what is judged comes from elsewhere, and the sampler of
     the Spec has no variants then.
@@ -71,13 +81,23 @@ def parse(given: Mapping[str, Any], *, where: str = "run file", judging: bool = 
         SpecError: every problem found, one a line.
     """
     if wrong := list(itertools.islice(values.problems(given), _MOST_TOLD)):
-        raise SpecError("\n".join(f"{where}: {problem}" for problem in wrong))
+        raise SpecError("\n".join(_at(where, text, place, problem) for place, problem in wrong))
     try:
         return Spec.model_validate({**(_NOBODY if judging else {}), **given})
     except ValidationError as error:
         found = [e for e in error.errors(include_url=False) if _relevant(e)]
-        problems = "\n".join(f"{where}: {_sentence(e)}" for e in found)
-        raise SpecError(problems) from None
+        raise SpecError("\n".join(_at(where, text, _place(e), _sentence(e)) for e in found)) from None
+
+
+def _at(where: str, text: str, place: tuple[Any, ...], problem: str) -> str:
+    """A problem behind the file and, where it is known, the line."""
+    line = lines.number(text, place)
+    return f"{where}: {problem}" if line is None else f"{where}: line {line}: {problem}"
+
+
+def _place(error: Any) -> tuple[Any, ...]:
+    """The keys that lead to what was written."""
+    return tuple(part for part in error["loc"] if not _is_union_arm(part))
 
 
 def _relevant(error: Any) -> bool:
@@ -90,7 +110,7 @@ def _relevant(error: Any) -> bool:
 
 
 def _sentence(error: Any) -> str:
-    loc = tuple(part for part in error["loc"] if not _is_union_arm(part))
+    loc = _place(error)
     place = ".".join(str(part) for part in loc)
     if error["type"] == "extra_forbidden":
         return f"unknown key {place!r}; {_nearest(str(loc[-1]), loc[:-1])}"
@@ -160,11 +180,13 @@ _BOUNDS: Mapping[str, str] = {
 
 
 _TABLE_ARMS = ("Range", "Few")
+_CHECKED_ARM = "function-"
+"""How pydantic begins the name of an arm that has a validator of its own."""
 _NUMBER_ARMS = ("float", "constrained-float", "int", "constrained-int")
 
 
 def _is_union_arm(part: object) -> bool:
-    return isinstance(part, str) and (part in _NUMBER_ARMS or part.startswith(_TABLE_ARMS))
+    return isinstance(part, str) and (part in _NUMBER_ARMS or part.startswith((*_TABLE_ARMS, _CHECKED_ARM)))
 
 
 def _nearest(key: str, place: tuple[Any, ...]) -> str:

@@ -31,18 +31,18 @@ _FREE = ("extra_body", "options", "headers", "query")
 """Tables of somebody else's keys: what is JSON may stand there."""
 
 
-def problems(found: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
-    """What is wrong with the values in a table, each with its key."""
+def problems(found: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What is wrong with the values in a table: the place of each, and a sentence that names it."""
     if isinstance(found, Mapping):
         for key, value in found.items():
             if problem := _text(str(key)):
-                yield f"{'.'.join(place) or 'a key'}: the key {key!r} holds {problem}"
+                yield place, f"{'.'.join(place) or 'a key'}: the key {key!r} holds {problem}"
             yield from problems(value, (*place, str(key)))
     elif isinstance(found, list | tuple):
         for number, value in enumerate(found):
             yield from problems(value, (*place, str(number)))
     elif problem := _value(found, place):
-        yield f"{'.'.join(place)}: {problem}"
+        yield place, f"{'.'.join(place)}: {problem}"
 
 
 def _value(found: Any, place: tuple[str, ...]) -> str | None:
@@ -85,7 +85,8 @@ def url_problem(url: str) -> str | None:
     except ValueError as error:
         return f"is no URL ({error})"
     if parts.scheme not in ("http", "https"):
-        return f"begins with {parts.scheme + '://' if parts.scheme else url[:20]!r}, not with https:// or http://"
+        scheme, mark, _ = url.partition("://")
+        return f"begins with {scheme + mark!r}, not with https:// or http://" if mark else "lacks http:// or https://"
     if not host or any(c.isspace() or not c.isprintable() for c in url):
         return "names no host" if not host else "holds white space or a control character"
     if parts.fragment:
