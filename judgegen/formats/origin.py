@@ -174,7 +174,9 @@ def checked(row: Row, *, spelled: bool = False) -> Row:
         try:
             canonical_json(row)
         except (TypeError, ValueError):
-            raise Unfit("holds something that JSON has no word for") from None
+            cells = {**(row.get("metadata") or {}), **row}
+            told = next((name for name, cell in cells.items() if not is_json(cell)), "a column")
+            raise Unfit(f"{told} holds something that JSON has no word for; leave the column out") from None
     name = row.pop("prompt_id", None) or messages.prompt_id(row["prompt"], row.get("tools") or ())
     return {"prompt_id": str(name), **row}
 

@@ -54,6 +54,8 @@ _MORE = frozenset(
     "evidence snippets passage document article schema instructions".split()
 )
 """Columns that belong to what is asked where they stand beside a question that does not hold them."""
+_CHOICE = re.compile(r"(?:option|choice)_?[a-h1-8]|[a-h]")
+"""Such columns of choices, each in its own."""
 _NAME = 40  # characters: longer texts name no column
 _GRADES = frozenset("grade mark marks".split())
 """Names of what rates an answer by a scale whose best may be its least."""
@@ -107,7 +109,8 @@ def seen(name: str) -> bool:
 
 def adds(name: str) -> bool:
     """Whether a column of that name may belong to the question beside it."""
-    return plain_name(name) in _MORE
+    plain = plain_name(name)
+    return plain in _MORE or _CHOICE.fullmatch(plain) is not None
 
 
 def asks(name: str) -> bool:

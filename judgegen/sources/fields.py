@@ -29,7 +29,7 @@ from judgegen.records import Prompt
 from judgegen.sources import beside, chat, jsonrows, shapes, wrappings
 from judgegen.sources.columns import Mapped, known
 from judgegen.sources.plain import check, columns, without_nulls
-from judgegen.sources.readings import Names
+from judgegen.sources.readings import EMPTIED, Names
 from judgegen.sources.rows import RowError, kind, quoted
 from judgegen.sources.spellings import chat as spelled
 from judgegen.sources.spellings import (
@@ -47,6 +47,8 @@ from judgegen.sources.spellings import (
 NAMES = ("id", "prompt", "messages", "system", "reference", "tools", "metadata")
 TEXTS = ("instruction", "question", "input", "text")
 """Columns that are taken for the prompt's text, in this order, where there is no `prompt` and no `messages`."""
+
+_ABSENT = EMPTIED - {"None", "null", "NULL", "N/A"} | {""}
 
 Item = TypeVar("Item")
 
@@ -185,7 +187,7 @@ def _by_name(cells: Mapping[str, Any], messages: list[dict[str, Any]], used: tup
     told = None if mark is None else f"a prompt is written out by a chat template ({mark} …), and is asked as it stands"
     return Asked(
         messages=chat.under_system(messages, None if system is None else text(cells, system)),
-        reference=_name(cells, "reference") if _given(cells, "reference") else None,
+        reference=_name(cells, "reference") if _known(cells.get("reference")) else None,
         tools=chat.tools(from_json(cells, "tools")) if optional(cells.get("tools")) else [],
         columns=frozenset(used),
         told=told,
@@ -230,7 +232,8 @@ def check_columns(names: Sequence[str], mapped: Mapped = ()) -> None:
 
 def _no_prompt(names: Sequence[str]) -> RowError:
     wanted = ("prompt", "messages", *TEXTS)
-    hits = [(name, difflib.get_close_matches(name.lower(), wanted, n=1)) for name in names]
+    texts = [name for name in names if not name.lower().endswith(("_id", " id"))]
+    hits = [(name, difflib.get_close_matches(name.lower(), wanted, n=1)) for name in texts]
     hint = next((f"; is {near[0]!r} meant by {name!r}?" for name, near in hits if near), "")
     mend = hint or (f"; name it under [columns], like prompt = {names[0]!r}" if names else "")
     return RowError(f"no prompt: the columns are {quoted(names)}, known are {', '.join(wanted)}{mend}")
@@ -265,6 +268,8 @@ def text(cells: Mapping[str, Any], name: str) -> str:
         raise RowError(f"{name} is {kind(value)}, not text{mend if isinstance(value, Mapping) else ''}")
     if not value.strip():
         raise RowError(f"{name} is empty")
+    if value.strip() in EMPTIED:
+        raise RowError(f"{name} is {value.strip()!r}, which an empty cell becomes as a text; leave the row out")
     return value
 
 
@@ -321,7 +326,7 @@ def _text(cells: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The text that is asked, and the columns it came from."""
     if "prompt" in cells:
         return text(cells, "prompt"), ()
-    filled = [name for name in TEXTS if _given(cells, name)]
+    filled = [name for name in TEXTS if _given(cells, name) and not _emptied(cells[name])]
     if not filled and (other := _other(cells)) is not None:
         return text(cells, other), (other,)
     if not filled:
@@ -346,6 +351,16 @@ def _given(cells: Mapping[str, Any], name: str) -> bool:
     """Whether a column says anything: neither null nor a blank text."""
     value = cells.get(name)
     return value is not None and not (isinstance(value, str) and not value.strip())
+
+
+def _known(value: Any) -> bool:
+    """Whether a reference says anything: words for nothing may be the answer, but not those that are a table's."""
+    return value is not None and not (isinstance(value, str) and value.strip() in _ABSENT)
+
+
+def _emptied(value: Any) -> bool:
+    """Whether a text is what an empty cell became."""
+    return isinstance(value, str) and value.strip() in EMPTIED
 
 
 def _system(cells: Mapping[str, Any]) -> str | None:

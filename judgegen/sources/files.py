@@ -10,7 +10,7 @@ from judgegen.sources.rows import CheckColumns, Rows
 
 _JSONL = (".jsonl", ".ndjson", ".jsonlines")
 _PARQUET = (".parquet", ".pq")
-_ARROW = (".arrow", ".feather")
+_ARROW = (".arrow", ".feather", ".ipc")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 

@@ -6,6 +6,7 @@ A key that stands twice is refused. JSONL is read a line at a time, a JSON list 
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def jsonl(path: Path) -> Rows:
 def listed(path: Path, size: int = 1 << 20) -> Rows:
     """One row per item of the list that the file is, which is read `size` bytes at a time, or an item.
 
+    A file with an object a line is read as such, whatever its name.
+
     Raises:
         ReadError: not JSON, not a list, or see `judgegen.sources.lines.lines`.
     """
@@ -51,7 +54,16 @@ def listed(path: Path, size: int = 1 << 20) -> Rows:
             yield _row(done + 1, _sound(raw) if value is UNSURE else value)
             done += 1
     except jsonlist.Irregular:
+        if not done and _by_line(path):
+            yield from jsonl(path)
+            return
         yield from (_row(number, value) for number, value in enumerate(_list(path), 1) if number > done)
+
+
+def _by_line(path: Path) -> bool:
+    """Whether the first line is an object by itself and another follows it."""
+    first, second = [*islice((line.raw.strip() for line in lines(path) if not line.raw.isspace()), 2), b"", b""][:2]
+    return first[:1] == second[:1] == b"{" and isinstance(swift(first), dict)
 
 
 def spelled(line: Line) -> Any:

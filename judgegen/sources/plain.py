@@ -107,7 +107,17 @@ def _plain(value: Any, depth: int) -> Any:
         return value.isoformat()
     if isinstance(value, decimal.Decimal | uuid.UUID):
         return str(value)
+    if isinstance(value, bytes):
+        return _text(value)
     return _from_numpy(value, depth) if hasattr(value, "tolist") else value
+
+
+def _text(value: bytes) -> Any:
+    """The text that bytes are in UTF-8: many writers of Parquet do not say that a column of bytes is one of texts."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _from_numpy(value: Any, depth: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import datetime as dt
 import gzip
 import io
 import json
@@ -52,7 +53,12 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "rows.jsonl.zst": zstd,
     "stream.arrow": lambda path: arrow(path, ipc.new_stream),
     "file.arrow": lambda path: arrow(path, ipc.new_file),
+    "file.ipc": lambda path: arrow(path, ipc.new_file),
     "rows.parquet": lambda path: parquet.write_table(pa.Table.from_pylist(ROWS), path),
+    "bytes.parquet": lambda path: parquet.write_table(
+        pa.Table.from_pylist([{key: cell.encode() for key, cell in row.items()} for row in ROWS]), path
+    ),
+    "lines.json": lambda path: path.write_text(f"\n{JSONL}", "utf-8"),
 }
 
 
@@ -88,6 +94,16 @@ def test_a_wrapping_that_cannot_be_opened_says_the_mend(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SpecError, match=told):
         list(imported(tmp_path / name))
+
+
+def test_a_cell_that_json_has_no_word_for_is_named(tmp_path: Path) -> None:
+    """By its column, whatever it is about."""
+    for cell in (b"\xff", float("inf"), dt.timedelta(1)):
+        rows = [{"question": "q", "chosen": "a", "rejected": "b", "thumb": cell}]
+        parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+        (found,) = imported(tmp_path / "a.parquet")
+        assert isinstance(found, Reject)
+        assert found.reason.startswith("thumb holds something that JSON has no word for")
 
 
 def hub(folder: Path, **splits: str) -> None:

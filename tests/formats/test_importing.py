@@ -216,7 +216,7 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     (
         "preferences",
         {"prompt": ASKED, "chosen": [GOOD], "margin": float("inf")},
-        "holds something that JSON has no word",
+        "margin holds something that JSON has no word",
     ),
     (
         "preferences",

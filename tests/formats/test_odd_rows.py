@@ -165,6 +165,7 @@ REFUSED: dict[str, tuple[Row, str]] = {
         {"prompt": Q, "chosen_response": GOOD, "rejected_response": BAD, "chosen": "model x", "rejected": "model y"},
         "--map chosen=chosen_response,rejected=rejected_response",
     ),
+    "choices in columns": (PAIR | {"option_a": "Yes", "option_b": "No"}, "--map prompt=prompt+option_a"),
     "two questions": (PAIR | {"question": "Is 97 prime?"}, "--map prompt=prompt+question"),
     "an instruction and a question": (
         {"instruction": "Be brief.", "question": Q, "chosen": GOOD, "rejected": BAD},

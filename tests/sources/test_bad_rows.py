@@ -260,6 +260,8 @@ TEXT_COLUMNS: list[tuple[dict[str, Any], str, dict[str, Any]]] = [
     ({"instruction": "n", "input": None, "output": "o"}, "n", {"output": "o"}),
     ({"instruction": " ", "question": "q"}, "q", {}),
     ({"prompt": "p", "instruction": "n"}, "p", {"instruction": "n"}),
+    ({"instruction": "n", "input": "nan"}, "n", {}),
+    ({"instruction": "None", "question": "q", "reference": "nan"}, "q", {}),
 ]
 
 
@@ -319,10 +321,8 @@ LOST = "nothing after it is read"
 WHOLE = {
     "a.json": [
         (b'{"prompt": "a"}', "not a list of rows but an object; a file with an object a line is named .jsonl"),
-        (
-            b'{"prompt": "a"}\n{"prompt": "b"}\n',
-            "line 2: not JSON: Extra data at column 1; a file with an object a line is named .jsonl",
-        ),
+        (b'{"prompt": "a"}\n{"prompt" 1}\n', "row 2: not JSON: Expecting ':' delimiter at column 11"),
+        (b'{"prompt":\n"a"}\n{"prompt": "b"}\n', "line 3: not JSON: Extra data at column 1; a file"),
         (b'[{"prompt": "a"},\n {"prompt" 1}]', "line 2: not JSON: Expecting ':' delimiter at column 12"),
         (b'[{"prompt": "a"},\n{"prompt": "\xe9"}]', "line 2: not UTF-8 at byte 30; save the file as UTF-8"),
         (b'[{"prompt": "a"}, "b"]', "row 2: not an object but text"),
@@ -411,11 +411,11 @@ def test_parquet_rows_are_numbered(tmp_path: Path) -> None:
 
 
 def test_parquet_columns_are_checked(tmp_path: Path) -> None:
-    """Columns without a prompt, bytes in place of text and maps with a key twice are refused by name."""
+    """Columns without a prompt, bytes that are no text and maps with a key twice are refused by name."""
     path = tmp_path / "a.parquet"
     parquet.write_table(pa.table({"Prompts": ["a"], "n": [1]}), path)
     assert refusal(path)[0].startswith("no prompt: the columns are 'Prompts', 'n'")
-    parquet.write_table(pa.table({"prompt": [b"a"]}), path)
+    parquet.write_table(pa.table({"prompt": [b"\xff"]}), path)
     assert refusal(path) == ["row 1: prompt holds bytes, which JSON cannot write"]
     both = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["prompt", "prompt"])
     parquet.write_table(both, path)
