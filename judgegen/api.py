@@ -51,7 +51,7 @@ from judgegen.run.session import (
 from judgegen.run.unchanged import Making
 from judgegen.run.writing import sent, written
 from judgegen.show.notebook import stoppable, usual_watch
-from judgegen.spec import Spec, gates, parse, reading
+from judgegen.spec import Spec, gates, parse
 from judgegen.spec.short import changed
 from judgegen.stores.urls import url_of
 from judgegen.watch import Watch
@@ -261,7 +261,7 @@ async def rejudge(
     """
     known = {"judge.template": template, "judge.model": judge}
     said_ = [f"{key}={json.dumps(value)}" for key, value in known.items() if value is not None]
-    before = reading.read(Path(folder) / RUN_FILE)
+    before = kept_file.read(Path(folder))
     resolved = parse(changed(before.model_dump(mode="json", exclude_none=True), [*said_, *settings]))
     if resolved == before:
         raise SpecError("rejudge: nothing is changed; give another template, judge or settings")
@@ -308,7 +308,7 @@ def _ended(run: Run, resolved: Spec, stop: Stop | None = None, *, gated: bool = 
 
 async def _rewrite(folder: Path, watch: Watch, by: Sequence[shards.Shard] = ()) -> Run:
     """`rewrite`; where it is `by` shards, their data set too."""
-    resolved = reading.read(folder / RUN_FILE)
+    resolved = kept_file.read(folder)
     kept_file.check_formats(resolved)
     with Journal(folder, create=False) as journal:
         job = main.job(resolved, Path(), folder, None, journal.texts())

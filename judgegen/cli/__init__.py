@@ -80,7 +80,8 @@ def load(name: str) -> Any:
     return typer.main.get_command(app)
 
 
-app = typer.Typer(cls=Commands, add_completion=True, rich_markup_mode=None, no_args_is_help=True)
+HELP = {"help_option_names": ["--help", "-h"]}
+app = typer.Typer(cls=Commands, add_completion=True, rich_markup_mode=None, no_args_is_help=True, context_settings=HELP)
 
 
 def _version(asked: bool) -> None:
@@ -109,8 +110,8 @@ def main(arguments: list[str] | None = None) -> None:
     gc.set_threshold(*COLLECT_SELDOM)
     from judgegen.cli.outlet import outlets
 
-    _environment()
     with outlets():
+        _environment()
         typer.main.get_command(app)(arguments, prog_name="judgegen")
 
 
@@ -125,4 +126,8 @@ def _environment() -> None:
     if Path(".env").is_file():
         from dotenv import load_dotenv
 
-        load_dotenv(".env", override=False)
+        try:
+            load_dotenv(".env", override=False, encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            print(f"error: .env: cannot be read ({error}); save it as UTF-8, or remove it", file=sys.stderr)
+            sys.exit(2)

@@ -47,6 +47,14 @@ in the run file before you use labels that no grader checks."""
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What a disk says that is full, failing or closed to writing, and a system with no file left to give."""
 
+_MENDS = {
+    errno.EEXIST: "; something stands there already: name another place",
+    errno.ENOTDIR: "; a part of this path is a file: name another",
+    errno.EISDIR: "; it is a folder: name a file in it",
+    errno.EACCES: "; you may not write or read there: name another place, or see who owns it",
+}
+"""What to do about a path, by what the system says of it."""
+
 Show = Callable[[Any], Iterable[str]]
 """What a command came to, for people, line by line."""
 
@@ -79,7 +87,9 @@ def _of_files(error: OSError) -> JudgegenError:
             f"{where}cannot be written ({what}): the disk is full, a quota is reached, or it is failing; the outputs "
             f"are as they were, every answer is in the journal; make room, then the same command goes on"
         )
-    return OutputError(f"{error.filename}: {what}" if error.filename is not None else f"{what}; nothing is lost")
+    if error.filename is None:
+        return OutputError(f"{what}; nothing is lost")
+    return OutputError(f"{error.filename}: {what}{_MENDS.get(error.errno or 0, '')}")
 
 
 def _of_ours(error: BaseException) -> JudgegenError:

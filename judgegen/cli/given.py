@@ -73,8 +73,8 @@ def given(path: Path, words: Words) -> object:
     from judgegen.errors import SpecError
     from judgegen.spec import reading, short
 
-    made_up = path.suffix.lower() != ".toml"
     alone = [f"--{name}" for name in ("sampler", "judge", "variants") if getattr(words, name) is not None]
+    made_up = path.suffix.lower() != ".toml" and bool(alone or not path.is_dir())
     if not made_up and alone:
         said = ", ".join(alone)
         raise SpecError(f"{path}: a run file says this itself, and {said} goes with prompts; use --set sampler.model=…")

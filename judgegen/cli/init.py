@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,7 @@ def init(
     """
     from judgegen.cli import ending
     from judgegen.run.begin import written
+    from judgegen.sources.starter import recipe_next
 
     with ending.told():
         found = written(folder, recipe)
@@ -40,4 +42,5 @@ def init(
         print(f"next: {ending.command('run', str(found[0]))}")
     else:
         print(f"when to use it, and how: {found[1]}")
-        print(f"next: {ending.command('rehearse', str(found[0]))}")
+        program, *words = recipe_next(recipe, folder)
+        print(f"next: {ending.command(*words) if program == 'judgegen' else shlex.join([program, *words])}")

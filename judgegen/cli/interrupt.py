@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first lets what is in flight land, the second ends the process at once.
+"""Ctrl-C, SIGTERM, a closed terminal: the first lets what is in flight land, the second ends the process at once.
 
 Ending at once is safe: the journal and the outputs are written so that a kill at any moment leaves them whole. Knows
 nothing of what is being run.
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""One that is ignored when we begin, as nohup has it, stays ignored."""
 FIRST = "stopping: what is in flight lands and is written; once more ends at once"
 
 
@@ -63,7 +64,8 @@ def interruptible(
         with suppress(RuntimeError):  # closed: all is done, and there is nothing left to stop
             loop.call_soon_threadsafe(stop, Interrupted(f"by {name}; answers that were in flight are in the journal"))
 
-    before = {number: signal.signal(number, caught) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, caught) for number in heard}
     try:
         yield
     finally:
@@ -74,5 +76,6 @@ def interruptible(
 def _exit(words: str) -> None:
     """Leave without unwinding; past Python's own stream, in the midst of whose writing the signal may have come."""
     cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
-    os.write(sys.stderr.fileno(), f"{cursor}\n{words}\n".encode(errors="replace"))
+    with suppress(OSError):  # closed, too
+        os.write(sys.stderr.fileno(), f"{cursor}\n{words}\n".encode(errors="replace"))
     os._exit(Interrupted.exit_code)

@@ -18,8 +18,5 @@ def judge() -> None:
     """Check a judge against human votes, calibrate it, attack it."""
 
 
-app.command("check")(check)
-app.command("calibrate")(calibrate)
-app.command("attack")(attack)
-app.command("compare")(compare)
-app.command("align")(align)
+for command in (check, calibrate, attack, compare, align):
+    app.command(short_help=(command.__doc__ or "").partition("\n")[0])(command)

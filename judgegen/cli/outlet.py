@@ -6,13 +6,16 @@ nothing of what is said.
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NoReturn, TextIO, cast
 
 from judgegen.llm.secrets import masked
 from judgegen.textual import harmless
@@ -44,6 +47,21 @@ class Outlet:
             self.write(line)
 
 
+class Aside(Outlet):
+    """Standard error: what is told beside the work; a terminal that was closed, or a full disk, ends no work."""
+
+    def write(self, text: str) -> int:
+        """As an outlet's, where it can be."""
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As any stream's, where it can be."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def _still(text: str, driven: bool) -> str:
     """A terminal is returned to the line's beginning by our displays; a file is not."""
     return "\r".join(map(harmless, text.split("\r"))) if driven else harmless(text)
@@ -59,10 +77,41 @@ def fitting(line: str, indent: int = 2, stream: TextIO | None = None) -> list[st
 
 @contextmanager
 def outlets() -> Iterator[None]:
-    """Within, standard output and error are outlets."""
+    """Within, standard output and error are outlets; one that is closed leads nowhere.
+
+    What cannot be printed ends the process with 2 and the reason; where nobody reads on (`| head`), in silence.
+    """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("TextIO", Outlet(stream)) for stream in before)
+    out, aside = (_nowhere() if stream is None else stream for stream in before)
+    sys.stdout, sys.stderr = cast("TextIO", Outlet(out)), cast("TextIO", Aside(aside))
     try:
         yield
+        out.flush()
+    except SystemExit:
+        _flushed(out)
+        raise
+    except OSError as error:
+        _unprinted(out, error)
     finally:
         sys.stdout, sys.stderr = before
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _flushed(out: TextIO) -> None:
+    try:
+        out.flush()
+    except OSError as error:
+        _unprinted(out, error)
+
+
+def _unprinted(out: TextIO, error: OSError) -> NoReturn:
+    """End with the reason; what is left to print goes nowhere, lest Python try again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(_nowhere().fileno(), out.fileno())
+    if error.errno == errno.EPIPE:
+        raise SystemExit(1) from None
+    print(f"error: {error.filename or 'standard output'}: cannot be written ({error.strerror})", file=sys.stderr)
+    raise SystemExit(2) from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from judgegen.errors import SpecError
 from judgegen.llm.secrets import bare
-from judgegen.spec import Spec
+from judgegen.spec import Spec, reading
 from judgegen.stores.urls import shown, url_of
 
 SOURCE = "# made from "
@@ -36,6 +36,18 @@ def text(spec: Spec, base: Path, source: Path | None) -> str:
     table = _without_empty({**row, "prompts": shown(url_of(spec.prompts) or base / spec.prompts)})
     head = "" if source is None else f"{SOURCE}{source}\n"
     return head + tomli_w.dumps(table)
+
+
+def read(folder: Path) -> Spec:
+    """The run file that a run's folder keeps.
+
+    Raises:
+        SpecError: there is none, or it was changed into something that does not hold.
+    """
+    if not (folder / "run.toml").is_file():
+        lacks = "it has no run.toml" if folder.is_dir() else "there is no such folder"
+        raise SpecError(f"{folder}: no run's folder ({lacks}); name one, as --out has it")
+    return reading.read(folder / "run.toml")
 
 
 def _said(endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,16 +129,16 @@ def status(folder: Path, cap: Decimal | None, now: datetime | None = None) -> St
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
             rows = db.execute('SELECT role, prompt_id, cost, attempts, "when" FROM calls').fetchall()
-            prompts = db.execute("SELECT count(*) FROM prompts").fetchone()[0]
+            prompts = {name for (name,) in db.execute("SELECT json_extract(row, '$.id') FROM prompts")}
             batched = _batched(db)
     except sqlite3.Error as error:
         raise SpecError(f"{path}: cannot be read ({error})") from None
     at = datetime.now(UTC) if now is None else now
     ages = [(at - datetime.fromisoformat(when)).total_seconds() for *_, when in rows]
-    roles = [role for role, *_ in rows]
+    roles, asked = [role for role, *_ in rows], {prompt for _, prompt, *_ in rows}
     return Status(
-        prompts=prompts,
-        begun=len({prompt for _, prompt, *_ in rows}),
+        prompts=len(prompts),
+        begun=len(asked & prompts if prompts else asked),
         calls={role: roles.count(role) for role in sorted(set(roles))},
         again=sum(attempts - 1 for *_, attempts, _ in rows),
         usd=total(None if cost is None else Decimal(cost) for _, _, cost, _, _ in rows),

@@ -30,6 +30,8 @@ def data_files(folder: Path, split: str | None) -> list[Path]:
     Raises:
         ReadError: no data in it, no such split, or several and none is named.
     """
+    if (folder / "journal.sqlite").is_file():
+        raise ReadError(None, f"this is a run's folder; its pairs are in {folder / 'preferences.jsonl'}")
     inside = [p for p in sorted((*folder.glob("*"), *folder.glob("*/*"))) if p.is_file()]
     found = [p for p in inside if is_table(p) and p.name not in _SIDE and not p.name.endswith(".rejects.jsonl")]
     found = [p for p in found if not p.name.startswith((".", "cache-"))]

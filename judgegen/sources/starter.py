@@ -6,6 +6,8 @@ and README.md, whose first paragraph says in a sentence what it is. Nothing that
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -38,6 +40,18 @@ def recipe(name: str) -> dict[str, bytes]:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _written(path)}
     order = sorted(found, key=lambda inner: (inner != NAMES[0], inner != PAGE, inner))
     return {inner: found[inner].read_bytes() for inner in order}
+
+
+def recipe_next(name: str, folder: Path) -> list[str]:
+    """The command that a recipe's page has next, once the recipe lies in `folder`; in words.
+
+    What runs may be played through first, without a key and without cost; what else comes first has to.
+    """
+    page = (_recipes_folder() / name / PAGE).read_text(encoding="utf-8")
+    _init, following, *_ = [line.removeprefix("$ ") for line in page.splitlines() if line.startswith("$ ")]
+    place = re.compile(rf"(\./)?{re.escape(name)}/")
+    words = [place.sub(f"{folder.as_posix()}/", word) for word in shlex.split(following)]
+    return ["judgegen", "rehearse", str(folder / NAMES[0])] if words[:2] == ["judgegen", "run"] else words
 
 
 def _recipes_folder() -> Path:

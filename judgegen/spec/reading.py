@@ -64,6 +64,8 @@ def _toml(path: Path, text: str) -> dict[str, Any]:
 
 def _instead(path: Path) -> str:
     """What to do where a run file cannot be read."""
+    if (path / "run.toml").is_file():
+        return f"it is a folder, and its run file is {path / 'run.toml'}"
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}"
     beside = [one.name for one in path.parent.glob("*.toml")]

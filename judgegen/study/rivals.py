@@ -173,14 +173,16 @@ def expected(
 
 
 def names_of(runs: Sequence[Given]) -> tuple[str, ...]:
-    """What the judges are called: by their run files.
+    """What the judges are called: by their run files; where two are called alike, by the folders that these are in.
 
     Raises:
         SpecError: fewer than two, or two of one name, whose journals would be one.
     """
     if len(runs) < 2:
         raise SpecError("one judge has nothing to stand beside: name two run files at least")
-    names = tuple(Path(run).stem if isinstance(run, str | Path) else f"judge-{i}" for i, run in enumerate(runs, 1))
+    files = [Path(run) if isinstance(run, str | Path) else Path(f"judge-{i}") for i, run in enumerate(runs, 1)]
+    stems = [file.stem for file in files]
+    names = tuple(file.resolve().parent.name if stems.count(file.stem) > 1 else file.stem for file in files)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SpecError(f"two run files are called {twice[0]!r}: their journals would be one; rename one of them")
     return names

@@ -115,6 +115,34 @@ def test_a_run_file_that_is_not_there(judgegen: Command) -> None:
     assert "judgegen init" in done.stderr
 
 
+def test_a_folder_in_place_of_a_file_is_answered_with_the_file(judgegen: Command, tmp_path: Path) -> None:
+    """Of what `init` wrote, and of a run; whatever command it is given to."""
+    assert judgegen("init", "mine").returncode == 0
+    for command in ("run", "estimate", "rehearse", "probe"):
+        done = judgegen(command, "mine")
+        assert done.returncode == 2
+        assert "its run file is mine/run.toml" in done.stderr
+    (tmp_path / "mine" / "journal.sqlite").touch()
+    assert "its pairs are in mine/preferences.jsonl" in judgegen("inspect", "mine").stderr
+
+
+@pytest.mark.parametrize("out", ["mine.toml", "mine.toml/inside"])
+def test_a_file_in_the_way_of_a_run_folder_is_told_with_the_mend(judgegen: Command, tmp_path: Path, out: str) -> None:
+    """Exit code 2, and another place is asked for."""
+    (tmp_path / "prompts.jsonl").write_text(PROMPTS)
+    (tmp_path / "mine.toml").write_text(RUN_FILE.format(url="http://127.0.0.1:9/v1"))
+    done = judgegen("run", "mine.toml", "--out", out)
+    assert done.returncode == 2
+    assert re.search(r"error: mine.toml\S*: .*name another", done.stderr)
+
+
+def test_what_is_no_runs_folder_is_not_rewritten(judgegen: Command, tmp_path: Path) -> None:
+    """Neither one without a run file nor one that is not there."""
+    (tmp_path / "empty").mkdir()
+    assert "no run's folder (it has no run.toml)" in judgegen("write", "empty").stderr
+    assert "no run's folder (there is no such folder)" in judgegen("write", "nowhere").stderr
+
+
 def test_all_bad_lines_are_listed_up_to_twenty(judgegen: Command, tmp_path: Path) -> None:
     """Of thirty bad lines the first twenty are named by number and the rest counted."""
     (tmp_path / "run.toml").write_text(RUN_FILE.format(url="http://127.0.0.1:9/v1"))

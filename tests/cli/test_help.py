@@ -99,6 +99,21 @@ def test_the_version_is_the_packages() -> None:
     assert done.stdout == f"judgegen {version('judgegen')}\n"
 
 
+@pytest.mark.parametrize("arguments", [[], ["run"], ["judge", "check"]])
+def test_two_letters_ask_for_help(arguments: list[str]) -> None:
+    """-h says what --help says."""
+    short, long = (
+        subprocess.run([sys.executable, "-m", "judgegen", *arguments, way], capture_output=True, text=True, check=True)
+        for way in ("-h", "--help")
+    )
+    assert short.stdout == long.stdout
+
+
+def test_no_line_of_a_list_is_cut() -> None:
+    """Each command of a list is there with its whole sentence."""
+    assert not re.findall(r"^  \S+  .*\.\.\.$", page(), re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

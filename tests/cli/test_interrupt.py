@@ -50,7 +50,7 @@ def preferences(folder: Path) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_lets_what_is_in_flight_land(
     judgegen: Command, started: Start, run_file: WriteRunFile, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -39,6 +39,15 @@ def test_a_run_is_seen_while_another_holds_its_journal(tmp_path: Path) -> None:
     assert status(tmp_path, None).begun == 4
 
 
+def test_no_more_prompts_are_begun_than_are_asked_now(tmp_path: Path) -> None:
+    """Answers to prompts that the run no longer has are answers, and no prompt of the run."""
+    with Journal(tmp_path) as journal:
+        filled(journal, 3)
+        journal.keep_prompts([{"id": "p1"}, {"id": "new"}])
+        found = status(tmp_path, None)
+    assert (found.begun, found.prompts, found.calls) == (1, 2, {"sampler": 3})
+
+
 def test_before_the_first_answer_there_is_none(tmp_path: Path) -> None:
     """An empty journal is a state; no journal is an error."""
     with Journal(tmp_path):

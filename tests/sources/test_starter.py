@@ -11,7 +11,7 @@ from genai_prices import Usage, calc_price
 from judgegen import spec
 from judgegen.errors import SpecError
 from judgegen.sources import prompts
-from judgegen.sources.starter import write_starter
+from judgegen.sources.starter import recipe_next, recipes, write_starter
 
 FIXED = {
     "": "prompts seed",
@@ -88,6 +88,16 @@ def test_the_costs_it_states_are_right(tmp_path: Path) -> None:
     stated = [Decimal(found) for found in re.findall(r"at most \$(\S+) for .* and \$(\S+) for its", text)[0]]
     assert stated == [round(candidates, 4), round(verdicts, 3)]
     assert f"{read.judge.token_limit:,} tokens a verdict" in text
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_the_next_command_is_the_pages(name: str) -> None:
+    """With the folder that was named; a run that costs is played through first."""
+    folder = Path("my folder") / "here"
+    words = recipe_next(name, folder)
+    assert words[0] in ("judgegen", "pip")
+    assert words[:2] != ["judgegen", "run"]
+    assert any("my folder/here/" in word for word in words)
 
 
 @pytest.mark.parametrize("there", [["run.toml"], ["prompts.jsonl"], ["run.toml", "prompts.jsonl"]])

@@ -118,11 +118,13 @@ def test_a_run_is_judged_again(tmp_path: Path) -> None:
 
 
 def test_two_run_files_at_least_and_no_two_of_one_name(tmp_path: Path) -> None:
-    """Their journals would be one."""
+    """Their journals would be one; of two that are called alike the folders tell them apart."""
     with pytest.raises(SpecError, match="two run files at least"):
         compared(tmp_path, table(tmp_path, 1.0))
     with pytest.raises(SpecError, match="rename one of them"):
-        rivals.names_of(["a/run.toml", "b/run.toml"])
+        rivals.names_of(["a/run.toml", "a/../a/run.toml"])
+    assert rivals.names_of(["a/run.toml", "b/run.toml", "c.toml"]) == ("a", "b", "c")
+    assert rivals.names_of(["a/run.toml", "c.toml"]) == ("run", "c")
 
 
 @pytest.mark.slow
