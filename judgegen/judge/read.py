@@ -25,6 +25,8 @@ from judgegen.records import Label, Unreadable, Verdict
 ENOUGH_MASS = 0.5
 """Probability on the three labels below which it is no distribution over verdicts; the spoken label counts then."""
 
+_SURE = math.log(0.99)
+"""From here on what is left for tokens that nobody names is no matter."""
 _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
 _PLACE = re.compile(r'"verdict"\s*:\s*"\s*')
 _ALMOST_PLACE = re.compile(rf"{OPENS}verdict{CLOSES}\s*:\s*{OPENS}\s*")
@@ -176,18 +178,24 @@ def shares(choice: Choice, options: Sequence[str]) -> list[float] | None:
     """The probability of each option of an answer that is one of them; None where it is none."""
     if choice.text not in options:
         return None
-    if not choice.logprobs:
+    if not choice.logprobs or not (found := alternatives(choice.logprobs[0])):
         return [float(option == choice.text) for option in options]
-    found = alternatives(choice.logprobs[0])
     mass = [math.exp(found[option]) if option in found else 0.0 for option in options]
     total = math.fsum(mass)
     return [one / total for one in mass] if total else None
 
 
 def alternatives(entry: Mapping[str, Any]) -> dict[str, float]:
-    """Token to logprob, the sampled token included where the server left it out of the top."""
-    found = {alternative["token"]: alternative["logprob"] for alternative in entry.get("top_logprobs") or ()}
-    return {entry["token"]: entry["logprob"], **found}
+    """Token to logprob, the sampled token included where the server left it out of the top.
+
+    Empty where nobody says what else there was: one alone is a distribution only where nothing is left for others.
+    """
+    found: dict[str, float] = {}
+    for one in entry.get("top_logprobs") or ():  # two that are spelled alike are told apart by their bytes alone
+        found[one["token"]] = max(one["logprob"], found.get(one["token"], -math.inf))
+    if found:
+        found.setdefault(entry["token"], entry["logprob"])
+    return {} if len(found) == 1 and min(found.values()) < _SURE else found
 
 
 def _verdict_token(choice: Choice, shown: Frame) -> tuple[Mapping[str, Any], str] | None:
@@ -197,8 +205,11 @@ def _verdict_token(choice: Choice, shown: Frame) -> tuple[Mapping[str, Any], str
     """
     tokens = choice.logprobs or ()
     text = "".join(entry["token"] for entry in tokens)
+    if text.endswith(choice.text):  # behind thought, perhaps, that was taken out of the text alone
+        found = _place(choice.text, shown)
+        return None if found is None else token_at(tokens, text, len(text) - len(choice.text) + found[1])
     found = _place(text, shown)
-    if found is None or (text != choice.text and found[0] != label(choice.text, shown)):
+    if found is None or found[0] != label(choice.text, shown):
         return None
     return token_at(tokens, text, found[1])
 

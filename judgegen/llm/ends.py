@@ -48,6 +48,11 @@ def plain(word: str) -> str:
     return _DRESSING.sub("", snaked) or "nothing"
 
 
+def unsaid(word: object) -> bool:
+    """Whether it is no word for an end but for the lack of one: "null", which some send as a text while they go on."""
+    return not word or (isinstance(word, str) and plain(word) in ("nothing", "null", "none"))
+
+
 def end(word: str) -> End | None:
     """What kind of end a server's word is; None for a word that nobody here knows."""
     return ENDS.get(plain(word))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from judgegen.llm import manner
-from judgegen.llm.calls import Call, Outcome, Reply
+from judgegen.llm.calls import Call, Choice, Outcome, Reply
 from judgegen.llm.ends import end
 from judgegen.llm.facts import Facts
 from judgegen.llm.manner import Manner
@@ -166,7 +166,7 @@ class Learned:
             counted = f", {outcome.usage.reasoning:,} tokens at first" if outcome.usage.reasoning else ""
             self.say(f"{where} thinks before it answers{counted}: its thought is billed, and is in no answer")
         self._named(call, outcome.model)
-        if used.get("top_logprobs") and not known.silent and not any(choice.logprobs for choice in choices):
+        if used.get("top_logprobs") and not known.silent and not any(map(_tells, choices)):
             known.silent = True
             self.say(f"{where} takes logprobs in silence and gives none: a verdict is a label without a probability")
 
@@ -226,6 +226,11 @@ def _blank(outcome: Reply) -> bool:
     """Whether an answer ends in nothing but white space, as constrained decoding has it that finds no way out."""
     text = outcome.first.text
     return len(text) - len(text.rstrip()) >= _LONG_BLANK
+
+
+def _tells(choice: Choice) -> bool:
+    """Whether it says what else a token might have been."""
+    return any(token["top_logprobs"] for token in choice.logprobs or ())
 
 
 def _doubt(call: Call) -> str:

@@ -81,9 +81,26 @@ def logprobs(value: Any) -> tuple[tuple[Token, ...] | None, bool]:
         if not isinstance(entry, Mapping) or (token := _token(entry)) is None:
             return None, False
         given = entry.get("top_logprobs") or ()
-        whole = whole and len(token["top_logprobs"]) == (len(given) if isinstance(given, Sequence) else -1)
+        whole = whole and len(token["top_logprobs"]) == (len(given) if isinstance(given, Sequence | Mapping) else -1)
         tokens.append(token)
     return tuple(tokens), whole
+
+
+_JOINTS = str.maketrans({"\u0120": " ", "\u010a": "\n", "\u2581": " "})
+"""White space as vocabularies spell it (byte-level BPE, SentencePiece)."""
+
+
+def spelled(tokens: tuple[Token, ...], text: str) -> tuple[Token, ...]:
+    """Tokens as the text has them, where they come as their vocabulary does: its marks of white space are that."""
+    said = "".join(token["token"] for token in tokens)
+    meant = said.translate(_JOINTS)
+    if said == meant or text in said or text.strip() not in meant:
+        return tokens
+    return tuple({**_plainly(one), "top_logprobs": list(map(_plainly, one["top_logprobs"]))} for one in tokens)
+
+
+def _plainly(one: Token) -> Token:
+    return {**one, "token": one["token"].translate(_JOINTS)}
 
 
 def _token(entry: Mapping[str, Any]) -> Token | None:
@@ -92,6 +109,8 @@ def _token(entry: Mapping[str, Any]) -> Token | None:
     if own is None:
         return None
     given = entry.get("top_logprobs")
+    if isinstance(given, Mapping):  # by their tokens
+        given = [{"token": token, "logprob": logprob} for token, logprob in given.items()]
     top = map(_alternative, given) if isinstance(given, list | tuple) else ()
     return {**own, "top_logprobs": [found for found in top if found is not None]}
 

@@ -241,6 +241,25 @@ def test_mass_elsewhere_means_the_spoken_label_counts() -> None:
     assert found == Verdict(label="first", p_first=1.0, p_second=0.0, p_tie=0.0, call_ids=(CALL.id,))
 
 
+@pytest.mark.parametrize("top", [{}, {"K": 0.7}])
+def test_a_token_whose_rivals_nobody_tells_is_no_distribution(top: dict[str, float]) -> None:
+    """Where a server gives samples alone, or one alternative, how sure the judge is stays unknown: the label counts."""
+    split = [('{"verdict": "', {}), ("K", top), ('"}', {})]
+    found = verdict(CALL, reply('{"verdict": "K"}', logprobs=tokens(*split)), SHOWN)
+    assert isinstance(found, Verdict)
+    assert (found.label, found.soft) == ("first", False)
+    sure = [('{"verdict": "', {}), ("K", {"K": 0.999}), ('"}', {})]
+    assert probabilities(reply('{"verdict": "K"}', logprobs=tokens(*sure)).first, SHOWN) == [1.0, 0.0, 0.0]
+
+
+def test_tokens_of_thought_before_the_verdict_are_passed_over() -> None:
+    """A server that takes thought out of the text may leave its tokens, with the verdicts that it weighed."""
+    thought = [("Perhaps ", {}), ('{"verdict": "', {}), ("M", {"M": 0.8, "K": 0.2}), ('"}', {}), (" or ", {})]
+    meant = [('{"verdict": "', {}), ("K", {"K": 0.6, "M": 0.4}), ('"}', {})]
+    found = probabilities(reply('{"verdict": "K"}', logprobs=tokens(*thought, *meant)).first, SHOWN)
+    assert found == pytest.approx([0.6, 0.4, 0.0])
+
+
 def test_probabilities_sum_to_one() -> None:
     """Mass on other tokens is left out and the rest scaled."""
     split = [('{"verdict": "', {}), ("M", {"M": 0.6, "K": 0.2, "Sure": 0.2}), ('"}', {})]

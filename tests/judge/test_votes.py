@@ -47,7 +47,7 @@ class Judge:
             return Reply(choices=(Choice(text="Well."),), usage=Usage())
         labels = call.params["schema"]["properties"]["verdict"]["enum"]
         word = labels[0] if lot.random() < self.first else lot.choice(labels[1:])
-        top = [{"token": word, "logprob": -0.1}]
+        top = [{"token": name, "logprob": -0.1 if name == word else -3.05} for name in labels]
         tokens = (
             {"token": '{"verdict": "', "logprob": 0.0, "top_logprobs": []},
             {"token": word, "logprob": -0.1, "top_logprobs": top},

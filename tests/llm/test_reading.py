@@ -135,10 +135,22 @@ def test_what_is_read_is_read_back_from_the_journal(tmp_path_factory: pytest.Tem
             {"prompt_tokens": 9, "completion_tokens": 3, "prompt_cache_hit_tokens": 8},
             Usage(input=9, output=3, cached=8),
         ),
+        (
+            {"input_tokens": 9, "output_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 2},
+            Usage(input=16, output=3, cached=5, cache_write=2),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12, "cache_read_input_tokens": 8},
+            Usage(input=9, output=3, cached=8),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 112, "cache_read_input_tokens": 100},
+            Usage(input=109, output=3, cached=100),
+        ),
     ],
 )
 def test_tokens_are_found_in_every_place_where_servers_put_them(usage: Any, wanted: Usage) -> None:
-    """Thought that stands beside the output, or in the total alone, was billed as well."""
+    """Thought that stands beside the output, or in the total alone, was billed; so was a cache that stands beside."""
     assert read(completion(usage=usage)).usage == wanted
 
 
@@ -184,7 +196,7 @@ FORMED = Call(
 VERDICT = '{"verdict": "K"}'
 
 
-def tool_call(arguments: str) -> dict[str, Any]:
+def tool_call(arguments: Any) -> dict[str, Any]:
     return {"id": "1", "type": "function", "function": {"name": "json_tool_call", "arguments": arguments}}
 
 
@@ -194,6 +206,7 @@ def tool_call(arguments: str) -> dict[str, Any]:
         ({"content": None, "reasoning_content": VERDICT}, VERDICT),
         ({"content": " ", "reasoning": f"\n{VERDICT}\n"}, VERDICT),
         ({"content": None, "tool_calls": [tool_call(VERDICT)]}, VERDICT),
+        ({"content": None, "tool_calls": [tool_call(json.loads(VERDICT))]}, VERDICT),
         ({"content": "I think K.", "reasoning_content": VERDICT}, "I think K."),
         ({"content": None, "reasoning_content": f"So it is {VERDICT}"}, ""),
         ({"content": None, "reasoning_content": '{"verdict": "K", "more": 1}'}, ""),
@@ -262,6 +275,25 @@ def test_the_older_apis_logprobs_are_read_as_todays() -> None:
     assert token["top_logprobs"] == [{"token": "K", "logprob": -0.5}, {"token": "M", "logprob": -1.0}]
 
 
+MARKED = ('{"', "verdict", '":', '\u0120"', "K", '"}')
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ('{"verdict": "K"}', ('{"', "verdict", '":', ' "', "K", '"}')),
+        ("".join(MARKED), MARKED),
+        ("quite another text", MARKED),
+    ],
+)
+def test_white_space_that_a_vocabulary_marks_is_white_space_where_the_text_has_it(text: str, tokens: Any) -> None:
+    """Tokens are as the text is; marks that stand in the text itself, or in tokens of another one, stay."""
+    given = [{"token": token, "logprob": -0.1, "top_logprobs": {token: -0.1}} for token in MARKED]
+    found = read(completion(text, logprobs={"content": given})).first.logprobs or ()
+    assert tuple(one["token"] for one in found) == tokens
+    assert tuple(one["top_logprobs"][0]["token"] for one in found) == tokens
+
+
 @pytest.mark.parametrize(
     ("choice", "output", "finish"),
     [
@@ -277,6 +309,8 @@ def test_the_older_apis_logprobs_are_read_as_todays() -> None:
         ({"finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}, 3, "MAX_TOKENS"),
         ({"finish_reason": "stop", "native_finish_reason": "whatever"}, 3, "stop"),
         ({"finish_reason": None, "stop_reason": 128009}, 3, "stop"),
+        ({"finish_reason": "null"}, 3, "stop"),
+        ({"finish_reason": "None"}, 9, "length"),
     ],
 )
 def test_the_word_for_the_end_is_kept_as_it_came(choice: Any, output: int, finish: str) -> None:

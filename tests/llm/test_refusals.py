@@ -168,6 +168,8 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
     ("status", "payload", "kind"),
     [
         (200, {"error": {"message": "provider error", "code": 402, "metadata": {"raw": "credits used up"}}}, "money"),
+        (200, {"choices": [{"error": {"code": 502, "message": "Provider returned error"}}]}, "passing"),
+        (200, {"choices": [{"error": {"code": 429, "message": "x"}, "message": {"content": ""}}]}, "throttled"),
         (400, {"type": "error", "error": {"type": "x", "message": "credit balance is too low"}}, "money"),
         (400, {"code": "Arrearage", "message": "Access denied, account not in good standing"}, "money"),
         (402, {"title": "Payment Required", "detail": "x"}, "money"),
@@ -211,6 +213,19 @@ def test_the_kinds_of_refusals_are_told_from_their_fields(status: int, payload: 
     found = refusals.inside(payload) if status == 200 else refusals.read(status, json.dumps(payload).encode())
     assert found is not None
     assert refusals.kind(found) == kind
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"choices": [{"error": {"code": 502}, "message": {"content": "Half an"}}]},
+        {"choices": [{"error": {"code": 502}, "message": {"content": ""}}], "usage": {"completion_tokens": 9}},
+        {"choices": [{"error": {"code": 502}}, {"message": {"content": "Fine."}}]},
+    ],
+)
+def test_an_error_beside_what_was_said_or_billed_is_no_refusal(answer: Any) -> None:
+    """What was paid for is kept, as an answer that failed."""
+    assert refusals.inside(answer) is None
 
 
 names = st.text() | st.sampled_from(["error", "message", "code", "loc", "detail", "choices"])

@@ -81,6 +81,39 @@ def test_a_stream_says_what_the_completion_says(text: str, cuts: list[int], tool
     assert reading.reply(CALL, streamed.read(between.join(stream).encode())) == reading.reply(CALL, whole)
 
 
+@given(st.text(max_size=20), st.lists(st.integers(0, 50), max_size=4), st.sampled_from(["\n", "\r\n"]))
+def test_chunks_that_stand_on_a_line_each_are_a_stream_too(text: str, cuts: list[int], between: str) -> None:
+    """With no mark of an event and no end but the last chunk's."""
+    lines = [event.removeprefix("data: ") for event in events(text, cuts, tool=False)]
+    found = streamed.read((between.join(lines) + between).encode())
+    assert reading.reply(CALL, found) == reading.reply(CALL, completion(text))
+    with pytest.raises(Transient, match="broke off"):
+        streamed.read(between.join(lines[:-2]).encode())
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda whole: {"result": whole, "success": True, "errors": [], "messages": []},
+        lambda whole: {"code": 10000, "msg": "success", "data": whole},
+        lambda whole: [whole],
+        lambda whole: {"output": {**whole, "usage": USAGE}, "request_id": "r"},
+        lambda whole: {"output": {"choices": whole["choices"]}, "usage": whole["usage"], "model": "m"},
+    ],
+)
+def test_a_completion_in_an_envelope_is_that_completion(wrapped: Any) -> None:
+    """Over HTTP, at the first request; what is counted beside it counts."""
+    (found,), bodies = ask([web.json_response(wrapped(completion('{"verdict": "K"}')))])
+    assert found == reading.reply(CALL, completion('{"verdict": "K"}'))
+    assert len(bodies) == 1
+
+
+def test_two_completions_in_an_envelope_are_none() -> None:
+    """Nobody knows which is meant."""
+    two = {"first": completion("a"), "second": completion("b")}
+    assert streamed.read(json.dumps(two).encode()) == two
+
+
 @given(st.text(max_size=20), st.integers(1, 3), st.sampled_from(["\n", "\n\n", "\r\n"]))
 def test_an_answer_behind_comments_is_that_answer(text: str, times: int, between: str) -> None:
     """What keeps the connection alive may stand before an answer that is no stream."""
@@ -90,9 +123,11 @@ def test_an_answer_behind_comments_is_that_answer(text: str, times: int, between
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
 def test_a_stream_that_breaks_off_is_no_answer(kept: int) -> None:
-    """Without its end, what came before is half an answer."""
-    with pytest.raises(Transient, match="broke off"):
-        streamed.read("\n\n".join(events("hello", [2], tool=False)[:kept]).encode())
+    """Without its end, what came before is half an answer; "null" in words is no end."""
+    half = "\n\n".join(events("hello", [2], tool=False)[:kept])
+    for sent in (half, half.replace('"finish_reason": null', '"finish_reason": "null"')):
+        with pytest.raises(Transient, match="broke off"):
+            streamed.read(sent.encode())
 
 
 def test_an_error_in_a_stream_is_an_error() -> None:

@@ -259,7 +259,12 @@ def test_a_gateway_that_has_nobody_for_a_model_says_which(tmp_path: Path) -> Non
     assert ran(missed, tmp_path / "other")[1] is None
 
 
-@pytest.mark.parametrize("said", [(499, {"status": "CANCELLED"}), (400, {"__type": "ThrottlingException"})])
+UPSTREAM = {"choices": [{"error": {"code": 502, "message": "Provider returned error"}, "finish_reason": "error"}]}
+
+
+@pytest.mark.parametrize(
+    "said", [(499, {"status": "CANCELLED"}), (400, {"__type": "ThrottlingException"}), (200, UPSTREAM)]
+)
 def test_what_passes_is_waited_for_whatever_its_status(said: No, tmp_path: Path) -> None:
     """Every candidate is there in the end."""
     server = Server(lambda _, count: said if count % 4 == 0 else None)

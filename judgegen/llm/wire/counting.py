@@ -18,6 +18,8 @@ _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 _TOTAL = ("total_tokens", "totalTokenCount")
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
 _WRITTEN = ("cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens")
+_BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Anthropic's: what was read from a cache or written there, and stands beside its input_tokens."""
 _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens", "thoughtsTokenCount")
 _ASKED = ("prompt_tokens_details", "input_tokens_details")
 _ANSWERED = ("completion_tokens_details", "output_tokens_details")
@@ -31,6 +33,8 @@ def usage(call: Call, given: Any, choices: tuple[Choice, ...]) -> Usage:
     going_in, coming_out = _number(told, _INPUT), _number(told, _OUTPUT)
     more = {} if _WHOLE.issuperset(told) else told  # all else there may be: most servers have nothing of it
     said = any(choice.text or choice.thought or choice.tool_calls for choice in choices)
+    if going_in is not None and more:
+        going_in += _beside(more, going_in)
     estimated = not going_in or coming_out is None or (said and not coming_out)
     going_in = going_in or sent(call)
     thought = _number(more, _REASONING, _ANSWERED) or 0 if more else 0
@@ -45,6 +49,12 @@ def usage(call: Call, given: Any, choices: tuple[Choice, ...]) -> Usage:
         reasoning=thought,
         estimated=estimated,
     )
+
+
+def _beside(told: Mapping[str, Any], going_in: int) -> int:
+    """Tokens of the prompt that its count leaves out: those of a cache, where they cannot be in it, or never are."""
+    cached = sum(_first(told, (name,)) or 0 for name in _BESIDE)
+    return cached if cached > going_in or "prompt_tokens" not in told else 0
 
 
 def _with_thought(going_in: int, coming_out: int, thought: int, total: int | None) -> tuple[int, int]:

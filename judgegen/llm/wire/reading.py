@@ -14,7 +14,7 @@ from typing import Any
 
 from judgegen.llm import shape
 from judgegen.llm.calls import UNREADABLE, Call, Choice, Failure, Reply
-from judgegen.llm.ends import end
+from judgegen.llm.ends import end, unsaid
 from judgegen.llm.retry import Odd
 from judgegen.llm.wire import counting
 from judgegen.textual import clean
@@ -77,7 +77,7 @@ def _placed(call: Call, choice: Choice) -> Choice:
 def _arguments(called: Mapping[str, Any]) -> str:
     function = called.get("function")
     said = function.get("arguments") if isinstance(function, Mapping) else None
-    return said if isinstance(said, str) else ""
+    return _json(said) if isinstance(said, Mapping) else said if isinstance(said, str) else ""
 
 
 def _fits(text: str, schema: Any) -> bool:
@@ -133,11 +133,12 @@ def _choice(row: Any) -> Choice | None:
     calls, whole_calls = shape.tool_calls(_called(message))
     logprobs, whole_logprobs = _logprobs(row.get("logprobs"))
     odd = {"content": parts.odd, "tool_calls": not whole_calls, "logprobs": not whole_logprobs}
+    text = clean("".join(parts.text) or refusal)
     return Choice(
-        text=clean("".join(parts.text) or refusal),
+        text=text,
         finish=_finish(row, refused=bool(refusal)),
         tool_calls=calls,
-        logprobs=logprobs,
+        logprobs=logprobs and shape.spelled(logprobs, text),
         thought=clean("".join(parts.thought) or _thought(message)),
         left_out=tuple(name for name, is_odd in odd.items() if is_odd),
     )
@@ -161,7 +162,7 @@ def _word(value: Any) -> str:
         value = value[0]
     if isinstance(value, dict):
         value = value.get("type") or value.get("reason")
-    return clean(value.strip())[:_STRANGE] if isinstance(value, str) else ""
+    return clean(value.strip())[:_STRANGE] if isinstance(value, str) and not unsaid(value) else ""
 
 
 def _number(row: Mapping[str, Any]) -> str:

@@ -47,6 +47,7 @@ _HEADS = (431, 494)
 _HEAD = re.compile(r"\b(headers?|cookies?)\b.{0,24}\btoo (large|long|big|many)", re.IGNORECASE)
 """The head of requests is too large: what stands in it is the endpoint's, and the same for every prompt."""
 _FINE = re.compile(r"0+|2\d\d")
+_SAID = ("content", "refusal", "tool_calls", "reasoning", "reasoning_content")
 _WORD = re.compile(r"[\w.:\-]{1,64}\Z")
 
 
@@ -85,13 +86,26 @@ def read(status: int, content: bytes, retry_after: float | None = None) -> Refus
 
 
 def inside(answer: Any) -> Refusal | None:
-    """The refusal that stands in a 200 in place of an answer; None where there are choices, or no error either."""
+    """The refusal that stands in a 200 in place of an answer; None where there is anything that was said or counted."""
     first = answer[0] if isinstance(answer, list) and answer else answer
-    if not isinstance(first, dict) or first.get("choices"):
+    if not isinstance(first, dict):
         return None
+    if listed := first.get("choices"):
+        return gathered(200, [one["error"] for one in listed]) if not first.get("usage") and _failed(listed) else None
     told = any(first.get(name) for name in ("error", "errors", "detail", "error_code", "base_resp"))
     told = told or first.get("object") == "error" or first.get("success") is False or _coded(first)
     return gathered(200, first) if told else None
+
+
+def _failed(choices: Any) -> bool:
+    """Whether every choice is an error and holds no word: a router's upstream that failed before it said anything."""
+    rows = choices if isinstance(choices, list) else [None]
+    return all(isinstance(row, dict) and row.get("error") and not _spoke(row) for row in rows)
+
+
+def _spoke(row: Mapping[str, Any]) -> bool:
+    message = row.get("message")
+    return bool(row.get("text")) or (isinstance(message, Mapping) and any(map(message.get, _SAID)))
 
 
 def _coded(answer: Mapping[str, Any]) -> bool:

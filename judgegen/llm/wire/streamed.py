@@ -1,7 +1,8 @@
-"""The JSON of an answer: as it stands, or put together of the events of a stream that nobody asked for. Pure.
+"""The JSON of an answer: as it stands, out of its envelope, or put together of a stream that nobody asked for. Pure.
 
 Some gateways stream whatever is asked of them (server-sent events: WHATWG HTML, section 9.2, as OpenAI's chunks use
-them). A stream that breaks off is no answer. Knows the shape of chunks, nothing of what an answer is for.
+them; or a chunk a line), and some wrap a completion in a member of their own. A stream that breaks off is no answer.
+Knows the shape of chunks, nothing of what an answer is for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from judgegen.llm.ends import unsaid
 from judgegen.llm.retry import Odd
 from judgegen.textual import parsed
 
@@ -31,12 +33,12 @@ def read(content: bytes, kind: str = "") -> Any:
         Odd: it holds none, or a stream that broke off; what it is stands in `why`.
     """
     try:
-        return parsed(content)
+        return _opened(parsed(content))
     except (ValueError, RecursionError):
         text = _COMMENTS.sub("", _decoded(content, kind))
-    events = list(_events(text))
+    events = list(_events(text)) or _lines(text)
     if not events:
-        return _spoken(text)
+        return _opened(_spoken(text))
     chunks = [chunk for chunk in map(_value, events) if isinstance(chunk, Mapping)]
     wrong = next((chunk for chunk in chunks if not chunk.get("choices") and "usage" not in chunk), None)
     if wrong is not None and len(chunks) == 1:
@@ -46,6 +48,23 @@ def read(content: bytes, kind: str = "") -> Any:
     if _DONE not in events and not (ends and all(ends)):
         raise Odd("a stream of events that broke off")
     return whole
+
+
+def _opened(answer: Any) -> Any:
+    """The completion that an answer is, or the only one in a member of it or in a list: {"result": {"choices": …}}.
+
+    What stands around it is kept, since some count there what was used.
+    """
+    if isinstance(answer, list) and len(answer) == 1:
+        return _opened(answer[0]) if _held(answer[0]) else answer
+    if not isinstance(answer, Mapping) or "choices" in answer:
+        return answer
+    held = [value for value in answer.values() if _held(value)]
+    return {**answer, **held[0]} if len(held) == 1 else answer
+
+
+def _held(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("choices"), list)
 
 
 def _decoded(content: bytes, kind: str) -> str:
@@ -82,6 +101,12 @@ def _events(text: str) -> Iterator[str]:
             yield "\n".join(data).strip()
 
 
+def _lines(text: str) -> list[str]:
+    """Chunks that stand on a line each, without any marks of events."""
+    lines = text.splitlines()
+    return lines if len(lines) > 1 and all(isinstance(_value(line), dict) for line in lines) else []
+
+
 def _value(event: str) -> Any:
     try:
         return json.loads(event)
@@ -112,7 +137,8 @@ def _add(choice: dict[str, Any], row: Mapping[str, Any]) -> None:
     for name, value in part.items() if isinstance(part, Mapping) else ():
         before = message.get(name)
         message[name] = _called(before, value) if name == "tool_calls" else _joined(name, before, value)
-    choice["finish_reason"] = row.get("finish_reason") or choice["finish_reason"]
+    if not unsaid(ended := row.get("finish_reason")):
+        choice["finish_reason"] = ended
     if isinstance(logprobs := row.get("logprobs"), Mapping):
         before = choice["logprobs"] or {}
         choice["logprobs"] = {name: _joined(name, before.get(name), value) for name, value in logprobs.items()}
