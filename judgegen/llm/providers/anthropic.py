@@ -119,9 +119,8 @@ def answered(content: bytes) -> bytes:
     if calls := [_call(one) for one in blocks if one.get("type") == "tool_use"]:
         message["tool_calls"] = calls
     choice = {"index": 0, "message": message, "finish_reason": found.get("stop_reason")}
-    told = found.get("usage")
-    usage = {"usage": _usage(told)} if isinstance(told, dict) else {}
-    return json.dumps({"id": found.get("id"), "model": found.get("model"), "choices": [choice], **usage}).encode()
+    kept = {name: found.get(name) for name in ("id", "model", "usage")}
+    return json.dumps({**kept, "choices": [choice]}).encode()
 
 
 def _texts(blocks: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
@@ -131,20 +130,6 @@ def _texts(blocks: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
 def _call(block: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": block.get("name"), "arguments": json.dumps(block.get("input"), ensure_ascii=False)}
     return {"id": block.get("id"), "type": "function", "function": function}
-
-
-def _usage(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens: those that the cache gave or took are beside `input_tokens` there, and part of the input here."""
-    given = (told.get(f"cache_{what}_input_tokens") for what in ("read", "creation"))
-    read, written = (count if isinstance(count, int) else 0 for count in given)
-    fresh, out = told.get("input_tokens"), told.get("output_tokens")
-    counts = {"prompt_tokens": fresh + read + written} if isinstance(fresh, int) else {}
-    return {
-        **counts,
-        "completion_tokens": out,
-        "prompt_tokens_details": {"cached_tokens": read, "cache_write_tokens": written},
-        "completion_tokens_details": told.get("output_tokens_details"),
-    }
 
 
 def refused(row: Mapping[str, Any]) -> bytes | None:

@@ -84,14 +84,9 @@ def _of_anthropic(custom_id: str, result: Mapping[str, Any]) -> Returned:
 
 
 def _completion_of(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Its parts are read as any server's are; what it took from and put into a cache, it counts beside its input."""
-    told = message.get("usage")
-    counted = dict(told) if isinstance(told, Mapping) else {}
-    cached = [counted.get(f"cache_{how}_input_tokens") for how in ("read", "creation")]
-    if isinstance(counted.get("input_tokens"), int):
-        counted["input_tokens"] += sum(tokens for tokens in cached if isinstance(tokens, int))
+    """Its parts and its counts are read as any server's are."""
     choice = {"finish_reason": message.get("stop_reason"), "message": {"content": message.get("content")}}
-    return {"model": message.get("model"), "choices": [choice], "usage": counted}
+    return {"model": message.get("model"), "choices": [choice], "usage": message.get("usage")}
 
 
 def _of_gemini(custom_id: str, body: Mapping[str, Any]) -> Returned:

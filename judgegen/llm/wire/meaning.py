@@ -55,11 +55,11 @@ def users_own(call: Call, refusal: Refusal) -> ProviderRefused | None:
 
 def _written(call: Call, refusal: Refusal) -> tuple[str, str] | None:
     """The parameter and its key in the run file."""
-    said = " ".join((refusal.message, *(word.replace("_", " ") for word in refusal.words)))
+    said = " ".join((refusal.said, *(word.replace("_", " ") for word in refusal.words)))
     about = _NOT_TAKEN.search(said) is not None
     for name, wire in sorted(_names(call), key=lambda pair: -len(pair[1])):
         named = any(param.split(".")[0] == wire for param in refusal.params)
-        if named or (about and re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", refusal.message)):
+        if named or (about and re.search(rf"(?<![\w]){re.escape(wire)}(?![\w])", refusal.said)):
             return _KEYS.get(name, name), _key_of(call, name)
     return None
 

@@ -47,6 +47,12 @@ _HEADS = (431, 494)
 _HEAD = re.compile(r"\b(headers?|cookies?)\b.{0,24}\btoo (large|long|big|many)", re.IGNORECASE)
 """The head of requests is too large: what stands in it is the endpoint's, and the same for every prompt."""
 _FINE = re.compile(r"0+|2\d\d")
+_WOULD_TAKE = re.compile(
+    r"(?<!not )\b(expected one of|(supported|allowed|valid|permitted|accepted|known|recogni[sz]ed) "
+    r"(request )?(field|param|parameter|argument|key|propertie)s( are| include)?:?)\s.*?(?= at line \d|[.;)\n]|\Z)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What a refusal lists as that which would be taken, and so is not at fault."""
 _SAID = ("content", "refusal", "tool_calls", "reasoning", "reasoning_content")
 _WORD = re.compile(r"[\w.:\-]{1,64}\Z")
 
@@ -63,8 +69,8 @@ class Refusal:
 
     @property
     def said(self) -> str:
-        """All of its sentences and the parameters it names, as one text."""
-        return " ".join((*self.params, self.message))
+        """All that it says of what is at fault, and the parameters it names, as one text."""
+        return " ".join((*self.params, _WOULD_TAKE.sub("", self.message)))
 
 
 def elsewhere(status: int, where: str) -> Refusal | None:
