@@ -76,7 +76,7 @@ def plan(columns: tuple[str, ...], name: str | None) -> RowSense | None:
     if rejected is not None and ("pair" not in shape.kinds or _twice(table)):
         return None
     beside = _beside(table)
-    if (wrappings.INSIDE & set(columns)) - {beside} or ("input" in table.plain and beside is None):
+    if wrappings.may_wrap(set(columns) - {beside}) or ("input" in table.plain and beside is None):
         return None
     absent = {column for meaning in ("tools", "reference") for column in table.of(meaning)}
     absent |= (set(LABELS) - {"prompt_id"}) & set(columns)

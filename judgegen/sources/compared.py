@@ -21,6 +21,7 @@ _ONE_HOT = (
 )
 _TIED = ("both_equal", "is_tie", "equal")
 _ANNOTATORS = 9
+_RATERS = ("annotator", "rater", "labeler", "reviewer", "evaluator", "judge", "worker", "vote", "label")
 
 
 def compared(cells: Mapping[str, Any], table: ColumnNames, names: Names) -> Reading | None:
@@ -111,7 +112,7 @@ def _votes(
     Raises:
         RowError: two labels differ, or there is none to be read.
     """
-    stated = [*_stated(cells, table, names, several)]
+    stated = [*_stated(cells, table, names, several)] or [*_each(cells, table, several)]
     if not stated:
         return (_by_score(cells, table, several, scores),), None, frozenset()
     column, votes, strength = stated[0]
@@ -156,6 +157,18 @@ def _stated(
         if None in each:
             raise RowError("an annotator's vote is none of 0, 1 and 2")
         yield "votes of the annotators", tuple(vote for vote in each if vote is not None), None
+
+
+def _each(
+    cells: Mapping[str, Any], table: ColumnNames, several: Several
+) -> Iterator[tuple[str, tuple[Vote, ...], float | None]]:
+    """The votes of raters who have a column each, in words; numbers there may be ratings."""
+    for who in _RATERS:
+        columns = [table.plain.get(f"{who}{gap}{number}") for number in range(1, _ANNOTATORS) for gap in ("", "_")]
+        said = [cells[name] for name in columns if name is not None and name in cells]
+        votes = [verdicts.vote(one, several, {}) for one in said if verdicts.number(one) is None]
+        if votes and len(votes) == len(said) and None not in votes:
+            yield f"votes of each {who}", tuple(vote for vote in votes if vote is not None), None
 
 
 def _quoted(cells: Mapping[str, Any], name: str, several: Several) -> tuple[Vote, ...]:

@@ -16,6 +16,8 @@ from judgegen.sources.verdicts import is_decision, wanted
 _TEXTS = frozenset({str, int, float, bool, type(None)})
 _SELECTED = {"left": "A", "right": "B", "tie": "tie", "equal": "tie"}
 _PRODIGY = ("_task_hash", "_input_hash", "_view_id")
+RESPONSES = ".responses"
+"""How the name of a column ends that has what annotators answered to a question."""
 _CHOICE = frozenset({"options", "accept"})
 
 
@@ -165,7 +167,7 @@ def feedback(row: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in row.items():
         if type(value) in _TEXTS:
             continue
-        if isinstance(value, list) and isinstance(row.get(f"{name}.status"), list) and name.endswith(".responses"):
+        if isinstance(value, list) and isinstance(row.get(f"{name}.status"), list) and name.endswith(RESPONSES):
             said = zip(value, row[f"{name}.status"], strict=False)
             asked[name] = [one for one, status in said if status == "submitted"]
         elif (given := _given(value)) is not None:
@@ -173,10 +175,10 @@ def feedback(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if not asked:
         return row
     plain = {key: value for key, value in row.items() if key not in asked}
-    plain |= {name.removesuffix(".responses"): values for name, values in asked.items() if values}
+    plain |= {name.removesuffix(RESPONSES): values for name, values in asked.items() if values}
     for name, values in asked.items():
         if values and all(isinstance(one, Mapping) and {"rank", "value"} <= one.keys() for one in values):
-            del plain[name.removesuffix(".responses")]
+            del plain[name.removesuffix(RESPONSES)]
             return _by_rank(plain, [dict(zip(one["value"], one["rank"], strict=True)) for one in values])
     return plain
 

@@ -203,7 +203,7 @@ def outranked(cells: Mapping[str, Any], table: ColumnNames) -> list[tuple[float,
 def _numbers(cells: Mapping[str, Any], columns: tuple[str, ...]) -> tuple[float, ...] | None:
     if any(name not in cells for name in columns):
         return None
-    ratings = [verdicts.rating(cells[name]) for name in columns]
+    ratings = [verdicts.together(cells[name]) for name in columns]
     known = [rating for rating in ratings if rating is not None]
     if len(known) < len(ratings):
         name = columns[ratings.index(None)]

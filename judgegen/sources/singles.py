@@ -273,7 +273,7 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         raise RowError(f"{name} ends with {mark!r}, the mark of a step; where it is an answer: --map chat={name}")
     if wanted is None and (told := _unlearned(cells[name], name)) is not None:
         raise RowError(f"the answer that {name} ends with has {told}: it is not to be learned; leave the row out")
-    rating = next((n for n in table.of("rating") if verdicts.number(cells.get(n)) is not None and n != name), None)
+    rating = next((n for n in table.of("rating") if _rating(cells.get(n)) is not None and n != name), None)
     used = asked.columns | {name} | ({label} if label else set())
     if wanted is not None:
         answer = (Answer(messages=chat),)
@@ -282,8 +282,14 @@ def single(cells: Mapping[str, Any], table: ColumnNames) -> Reading | None:
         check_alone(cells, table, {*asked.columns, name})
         plain = name in (*table.of("chosen"), *table.of("answer"))
         return Reading(kind="answer" if plain else "chat", asked=asked, answers=(Answer(messages=chat),), used=used)
-    score = verdicts.number(cells[rating])
+    score = _rating(cells[rating])
     return Reading(kind="rated", asked=asked, answers=(Answer(messages=chat, score=score),), used=used | {rating})
+
+
+def _rating(value: Any) -> float | None:
+    """A number, or the mean of several people's."""
+    found = verdicts.together(value) if isinstance(value, list) else None
+    return found[0] if found is not None else verdicts.number(value)
 
 
 def _check_words(cells: Mapping[str, Any], name: str, table: ColumnNames) -> None:
@@ -345,7 +351,7 @@ def _wanted(cells: Mapping[str, Any], table: ColumnNames, answer: str) -> tuple[
         labels.append(status)
     if not labels:
         return None, None
-    said = [verdicts.wanted(cells[name], table.values) for name in labels]
+    said = [verdicts.all_wanted(cells[name], table.values) for name in labels]
     if said[0] is None:
         told = str(cells[labels[0]])[:20]
         if told == "ignore":

@@ -48,7 +48,7 @@ _TEMPLATED = re.compile(
     r"|<\uff5c(?:begin\u2581of\u2581sentence|User)\uff5c>|\[gMASK\]|<start_of_turn>|\[INST\]"
     r"|(?:Below is an instruction[^\n]*\s*)?###\s*(?:Instruction|Human|User|Question)s?:?"
     r"(?=.*\n\s*###\s*(?:Response|Assistant|Answer):?\s*\Z)"
-    r"|(?:Human|User):(?=.*\n\s*(?:Assistant|AI):\s*\Z)"
+    r"|(?:Human|User):(?=.*\s(?:Assistant|AI):)|USER:(?=.* ASSISTANT:)|A chat between a curious (?:user|human) and an"
     r"|(?:Below is an instruction[^\n]*\s*)?###\s*Instructions?:(?=.*\n\s*###\s*Response:)"
     r"|###\s*(?:Human|User):(?=.*###\s*(?:Assistant|Response):)|<(?:user|assistant|human|bot)>"
     r"|(?i:prompter|assistant|chatbot):(?=\s))",

@@ -172,6 +172,22 @@ def rating(value: Any) -> tuple[float, str] | None:
     return float(hit[1].replace(",", ".")), f"/{hit[3]}" if hit[2] else (hit[4] or "").lower().rstrip("s")
 
 
+def together(value: Any) -> tuple[float, str] | None:
+    """A rating, or the mean of those in a list, which are of several people and counted in one thing."""
+    if not isinstance(value, list):
+        return rating(value)
+    found = [one for each in value if (one := rating(each)) is not None]
+    if not value or len(found) < len(value) or len({unit for _, unit in found}) > 1:
+        return None
+    return math.fsum(mark for mark, _ in found) / len(found), found[0][1]
+
+
+def all_wanted(value: Any, values: Mapping[str, str]) -> bool | None:
+    """Whether a label, or each of several people's in a list, says that an answer is wanted; None where they do not."""
+    said = {wanted(one, values) for one in (value if isinstance(value, list) else [value])}
+    return said.pop() if len(said) == 1 else None
+
+
 def number(value: Any) -> float | None:
     """A finite number, or one that a text spells; None for everything else."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):

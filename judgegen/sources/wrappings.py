@@ -5,7 +5,7 @@ Only where a row is moved around; what the columns mean is the table's. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from judgegen.sources import exports
@@ -115,3 +115,8 @@ _UNPACK: dict[str, Callable[[Mapping[str, Any]], Mapping[str, Any] | None]] = {
 }
 INSIDE = frozenset(_UNPACK)
 """Columns in which others may stand."""
+
+
+def may_wrap(columns: Iterable[str]) -> bool:
+    """Whether a row with these columns may be one that `unpacked` changes, by their names."""
+    return any(name in INSIDE or name.endswith(exports.RESPONSES) for name in columns)

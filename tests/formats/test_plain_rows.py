@@ -73,6 +73,8 @@ OTHERS = st.fixed_dictionaries(
         "Worse": WORDS,
         "llama_response": WORDS,
         "query": WORDS,
+        "label.responses": st.lists(st.sampled_from(["good", "bad"]), min_size=1, max_size=2),
+        "label.responses.status": st.just(["submitted", "submitted"]),
     },
 )
 
