@@ -12,10 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from judgegen.errors import SpecError
 from judgegen.exchange.import_ import Reject, imported
 from judgegen.judge.checklist import items
 from judgegen.llm.journal import Journal
+from judgegen.run.kept_file import lacking
 from judgegen.spec import read
 from judgegen.templates import CHECKLIST, RUBRIC, parse
 
@@ -234,5 +234,5 @@ def _table(folder: Path, name: str, columns: list[str] | None) -> Iterator[dict[
 def _there(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
-        raise SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal")
+        raise lacking(path, folder)
     return path

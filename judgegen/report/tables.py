@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from judgegen.errors import JournalError, SpecError
+from judgegen.run.kept_file import lacking
 from judgegen.spec import Spec, reading
 from judgegen.writer.expected import Expected, kept
 
@@ -41,7 +42,7 @@ class Tables:
         try:
             found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except OSError:
-            raise self._lacking(path) from None
+            raise lacking(path, self.folder) from None
         except ValueError:
             raise SpecError(f"{path}: is no summary; `judgegen write {self.folder}` makes it anew") from None
         return found
@@ -109,14 +110,6 @@ class Tables:
         except JournalError:
             return []
 
-    def _lacking(self, path: Path) -> SpecError:
-        """What to do about a file that is not there."""
-        if not self.folder.is_dir():
-            return SpecError(f"{self.folder}: no such folder; name the folder of a run, as its end or --out has it")
-        if not (self.folder / "run.toml").is_file():
-            return SpecError(f"{self.folder}: no run's folder (it has no run.toml); name one, as --out has it")
-        return SpecError(f"{path}: not there; `judgegen write {self.folder}` makes it from the journal")
-
     def _rows(
         self, name: str, *, columns: Sequence[str] | None = None, without: Sequence[str] = (), filters: Any = None
     ) -> list[dict[str, Any]]:
@@ -124,7 +117,7 @@ class Tables:
 
         path = self.folder / "audit" / f"{name}.parquet"
         if not path.is_file():
-            raise self._lacking(path)
+            raise lacking(path, self.folder)
         if columns is None:
             columns = [column for column in pq.read_schema(path).names if column not in without]
         rows: list[dict[str, Any]] = pq.read_table(path, columns=list(columns), filters=filters).to_pylist()

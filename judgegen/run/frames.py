@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
+from judgegen.run.kept_file import lacking
 from judgegen.writer.money import bare
 
 if TYPE_CHECKING:
@@ -164,5 +165,5 @@ def _usd(column: ChunkedArray) -> tuple[Any, Any]:
 
 def _there(path: Path, folder: Path) -> Path:
     if not path.is_file():
-        raise SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal")
+        raise lacking(path, folder)
     return path

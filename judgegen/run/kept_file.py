@@ -44,10 +44,19 @@ def read(folder: Path) -> Spec:
     Raises:
         SpecError: there is none, or it was changed into something that does not hold.
     """
+    path = folder / "run.toml"
+    if not path.is_file():
+        raise lacking(path, folder)
+    return reading.read(path)
+
+
+def lacking(path: Path, folder: Path) -> SpecError:
+    """What to do about a file of a run's folder that is not there."""
+    if not folder.is_dir():
+        return SpecError(f"{folder}: no such folder; name the folder of a run, as its end or --out has it")
     if not (folder / "run.toml").is_file():
-        lacks = "it has no run.toml" if folder.is_dir() else "there is no such folder"
-        raise SpecError(f"{folder}: no run's folder ({lacks}); name one, as --out has it")
-    return reading.read(folder / "run.toml")
+        return SpecError(f"{folder}: no run's folder (it has no run.toml); name one, as --out has it")
+    return SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal")
 
 
 def _said(endpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
 from judgegen.llm.journal import Journal
+from judgegen.run.kept_file import lacking
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -173,4 +174,4 @@ def load(folder: str | Path) -> Run:
     try:
         return Run(Path(folder), json.loads(path.read_text(encoding="utf-8")))
     except OSError:
-        raise SpecError(f"{path}: not there; `judgegen write {folder}` makes it from the journal") from None
+        raise lacking(path, path.parent) from None

@@ -7,13 +7,12 @@ with guesses. Knows nothing of what a job makes of its results.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -33,6 +32,7 @@ from judgegen.run.expected import Estimate
 from judgegen.run.log import logged
 from judgegen.run.mends import mend
 from judgegen.run.rounds import POLL_S
+from judgegen.run.spread import some, spread
 from judgegen.spec import Spec, parse, read
 from judgegen.spec.short import ShortFile, written
 from judgegen.stores.urls import here, shown, url_of
@@ -93,6 +93,17 @@ class Terms:
     stop: Stop = field(default_factory=Stop)
     takes: Takes | None = None
     lease: Lease | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can be no number of items and no amount.
+
+        Raises:
+            SpecError: naming it.
+        """
+        if self.limit is not None:
+            some(self.limit)
+        if self.max_usd is not None and not _amount(self.max_usd):
+            raise SpecError(f"max_usd = {self.max_usd!r}: must be USD, 0 or more")
 
     def ways(self, spec: Spec) -> dict[str, live.Way]:
         """By endpoint which way its calls go."""
@@ -353,17 +364,10 @@ def source_of(given: Given) -> Path | None:
     return Path(shown(path)) if url_of(path) else Path(path).resolve()
 
 
-def spread(count: int, most: int) -> list[int]:
-    """`most` of `count` positions, ascending, evenly over all of them; a larger `most` keeps those of a smaller one.
-
-    The positions are taken in van der Corput's order (base 2), which leaves no long stretch without one.
-    """
-    if most >= count:
-        return list(range(count))
-    taken: dict[int, None] = {}
-    for number in itertools.count():
-        if len(taken) >= most:
-            return sorted(taken)
-        turned = int(f"{number:b}"[::-1], 2) / 2 ** number.bit_length() if number else 0.0
-        taken[int(turned * count)] = None
-    raise AssertionError("unreachable")
+def _amount(usd: Decimal | float) -> bool:
+    """Whether it is one that can be spent; NaN would be no cap at all."""
+    try:
+        exact = Decimal(str(usd))
+    except InvalidOperation:
+        return False
+    return exact.is_finite() and exact >= 0

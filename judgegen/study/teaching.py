@@ -25,7 +25,8 @@ from judgegen.pipeline import Plan
 from judgegen.plan.run import plan, texts
 from judgegen.records import Prompt, Result
 from judgegen.run.job import prompt_of
-from judgegen.run.session import Given, Inquiry, Terms, ended, lacking, resolve, session, spread
+from judgegen.run.session import Given, Inquiry, Terms, ended, lacking, resolve, session
+from judgegen.run.spread import spread
 from judgegen.sources.labelled import Labelled
 from judgegen.spec import Spec
 from judgegen.spec.short import ShortFile

@@ -140,7 +140,7 @@ def test_what_is_no_runs_folder_is_not_rewritten(judgegen: Command, tmp_path: Pa
     """Neither one without a run file nor one that is not there."""
     (tmp_path / "empty").mkdir()
     assert "no run's folder (it has no run.toml)" in judgegen("write", "empty").stderr
-    assert "no run's folder (there is no such folder)" in judgegen("write", "nowhere").stderr
+    assert "nowhere: no such folder" in judgegen("write", "nowhere").stderr
 
 
 def test_all_bad_lines_are_listed_up_to_twenty(judgegen: Command, tmp_path: Path) -> None:
