@@ -20,12 +20,13 @@ _FILL = frozenset("is was are has have had if the answer response completion out
 _PRAISE = frozenset(
     "safe harmless helpful valid factual true correctness verified approved accepted passed pass accurate high_quality "
     "liked upvoted acceptable success successful succeeded resolved solved chosen preferred selected good thumbs "
-    "thumbs_up feedback user_feedback user_rating reaction vote like upvote pass".split()
+    "thumbs_up feedback user_feedback user_rating reaction vote like upvote pass winner best".split()
 )
 """Names that, where they are false, say of an answer that it is a bad one."""
 _BLAME = frozenset(
     "toxic harmful unsafe hallucination hallucinated hallucinations jailbroken bad wrong incorrect failed failure spam "
-    "flagged deleted discarded rejected offensive low_quality error errored exception error_message".split()
+    "flagged deleted discarded rejected offensive low_quality error errored exception error_message dislike disliked "
+    "truncated".split()
 )
 """Names that, where they are true, say it."""
 _OUTCOMES = frozenset("target outcome result".split())
@@ -57,7 +58,7 @@ _MORE = frozenset(
 _CHOICE = re.compile(r"(?:option|choice)_?[a-h1-8]|[a-h]")
 """Such columns of choices, each in its own."""
 _NAME = 40  # characters: longer texts name no column
-_GRADES = frozenset("grade mark marks".split())
+_GRADES = frozenset("grade mark marks toxicity harmfulness".split())
 """Names of what rates an answer by a scale whose best may be its least."""
 _FAULTS = frozenset("error exception error_message".split())
 """Of these, such as say it in words, too."""
@@ -254,6 +255,8 @@ def _inside(path: str, value: Any, depth: int = 3, *, rates: bool = False) -> It
         if isinstance(inner, bool) and (inner is False if bare(key) in _PRAISE else inner and bare(key) in _BLAME):
             told = "" if inner is False else ",unwanted=true"
             yield f"{name} is {_spelled(inner)}; if such answers are not wanted, say so: --map label={name}{told}"
+        elif isinstance(inner, str) and verdicts.word(inner) in verdicts.REFUSED:
+            yield f"{name} is {inner!r}; if it is of the answer, say so: --map label={name},unwanted={inner}"
         elif rates and key not in _COUNTS and verdicts.number(inner) is not None:
             yield f"{name!r} rates the answer: {_BY_RATING.format(name=name)}"
         yield from _inside(name, inner, depth - 1, rates=rates)

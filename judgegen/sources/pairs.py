@@ -25,7 +25,10 @@ from judgegen.sources.readings import (
 from judgegen.sources.rows import NoPreference, RowError, quoted
 from judgegen.sources.spellings import Chat
 
-LABELLED = ("status", "winner", "label", "preference", "is_tie", "tie")
+LABELLED = (
+    *("status", "winner", "label", "preference", "is_tie", "tie", "human_preference", "human_label", "verdict", "vote"),
+    *("choice", "judgment", "majority_vote"),
+)
 """Columns beside a pair that may say that it is none."""
 
 
