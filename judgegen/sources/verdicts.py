@@ -48,7 +48,8 @@ _DECISIONS = frozenset({"accept", "reject", "ignore", "accepted", "rejected"})
 
 REFUSED = frozenset(
     "bad incorrect wrong undesirable unwanted reject rejected dispreferred thumbs_down thumbsdown dislike disliked "
-    "discarded harmful unsafe unacceptable toxic unhelpful failed failure fail unsuccessful unresolved unsolved hallucinated".split()
+    "discarded harmful unsafe unacceptable toxic unhelpful failed failure fail unsuccessful unresolved unsolved "
+    "hallucinated".split()
 ) | {"👎"}
 """Words that say of an answer that it is a bad one, whatever the column is called."""
 
