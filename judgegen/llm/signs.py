@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Kind = Literal["money", "flagged", "too_long", "again", "key", "model", "path", "passing", "request"]
+Kind = Literal["money", "flagged", "too_long", "again", "key", "model", "path", "throttled", "passing", "request"]
 """What a refusal is about: the account, this prompt's content or length, chance, the key, the model's name, the path,
-trouble that passes, or the request's form although the status says that the server is at fault."""
+how much is asked at once, trouble that passes, or the request's form although the status blames the server."""
 
 CODES: dict[Kind, dict[str, str]] = {
     "money": {
@@ -57,6 +57,10 @@ CODES: dict[Kind, dict[str, str]] = {
         "dashscope": "model_not_supported modelnotexist",
         "databricks": "endpoint_not_found resource_does_not_exist",
         "others": "model_decommissioned invalid_model modelnotavailable",
+    },
+    "throttled": {
+        "all": "rate_limit_exceeded rate_limit_error rate_limited ratelimitexceeded ratelimitreached too_many_requests "
+        "requests_limit_exceeded concurrency_limit_exceeded",
     },
     "path": {"others": "unknown_url route_not_found missingapiversionparameter"},
     "passing": {
@@ -118,6 +122,11 @@ SENTENCES: dict[Kind, dict[str, str]] = {
         "all": r"(no such|unexpected|unknown|invalid|unrecogni[sz]ed) (endpoint|url|path|route|resource|method)|"
         r"(endpoint|url|path|route|page|resource)\b.{0,20}\bnot (found|exist)|method not allowed|cannot (post|get) /|"
         r"api.version",
+    },
+    "throttled": {
+        "all": r"(rate|request).?limit\w*\b.{0,30}\b(exceeded|reached|hit)|(exceeded|reached|hit)\b.{0,30}rate.?limit|"
+        r"rate.?limited|too many (concurrent |parallel )?requests|\bthrottl(ed|ing)\b",
+        "one-api, zhipu": r"请求.{0,6}(频繁|过多|过快)|(频率|并发).{0,6}(超|限制)|触发.{0,4}限流",
     },
     "passing": {
         "all": r"overloaded|(try|come) (again|back) (later|in)|temporarily|timed? ?out|capacity|upstream|too busy|"

@@ -191,6 +191,11 @@ def test_a_failure_by_chance_is_asked_again_at_once() -> None:
         (200, {"error": {"message": "provider error", "code": 402, "metadata": {"raw": "credits used up"}}}, "money"),
         (200, {"choices": [{"error": {"code": 502, "message": "Provider returned error"}}]}, "passing"),
         (200, {"choices": [{"error": {"code": 429, "message": "x"}, "message": {"content": ""}}]}, "throttled"),
+        (403, {"message": "Rate limit exceeded. Try again in 2s"}, "throttled"),
+        (400, {"error": {"message": "Too many requests, please wait.", "type": "x"}}, "throttled"),
+        (400, {"error": {"code": "rate_limit_exceeded", "message": "x"}}, "throttled"),
+        (413, {"error": {"code": "rate_limit_exceeded", "message": "Request too large: 7000 a minute"}}, "too_long"),
+        (424, {"error": "Request failed during generation: Server error", "error_type": "generation"}, "passing"),
         (400, {"type": "error", "error": {"type": "x", "message": "credit balance is too low"}}, "money"),
         (400, {"code": "Arrearage", "message": "Access denied, account not in good standing"}, "money"),
         (402, {"title": "Payment Required", "detail": "x"}, "money"),
@@ -234,6 +239,19 @@ def test_the_kinds_of_refusals_are_told_from_their_fields(status: int, payload: 
     found = refusals.inside(payload) if status == 200 else refusals.read(status, json.dumps(payload).encode())
     assert found is not None
     assert refusals.kind(found) == kind
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 429])
+def test_a_throttle_of_any_status_says_when_to_come_back(status: int) -> None:
+    """By its words or its headers; what is no throttle asks for no wait, whatever its words are."""
+    said: dict[str, Any] = {"error": {"code": 429, "message": "Rate limit reached. Try again in 7.5s"}}
+    found = refusals.of(status, {}, json.dumps(said).encode(), said)
+    assert found is not None
+    assert (refusals.kind(found), found.retry_after) == ("throttled", 7.5)
+    other = {"error": {"code": 502, "message": "upstream reset after 30s"}}
+    gateway = refusals.of(200 if status == 200 else 502, {}, json.dumps(other).encode(), other)
+    assert gateway is not None
+    assert gateway.retry_after is None
 
 
 @pytest.mark.parametrize(

@@ -263,7 +263,14 @@ UPSTREAM = {"choices": [{"error": {"code": 502, "message": "Provider returned er
 
 
 @pytest.mark.parametrize(
-    "said", [(499, {"status": "CANCELLED"}), (400, {"__type": "ThrottlingException"}), (200, UPSTREAM)]
+    "said",
+    [
+        (499, {"status": "CANCELLED"}),
+        (400, {"__type": "ThrottlingException"}),
+        (403, {"message": "Too many requests"}),
+        (424, {"error": "Request failed during generation: Server error", "error_type": "generation"}),
+        (200, UPSTREAM),
+    ],
 )
 def test_what_passes_is_waited_for_whatever_its_status(said: No, tmp_path: Path) -> None:
     """Every candidate is there in the end."""

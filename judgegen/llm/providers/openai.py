@@ -24,12 +24,11 @@ from judgegen.llm.learned import Learned
 from judgegen.llm.manner import Manner, SystemRole, ways
 from judgegen.llm.providers.listing import Listing
 from judgegen.llm.retry import Odd, Transient
-from judgegen.llm.secrets import bare, masked, masked_bytes, remember, secret_name
+from judgegen.llm.secrets import bare, masked_bytes, remember, secret_name
 from judgegen.llm.trial import Trial
 from judgegen.llm.wire import catalogue, ceiling, decisions, reading, refusals, rewards, streamed
 from judgegen.llm.wire.body import body
 from judgegen.llm.wire.bounds import Answer, ElsewhereError, NoTlsError, UnsentError
-from judgegen.llm.wire.delay import asked_s
 from judgegen.llm.wire.keys import account, api_key, login
 from judgegen.llm.wire.meaning import Meanings, spoken, users_own
 from judgegen.llm.wire.refusals import Refusal
@@ -47,8 +46,6 @@ Raises ConnectionError or TimeoutError."""
 _REFUSED = 300
 """The first status that is no answer."""
 _NOT_IMPLEMENTED = 501
-_SHOWN = 200
-"""Characters of an address that are shown."""
 MOST_CHANCES = 4
 """How often a request is sent that fails by chance, as constrained decoding does."""
 MOST_FAILED = 3
@@ -140,7 +137,7 @@ class ChatProvider:
         status, headers, content = await self._post(call, write(call, manner))
         fine = status < _REFUSED
         answer: Any = streamed.read(content, headers.get("content-type", "")) if fine else None
-        refusal = refusals.inside(answer) if fine else _refusal(status, headers, content)
+        refusal = refusals.of(status, headers, content, answer)
         return read(call, answer) if refusal is None else refusal
 
     def _elsewhere(self, call: Call, odd: Odd) -> ProviderRefused | None:
@@ -235,12 +232,6 @@ def _without_route(call: Call, refusal: Refusal) -> ProviderRefused:
         f"{call.endpoint} does not serve {route} for {call.model} ({refusal.status} {refusal.message}): {served}; "
         f"check base_url of endpoint {call.tag.route!r} (most end in /v1), or {mend}"
     )
-
-
-def _refusal(status: int, headers: Mapping[str, str], content: bytes) -> Refusal:
-    if (moved := refusals.elsewhere(status, masked(headers.get("location", ""))[:_SHOWN])) is not None:
-        return moved
-    return refusals.read(status, content, asked_s(status, headers, content))
 
 
 def client(endpoint: Endpoint, name: str, *, base_url: str | None = None, bounded: bool = False) -> AsyncOpenAI:

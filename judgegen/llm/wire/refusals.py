@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from judgegen.llm import signs
+from judgegen.llm.secrets import masked
+from judgegen.llm.wire.delay import asked_s
 
-What = signs.Kind | Literal["throttled", "forbidden", "unclear"]
+What = signs.Kind | Literal["forbidden", "unclear"]
 """A refusal's kind; "forbidden" and "unclear" mean that the words do not tell."""
 
 _SENTENCES = (
@@ -36,11 +38,14 @@ _CODES = (
 _PARAMS = ("param", "parameter", "field", "loc", "parameters")
 _DEEPEST = 8
 _LONGEST = 600
+_SHOWN = 200
+"""Characters of an address that are shown."""
 _ELSEWHERE, _REQUESTS, _SERVERS = 300, 400, 500
 """From where on a status is about the address, about the request, about the server."""
 _THROTTLES = (420, 429, 430)
-_PASSING = (408, 409, 425, 499)
-"""Statuses of the four hundreds that say nothing against the request; the last is a gateway's that hung up."""
+_PASSING = (408, 409, 424, 425, 499)
+"""Statuses of the four hundreds that say nothing against the request: 424 is of something behind the server (TGI's and
+Bedrock's when the model fails), 499 a gateway's that hung up."""
 _NOT_SERVED = (501, 505)
 """Statuses of the five hundreds that mean this request, and always will."""
 _HEADS = (431, 494)
@@ -71,6 +76,20 @@ class Refusal:
     def said(self) -> str:
         """All that it says of what is at fault, and the parameters it names, as one text."""
         return " ".join((*self.params, _WOULD_TAKE.sub("", self.message)))
+
+
+def of(status: int, headers: Mapping[str, str], content: bytes, answer: Any = None) -> Refusal | None:
+    """The refusal that a response is, with the wait that it asks for; None where it is an answer.
+
+    `answer` is what a status of success holds. A throttle may come with any status, and tells when to come back.
+    """
+    if (moved := elsewhere(status, masked(headers.get("location", ""))[:_SHOWN])) is not None:
+        return moved
+    fine = status < _ELSEWHERE
+    found = inside(answer) if fine else read(status, content, asked_s(status, headers, content))
+    if found is None or found.retry_after is not None or kind(found) != "throttled":
+        return found
+    return replace(found, retry_after=asked_s(_THROTTLES[1], headers, content))
 
 
 def elsewhere(status: int, where: str) -> Refusal | None:
@@ -227,6 +246,7 @@ def _of_a_request(status: int, words: frozenset[str], said: str) -> What:
         (status in _HEADS or _HEAD.search(said) is not None, "key"),
         (status == 401 or signs.coded("key", words), "key"),
         (status == 413 or signs.told("too_long", words, said), "too_long"),
+        (signs.told("throttled", words, said), "throttled"),
         (signs.told("again", words, said), "again"),
         (signs.coded("model", words) or (signs.told("model", words, said) and not wished), "model"),
         (wished, "unclear"),
