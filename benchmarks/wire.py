@@ -214,7 +214,7 @@ def start(bench: Bench, number: int) -> dict[str, float]:
 
 
 def late(bench: Bench, seconds: float) -> list[dict[str, Any]]:
-    """At 200 ms and each width: answers a second of a load generator in C, of the raw loop, and of a whole run."""
+    """At 200 ms and each width: answers a second of a load generator in C, the raw loop, a whole run, one in shards."""
     found = []
     for width in WIDTHS:
         count = int(width / LATENCY_MS * 1000 * seconds * (1.0 if width < 1000 else 0.5)) // CALLS
@@ -224,9 +224,20 @@ def late(bench: Bench, seconds: float) -> list[dict[str, Any]]:
                 ours = bench.run(server.url, count, width, f"late-{width}")
                 cost = measured(ours if kind == "judgegen" else bench.loop(kind, server.url, count, width), server)
             row[kind] = cost.steady
+        with mock(bench.binary, latency_ms=LATENCY_MS) as server:
+            row["shards"] = _in_shards(bench.run(server.url, count, width, f"shards-{width}"), server)
         told(f"{width:5} at once, {LATENCY_MS} ms: {row}")
         found.append(row)
     return found
+
+
+def _in_shards(command: Sequence[str], server: Mock) -> float:
+    """Answers a second of both halves of a run, each a process of its own."""
+    parts = [subprocess.Popen([*command, "--shard", f"{part}/2"], stdout=subprocess.DEVNULL) for part in (1, 2)]
+    codes = {part.wait() for part in parts}
+    if codes != {0}:
+        raise SystemExit(f"shards ended with {codes}")
+    return server.stats()["steady"]
 
 
 def _wrk(bench: Bench, width: int) -> float | None:

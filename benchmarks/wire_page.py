@@ -144,15 +144,19 @@ def _start(found: Figures) -> str:
 def _late(found: Sequence[Figures]) -> str:
     head = (
         "\n## What the wire bears\n\nAnswers a second, each after 200 ms, over the middle three fifths of a run. wrk "
-        "is a load generator in C.\n\n| connections | wrk | bare loop | judgegen | of wrk |\n|---|---|---|---|---|\n"
+        "is a load generator in C.\nIn two shards (docs/scale.md) a run is two processes, each with half of the "
+        "connections.\n\n| connections | wrk | bare loop | judgegen | of wrk | in two shards | of wrk |\n"
+        f"|{7 * '---|'}\n"
     )
     return head + "".join(map(_width, found))
 
 
 def _width(row: Figures) -> str:
     wrk = "not here" if row["wrk"] is None else f"{row['wrk']:,.0f}"
-    share = "" if row["wrk"] is None else f"{row['judgegen'] / row['wrk']:.0%}"
-    return f"| {row['width']:,} | {wrk} | {row['raw']:,.0f} | {row['judgegen']:,.0f} | {share} |\n"
+    cells = [f"{row['width']:,}", wrk, f"{row['raw']:,.0f}"]
+    for ours in ("judgegen", "shards"):
+        cells += [f"{row[ours]:,.0f}", "" if row["wrk"] is None else f"{row[ours] / row['wrk']:.0%}"]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _again(found: Figures) -> str:
