@@ -85,6 +85,13 @@ def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(key: s
     assert not key or key not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["MY_KEY", "_key2", "AzureOpenAIKeyEastUS2025", "OpenAI_v2_Key_of_2026"])
+def test_whatever_may_name_a_variable_is_taken(name: str) -> None:
+    """Of either case, with digits: nobody's names are ours to choose."""
+    found = spec.parse(changed(lambda t: t["endpoints"]["vllm"].update(api_key_env=name)))
+    assert found.endpoints["vllm"].api_key_env == name
+
+
 def test_all_problems_are_listed_at_once() -> None:
     """Two mistakes are two lines."""
     table = changed(lambda t: (t.update(promts="x"), t["judge"].update(orders="two")))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""One that is ignored when we begin, as nohup has it, stays ignored."""
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""One that is ignored when we begin, as nohup has it, stays ignored. Windows has no third."""
 FIRST = "stopping: what is in flight lands and is written; once more ends at once"
 
 

@@ -20,8 +20,8 @@ from judgegen.spec.values import url_problem
 
 OPENAI_URL = "https://api.openai.com/v1"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{20,}")
-"""A variable could have such a name, and none has; many providers' keys look like this."""
+_KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.{20,})(\D+\d+){3,}\D*")
+"""A variable could have such a name, and none has: letters of both kinds, and digits here and there among them."""
 
 
 class Price(Frozen):
