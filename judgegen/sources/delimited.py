@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +18,27 @@ from judgegen.sources.lines import lines
 from judgegen.sources.rows import Bad, Cell, CheckColumns, ReadError, Row, RowError, Rows, distinct
 
 _OPENING = ("[", "{")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _SEPARATOR = re.compile(r"sep=([,;|\t])", re.IGNORECASE)
 _LONGEST = 2**31 - 1  # characters in a cell; the module's own limit of 131,072 is shorter than some prompts
 
 
 def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
-    """One row per record; where the header is one cell that holds ;, a tab or |, that is what separates the cells.
+    """One row per record; where the header has another mark than the one expected, that is what separates the cells.
 
     Raises:
         ReadError: no header that will do, broken quoting (what follows it is not read), not UTF-8, or see `lines`.
     """
-    records = _records(path, delimiter)
-    start, header = next(records, (1, []))
-    if said := _SEPARATOR.fullmatch(delimiter.join(header)):
-        records, delimiter = _records(path, said[1]), said[1]
+    texts, head = _texts(path), []
+    for text in texts:
+        head.append(text)
+        if not text.isspace():
+            break
+    delimiter, told = _separator(head[-1] if head else "", delimiter)
+    records = _records(chain(head, texts), delimiter)
+    if told:
         next(records)
-        start, header = next(records, (2, []))
-    elif len(header) == 1 and (other := next((m for m in ";\t|" if m in header[0] and m != delimiter), None)):
-        yield from rows(path, delimiter=other, check=check)
-        return
+    start, header = next(records, (1, []))
     names = _names(start, [cell.strip() for cell in header], delimiter, check)
     for line, cells in records:
         if len(cells) != len(header):
@@ -43,6 +46,15 @@ def rows(path: Path, *, delimiter: str, check: CheckColumns) -> Rows:
             yield Bad(line=line, why=why)
         else:
             yield Row(line=line, value=dict(zip(names, map(_cell, cells), strict=True)))
+
+
+def _separator(first: str, expected: str) -> tuple[str, bool]:
+    """What separates cells, and whether the first line is Excel's that says so; a mark in quotes separates none."""
+    if said := _SEPARATOR.fullmatch(first.strip("\r\n ")):
+        return said[1], True
+    bare = _QUOTED.sub("", first)
+    other = next((mark for mark in ";\t|," if mark in bare), expected)
+    return expected if expected in bare else other, False
 
 
 def _cell(text: str) -> str | None:
@@ -63,9 +75,9 @@ def _names(line: int, names: list[str], delimiter: str, check: CheckColumns) -> 
     return named
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(texts: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Every record that is not blank, with the number of the line on which it starts."""
-    reader: Any = csv.reader(_texts(path), delimiter=delimiter, strict=True)
+    reader: Any = csv.reader(texts, delimiter=delimiter, strict=True)
     while True:
         start = reader.line_num + 1
         before = csv.field_size_limit(_LONGEST)
@@ -92,4 +104,6 @@ def _texts(path: Path) -> Iterator[str]:
 def _quoting(error: csv.Error) -> str:
     if "unexpected end of data" in str(error):
         return "a quote that opens in this record is never closed"
+    if "new-line character" in str(error):
+        return "its lines end with a carriage return alone; save it with line feeds"
     return f"broken quoting ({error}); a quote inside a quoted cell is written twice"

@@ -85,6 +85,8 @@ def _hint(raw: bytes) -> str:
     """What else a line may be that is not JSON in UTF-8."""
     if raw[1:2] == b"\0" or raw[:1] == b"\0":
         return "; it looks like UTF-16 without its mark: name it, like --encoding utf-16-le"
+    if raw.rstrip().endswith(b"},"):
+        return "; a comma stands behind the object: leave it out, or write a JSON list"
     return "; it looks like Python's print of an object: write it by json.dumps" if raw[:2] == b"{'" else ""
 
 

@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "utf16.jsonl": lambda path: path.write_text(JSONL, "utf-16"),
     "bom.jsonl": lambda path: path.write_text(JSONL, "utf-8-sig"),
     "semicolon.csv": lambda path: path.write_text(CSV, "utf-8"),
+    "quoted.csv": lambda path: path.write_text(re.sub(r"[^;\n]+", r'"\g<0>"', CSV), "utf-8"),
+    "excel.csv": lambda path: path.write_text(f"sep=\t\n{CSV.replace(';', chr(9))}", "utf-8"),
+    "comma.tsv": lambda path: path.write_text(CSV.replace(";", ","), "utf-8"),
     "tab.csv": lambda path: path.write_text(CSV.replace(";", "\t"), "utf-16"),
     "rows.jsonl.xz": lambda path: path.write_bytes(lzma.compress(JSONL.encode())),
     "rows.jsonl.bz2": lambda path: path.write_bytes(bz2.compress(JSONL.encode())),
@@ -83,6 +87,7 @@ def test_a_wrapping_changes_nothing(name: str, tmp_path: Path) -> None:
         ("a.arrow", b"no arrow", "not an Arrow file"),
         ("a.txt", b'{"prompt": "a", "chosen": "b"}\n', "holds JSON under another name"),
         ("a.txt", b'[\n  {"prompt": "a"}\n]\n', "holds JSON under another name"),
+        ("mac.csv", b"question,chosen,rejected\rq,a,b\r", "end with a carriage return alone"),
         ("missing.jsonl.zst", None, "No such file"),
     ],
 )

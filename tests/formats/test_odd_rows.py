@@ -361,6 +361,7 @@ def test_the_mend_that_is_told_mends(row: Row, mapping: str) -> None:
     [
         (json.dumps(PAIR).encode("utf-16-le") + "\n".encode("utf-16-le"), "--encoding utf-16-le"),
         (f"{PAIR!r}\n".encode(), "by json.dumps"),
+        (f"{json.dumps(PAIR)},\n".encode(), "a comma stands behind the object"),
     ],
 )
 def test_a_line_that_is_no_json_is_told_what_it_may_be(data: bytes, told: str, tmp_path: Path) -> None:
