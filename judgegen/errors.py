@@ -36,6 +36,19 @@ class JudgegenError(Exception):
     exit_code: ClassVar[int] = 1
     run: Any = None
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show: the message, and where it came from in what is not this package.
+
+        Theirs shows forty lines of ours before it.
+        """
+        import traceback
+
+        ours = (__file__.removesuffix("errors.py"), "asyncio", "IPython", "ipykernel/", "concurrent/futures")
+        found = traceback.extract_tb(self.__traceback__)
+        theirs = [frame for frame in found if not any(part in frame.filename for part in ours)]
+        places = (f"  {frame.filename}, line {frame.lineno}: {frame.line}" for frame in theirs if frame.line)
+        return [f"{type(self).__name__}: {self}", *places]
+
 
 class SpecError(JudgegenError):
     """The run file, a prompt file or a template is wrong; retrying cannot help."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stdout
 from decimal import Decimal
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,18 @@ SUMMARY: dict[str, Any] = {
     "cost_usd": {"sampler": "0.10", "judge": "1.25", "total": "1.35"},
     "diagnostics": {"flip_rate": 0.125, "p_first": None},
 }
+
+
+def test_an_error_is_shown_by_its_message_and_by_the_lines_that_are_not_ours() -> None:
+    """In a notebook too: forty lines of this package and of asyncio stood before the sentence that helps."""
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell: Any = cast("Any", InteractiveShell)()
+    with redirect_stdout(StringIO()) as out:
+        shell.run_cell("import judgegen\ndef mine():\n    return judgegen.load('nowhere')\nmine()", store_history=False)
+    first, *places = out.getvalue().rstrip().splitlines()
+    assert first == "SpecError: nowhere: no such folder; name the folder of a run, as its end or --out has it"
+    assert [place.partition(": ")[2] for place in places] == ["mine()", "return judgegen.load('nowhere')"]
 
 
 class Reader(HTMLParser):

@@ -43,6 +43,8 @@ Name a stronger [judge] model in the run file before you use them."""
 POOR_BESIDE_A_GRADER = """\
 SmolLM2-135M is a real language model and a poor judge: the grader decided these pairs. Name a stronger [judge] model
 in the run file before you use labels that no grader checks."""
+MADE_UP = """\
+Every answer or verdict here of provider = "scripted" is made up: for looking, not for training."""
 
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What a disk says that is full, failing or closed to writing, and a system with no file left to give."""
@@ -168,6 +170,12 @@ def text(run: Run) -> Iterator[str]:
         yield ""
         yield f"next: {command('show', str(run.folder))}"
         yield f"      {command('init', 'mine')}"
+    if (
+        spec is not None
+        and not spec.rehearsal
+        and any(one.provider == "scripted" for one in spec.used_endpoints().values())
+    ):
+        yield f"\n{MADE_UP}"
 
 
 def _beside_a_grader(folder: Path, spec: Spec | None) -> dict[str, str]:

@@ -16,10 +16,12 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from judgegen.errors import hint
 from judgegen.sources.rows import ReadError, RowError
 from judgegen.stores.urls import url_of
 
@@ -147,9 +149,22 @@ def _utf16(stream: BinaryIO) -> Iterator[bytes]:
 def torn(error: Exception, number: int) -> ReadError:
     """The ReadError for a file that failed after `number` whole lines."""
     if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
-        return ReadError(None, f"cannot be read ({error.strerror or error})")
+        meant = _meant(Path(error.filename)) if isinstance(error, FileNotFoundError) and error.filename else ""
+        return ReadError(None, f"cannot be read ({error.strerror or error}){meant}")
     after = f" after line {number}" if number else ""
     return ReadError(None, f"gzip data is damaged{after} ({error}); fetch or pack the file again")
+
+
+def _meant(path: Path) -> str:
+    """What may be meant by a file that is not there."""
+    if "~" in path.parts:
+        return "; ~ means a home in a shell alone: write the whole path"
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent}"
+    with suppress(OSError):
+        found = hint(path.name, (one.name for one in path.parent.iterdir())).strip()
+        return f"; {found}" if found else ""
+    return ""
 
 
 def _start(stream: BinaryIO) -> int:

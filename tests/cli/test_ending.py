@@ -60,6 +60,15 @@ def test_the_small_model_is_called_a_poor_judge(tmp_path: Path) -> None:
     assert "poor judge" not in "\n".join(ending.text(run_with(tmp_path, "a", judge="other.gguf")))
 
 
+@pytest.mark.parametrize(("provider", "made_up"), [("scripted", True), ("local", False)])
+def test_made_up_answers_are_called_so(tmp_path: Path, provider: str, made_up: bool) -> None:
+    """They look like any, and nobody should train on them."""
+    run = run_with(tmp_path, "a")
+    kept = tmp_path / "run.toml"
+    kept.write_text(kept.read_text().replace('"local"', f'"{provider}"'))
+    assert (ending.MADE_UP in "\n".join(ending.text(run))) is made_up
+
+
 def test_the_quickstart_ends_with_where_to_go(tmp_path: Path) -> None:
     """After the small model, what to look at and how to begin with one's own."""
     lines = list(ending.text(run_with(tmp_path, "a", judge="smollm2-135m-instruct")))

@@ -458,3 +458,18 @@ def test_a_row_that_holds_itself_is_refused() -> None:
     row["metadata"] = row
     with pytest.raises(SpecError, match="nested more than 100 deep"):
         list(prompts_from_rows([row], where="mine", warn=silent))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("promts.jsonl", "; did you mean 'prompts.jsonl'?"),
+        ("gone/prompts.jsonl", "; there is no folder {}/gone"),
+        ("~/prompts.jsonl", "; ~ means a home in a shell alone: write the whole path"),
+        ("else.csv", ""),
+    ],
+)
+def test_a_file_that_is_not_there_is_looked_for(tmp_path: Path, asked: str, said: str) -> None:
+    """What was meant is named where something near it is there."""
+    (tmp_path / "prompts.jsonl").touch()
+    assert refusal(tmp_path / asked) == [f"cannot be read (No such file or directory){said.format(tmp_path)}"]
