@@ -143,6 +143,12 @@ SHAPES: dict[str, Row] = {
         "fields": {"prompt": Q, "response_a": BAD, "response_b": GOOD},
         "responses": {"preference": [{"value": "B", "status": "submitted"}, {"value": "A", "status": "draft"}]},
     },
+    "unified feedback": {
+        "conv_A": chat(Q, BAD),
+        "conv_B": chat(Q, GOOD),
+        "conv_A_rating": 1.0,
+        "conv_B_rating": 3.0,
+    },
     "comparia": {
         "opening_msg": Q,
         "conversation_a": chat(Q, BAD),

@@ -1,5 +1,7 @@
 """Anthropic's blocks of content as the chat API has them: calls of tools, and what tools answered in a user's turn.
 
+So with definitions of tools, Anthropic's and those of functions by themselves, as LLaMA-Factory and OpenAI's first had.
+
 A message of blocks becomes one or several; one with a block that is neither words, a call nor a result stays as it is.
 """
 
@@ -9,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_PLAIN = ("custom", "function")
+"""Types of a definition that may stand beside its name: Anthropic's own, and the Responses API's."""
 _USE, _RESULT, _TEXT = "tool_use", "tool_result", "text"
 
 
@@ -26,6 +30,15 @@ def expanded(message: dict[str, Any]) -> list[dict[str, Any]]:
         words = _words(blocks)
         return [*answered, *([{**message, "content": words}] if words else [])]
     return [message]
+
+
+def definition(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tool's definition as the chat API has it; one that is none of the known spellings stays as it is."""
+    if not isinstance(tool.get("name"), str) or "function" in tool or tool.get("type", "custom") not in _PLAIN:
+        return tool
+    plain = {key: value for key, value in tool.items() if key not in ("type", "input_schema")}
+    schema = {"parameters": tool["input_schema"]} if "input_schema" in tool else {}
+    return {"type": "function", "function": {**plain, **schema}}
 
 
 def _words(blocks: list[Any]) -> str:

@@ -98,7 +98,7 @@ STRENGTHS = {"overall_preference": 3.0, "preference_strength": 3.0}
 
 _STEMS = (
     "response answer output completion conversation generation summary reply candidate human_ref assistant "
-    "assistant_response continuation model_output model_response result messages"
+    "assistant_response continuation model_output model_response result messages conv"
 ).split()
 _TOKENS = ("a b", "0 1", "1 2", "left right", "first second", "one two")
 _TOKEN = "|".join(dict.fromkeys(" ".join(_TOKENS).split())) + r"|[3-9]|[1-9]\d{1,2}"

@@ -13,6 +13,7 @@ from typing import Any
 
 from judgegen.sources import spellings
 from judgegen.sources.beside import adds, asks, holds, words_of
+from judgegen.sources.blocks import definition
 from judgegen.sources.columns import ColumnNames
 from judgegen.sources.rows import RowError, kind
 from judgegen.sources.spellings import Chat, given, optional
@@ -262,7 +263,7 @@ def _tools(cells: Mapping[str, Any], table: ColumnNames) -> list[Any] | None:
                 raise RowError(f"{name} is a text that is not JSON; write a list of definitions") from None
         if not isinstance(value, list) or not all(isinstance(tool, Mapping) and tool for tool in value):
             raise RowError(f"{name} is not a list of definitions")
-        return value
+        return [definition(tool) for tool in value]
     return None
 
 

@@ -123,6 +123,26 @@ def test_tools_are_a_list_however_they_are_spelled(tools: Any, spelled: Any) -> 
     assert found.get("tools") == (tools if isinstance(tools, list) else None)
 
 
+SCHEMA: Row = {"type": "object", "properties": {"n": {"type": "integer"}}}
+ADD: Row = {"name": "add", "description": "Add."}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ADD | {"parameters": SCHEMA},
+        ADD | {"parameters": SCHEMA, "type": "function"},
+        ADD | {"input_schema": SCHEMA},
+        {"type": "function", "function": ADD | {"parameters": SCHEMA}},
+    ],
+)
+def test_a_tool_is_defined_as_the_chat_api_has_it(tool: Row) -> None:
+    """A function by itself as in LLaMA-Factory's files, the Responses API's, Anthropic's: consumers refuse those."""
+    (found,) = imported([WHOLE | {"tools": [tool]}])
+    assert isinstance(found, dict)
+    assert found["tools"] == [{"type": "function", "function": ADD | {"parameters": SCHEMA}}]
+
+
 def test_rated_answers_of_one_prompt_are_pairs() -> None:
     """Rows beside each other that rate answers to one prompt; a rating that stands alone is refused."""
     rows = [{"prompt": Q, "response": words, "helpfulness": n} for words, n in ((BAD, 1), (GOOD, 4))]
