@@ -67,6 +67,17 @@ def test_the_simulators_weakness_is_found(tmp_path: Path) -> None:
         assert name == "forged-score" or (row.wins, row.lost_both, row.win_rate.value) == (0, 4, 0.0)
 
 
+def test_what_an_attack_will_take_is_counted_for_any_number_of_variants(tmp_path: Path) -> None:
+    """One variant answers, and it is the first; the others are not asked and not counted."""
+    sampler = table(tmp_path)["sampler"]
+    first = {"name": "plain", "expected_output_tokens": 30}
+    several = {**sampler, "variants": [first, {"name": "other", "model": "large"}, {"name": "third"}]}
+    one = attacking.expected(table(tmp_path, sampler={**sampler, "variants": [{**first, "n": 2}]}), out=tmp_path / "a")
+    found = attacking.expected(table(tmp_path, sampler=several), out=tmp_path / "b")
+    assert [(row.role, row.model) for row in found.rows] == [("sampler", "small"), ("judge", "judge")]
+    assert found.rows[1].calls == one.rows[1].calls
+
+
 @pytest.mark.slow
 def test_what_the_screen_keeps_out_costs_nothing(tmp_path: Path) -> None:
     """An empty answer and one with a template's tokens are lost without a call."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from judgegen.errors import SpecError
-from judgegen.exchange.parts import Parts, spool
+from judgegen.exchange.parts import Parts, check_apart, spool
 from judgegen.exchange.plain_rows import plan
 from judgegen.exchange.plain_rows import preference as plain_row
 from judgegen.exchange.repeats import Repeats
@@ -159,8 +159,9 @@ def import_file(
     """Write the preferences of `source` to `out`, in the shape of preferences.jsonl, and the rejects beside it.
 
     Raises:
-        SpecError: as `imported`; or nothing in it is a preference.
+        SpecError: as `imported`; or nothing in it is a preference, or `out` is what is read.
     """
+    check_apart(source, out)
     with outgoing(out) as going:
         done = _import_file(source, name, going.path, system=system, encoding=encoding, wishes=wishes)
         return replace(done, paths=going.places(done.paths))

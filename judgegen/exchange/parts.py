@@ -18,12 +18,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+from judgegen.errors import SpecError
 from judgegen.exchange.columns import HEAD, KeysSeen, Layout
 from judgegen.writer.files import json_line, part_of, put_in_place
 
 Spare = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _BUFFER = 1 << 18  # bytes that are written at once
 _GROUP = 1024  # rows of a Parquet row group, the most that are in memory at once
+
+
+def check_apart(source: Any, out: Path) -> None:
+    """Nothing is written over what it is read from, which would be gone.
+
+    Raises:
+        SpecError: `out` is the file `source`, or the pairs of the run in that folder.
+    """
+    if not isinstance(source, str | Path) or not out.exists():
+        return
+    read = (Path(source), Path(source) / "preferences.jsonl")
+    if any(path.exists() and path.samefile(out) for path in read):
+        raise SpecError(f"{out}: is what is read, and would be written over; name another file with --out")
 
 
 def spool(beside: Path) -> IO[bytes]:

@@ -15,6 +15,7 @@ from judgegen.exchange import export as exporting
 from judgegen.exchange import handover
 from judgegen.exchange.export import Exported
 from judgegen.exchange.import_ import Imported, Reject, Wishes, import_file, imported
+from judgegen.exchange.parts import check_apart
 from judgegen.formats.consumers import consumer
 from judgegen.formats.format import Format, Unfit
 from judgegen.stores.sending import outgoing
@@ -58,6 +59,7 @@ def export(
     if (unpaired or ties is not None) and not (run and unpaired):
         raise SpecError("--unpaired takes a run folder, and --ties goes with it")
     place = beside(source, to, form.suffix, folder=form.folder) if out is None else Path(out)
+    check_apart(source, place)
     with outgoing(place) as going:
         done = exporting.export(
             rows(source, shape, form, run=run),

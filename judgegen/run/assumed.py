@@ -33,7 +33,9 @@ _LITTLE, _MUCH = ("minimal", "low"), ("high", "xhigh", "max")
 def lengths(spec: Spec, plan: Plan) -> dict[Key, Length]:
     """A length for every kind of call."""
     found: dict[Key, Length] = {}
-    for setting, variant in zip(plan.settings, spec.sampler.variants, strict=True):
+    variants = {variant.name: variant for variant in spec.sampler.variants}  # a plan may have fewer
+    for setting in plan.settings:
+        variant = variants[setting.name]
         stated = variant.expected_output_tokens or spec.sampler.expected_output_tokens
         key = ("sampler", setting.route, setting.model, setting.name)
         found[key] = _stated(stated, setting.max_tokens) if stated else _candidate(setting)

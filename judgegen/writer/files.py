@@ -5,6 +5,7 @@ A killed writer leaves the old file as it was; what it left beside is cleared by
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import json
 import os
@@ -29,8 +30,14 @@ def part_of(path: Path) -> Path:
 
 
 def put_in_place(path: Path) -> None:
-    """Make the written part of `path` the file itself, on disk before this returns."""
+    """Make the written part of `path` the file itself, on disk before this returns.
+
+    Raises:
+        OSError: it cannot be, or a device or a pipe stands there, which would be gone.
+    """
     part = part_of(path)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(errno.EEXIST, "no file, and nothing else is replaced", str(path))
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(path)

@@ -262,3 +262,18 @@ def test_a_judges_own_rubric_becomes_reward_data(
         assert all(row[where.get(consumer, "criteria")] for row in found)
         assert validate(Path(f"{consumer}.jsonl"), consumer).findings == ()
     assert name in [each["name"] for each in rows(Path("rubric-oumi.jsonl"))[0]["rubrics"]]
+
+
+@pytest.mark.parametrize("words", [["import"], ["export", "--to", "trl-dpo"]])
+def test_nothing_is_written_over_what_it_is_read_from(command: Command, tmp_path: Path, words: list[str]) -> None:
+    """By whatever name: the file would be gone, and with it what its shape had and ours has not."""
+    row = {"prompt": "a", "chosen": "b", "rejected": "c", "mine": 1}
+    (tmp_path / "x.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "link.jsonl").symlink_to("x.jsonl")
+    for out in ("x.jsonl", "./x.jsonl", "link.jsonl"):
+        done = command(*words, "x.jsonl", "--out", out)
+        assert done.exit_code == 2
+        assert "would be written over" in done.stderr
+    assert json.loads((tmp_path / "x.jsonl").read_text()) == row
+    assert command("import", "x.jsonl", "--out", "y.jsonl").exit_code == 0
+    assert command("export", "y.jsonl", "--to", "trl-dpo", "--out", "z.jsonl").exit_code == 0

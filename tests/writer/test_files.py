@@ -55,6 +55,15 @@ def test_a_file_appears_whole(tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["file.txt"]
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """A pipe or a device that is named as the output stays what it is."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="nothing else is replaced"):
+        write_text(tmp_path / "pipe", "text")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_file_is_on_disk_before_it_is_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its bytes are flushed while the old file stands, then the folder that names it."""
     path = tmp_path / "file.txt"
