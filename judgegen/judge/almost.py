@@ -1,4 +1,4 @@
-"""Objects that are almost JSON, as models spell them: Python's quotes, none, typographic ones, a backslash of TeX.
+"""Objects that are almost JSON, as models spell them: Python's quotes, none, curly ones, TeX's backslash, comments.
 
 And JSON that was escaped on its way: within a text of JSON, or for HTML. Only the quotes and the commas are put right:
 what is read is what a JSON reader makes of the rest. Knows nothing of labels or scores.
@@ -15,7 +15,8 @@ _PAIRS = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), (r"\\\"", r"\\\""), ("&q
 _OPENS, _CLOSES = ("|".join(side) for side in zip(*_PAIRS, strict=True))
 OPENS, CLOSES = f"(?:{_OPENS})?", f"(?:{_CLOSES})?"
 """Patterns of a quote before and behind a word, if there is any."""
-START = re.compile(rf"\{{\s*(?:{_OPENS}|[A-Za-z_])")
+_COMMENT = r"(?://|\#)[^\n]*|/\*[^*]{0,400}\*/"
+START = re.compile(rf"\{{\s*(?:(?:{_COMMENT})\s*){{0,4}}(?:{_OPENS}|[A-Za-z_])")
 """Where such an object may begin."""
 _PART = re.compile(
     r'"(?P<json>(?:[^"\\]|\\.)*)"'
@@ -24,6 +25,8 @@ _PART = re.compile(
     r'|\\"(?P<escaped>(?:\\\\\\"|(?!\\").)*)\\"'
     r"|&(?P<entity>quot|\#34);(?P<html>(?:\\.|(?!&(?P=entity);).)*)&(?P=entity);"
     r"|(?P<word>[A-Za-z_][\w-]*)"
+    rf"|(?P<comment>{_COMMENT})"
+    r"|(?P<gap>[\u00a0\u200b\u2060\ufeff])"
     r"|(?P<comma>,\s*(?=[}\]]))"
     r"|(?P<other>.)",
     re.DOTALL | re.VERBOSE,
@@ -61,6 +64,8 @@ _PUT: Mapping[str, Callable[[str], str]] = {
     "html": lambda said: _within(html.unescape(said)),
     "word": lambda said: _WORDS.get(said, f'"{said}"'),
     "comma": lambda _: "",
+    "comment": lambda _: "",
+    "gap": lambda _: " ",
     "other": str,
 }
 """By its kind how a part is put right."""

@@ -28,8 +28,20 @@ ENOUGH_MASS = 0.5
 _SURE = math.log(0.99)
 """From here on what is left for tokens that nobody names is no matter."""
 _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
-_PLACE = re.compile(r'"verdict"\s*:\s*"\s*')
-_ALMOST_PLACE = re.compile(rf"{OPENS}verdict{CLOSES}\s*:\s*{OPENS}\s*")
+_PLACE = re.compile(r'"\s*verdict\s*"\s*:\s*"\s*', re.IGNORECASE)
+_ALMOST_PLACE = re.compile(rf"{OPENS}\s*verdict\s*{CLOSES}\s*:\s*{OPENS}\s*", re.IGNORECASE)
+_DRESS = r"[\s\"'`*_\[\](){}<>\u200b]*"
+_BEFORE = rf"{_DRESS}(?:(?:answer|response|candidate|option|reply|assistant)\s{_DRESS})?"
+_DRESSED = re.compile(rf"{_BEFORE}([^\W_]+){_DRESS[:-2]}.,;]*", re.IGNORECASE)
+"""A label as an object's verdict may have it: in brackets, bold, with a full stop, after the word "Answer"."""
+_STATED = re.compile(
+    r"^[ \t#>*_-]*(?:(?:my|the|so|thus|hence|therefore|final|overall)\W+)*"
+    rf"(?:verdict[\"'*_`]*\s*(?:[:=]|is\b)|<verdict>)"
+    rf"{_DRESS}([^\W_]+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A verdict that begins a line and is no JSON."""
+_CLOSES = re.compile(r"(?:[\s*_\"'`\])}.]|</[a-z_]+>|<\|[\w ]{1,40}\|>)*", re.IGNORECASE)
 _BARE = "\"'`*[]()."
 _TURNS = re.compile(
     r"\W*(?:wait|no\b|not\b|actually|sorry|correction|hmm|scratch|on second|oops|but|however|although)", re.IGNORECASE
@@ -106,18 +118,34 @@ def _place(text: str, shown: Frame) -> tuple[Label, int] | None:
     """The label that a text gives in the end, and where in it the label's word begins."""
     begins = part(text).begins
     answer = text[begins:]
-    given = [(said, word) for said in objects(answer) if (word := _word(said)) is not None]
+    given = [(said, word) for said in objects(answer) if (word := _word(said, shown)) is not None]
     if not given:
         bare = answer.strip().strip(_BARE).strip()
-        return _named(bare, begins + len(answer) - len(answer.lstrip(" \n\t\r" + _BARE)), shown)
+        at = begins + len(answer) - len(answer.lstrip(" \n\t\r" + _BARE))
+        return _named(bare, at, shown) or _stated(answer, begins, shown)
     last, word = given[-1]
-    if {other for _, other in given} != {word} and not last.introduced:
+    if word not in shown.labels or ({other for _, other in given} != {word} and not last.introduced):
         return None
     if last.after and not only_explains(last, [name for name in shown.labels if name != word]):
         return None
     spelled = (list(pattern.finditer(answer, last.start, last.end)) for pattern in (_PLACE, _ALMOST_PLACE))
-    places = next((found for found in spelled if found), None)
-    return _named(word, begins + places[-1].end(), shown) if places else None
+    places = next(([place.end() for place in found] for found in spelled if found), None)
+    return _named(word, begins + _begins(answer, places, word), shown) if places else None
+
+
+def _begins(answer: str, places: list[int], word: str) -> int:
+    """Where the word begins, behind the last of the places that it follows: one may stand in a comment."""
+    after = re.compile(rf"{_BEFORE}({re.escape(word)})", re.IGNORECASE)
+    found = [match.start(1) for place in places if (match := after.match(answer, place))]
+    return found[-1] if found else places[-1]
+
+
+def _stated(answer: str, begins: int, shown: Frame) -> tuple[Label, int] | None:
+    """The label of an answer that holds no object and ends with "Verdict: X"; none where it states two."""
+    found = list(_STATED.finditer(answer))
+    if len({match[1] for match in found}) != 1 or not _CLOSES.fullmatch(answer, found[-1].end()):
+        return None
+    return _named(found[-1][1], begins + found[-1].start(1), shown)
 
 
 def _named(word: str, at: int, shown: Frame) -> tuple[Label, int] | None:
@@ -125,19 +153,30 @@ def _named(word: str, at: int, shown: Frame) -> tuple[Label, int] | None:
     return (found[0], at) if found else None
 
 
-def _word(said: Said) -> str | None:
-    """What an object gives as its verdict, the only object inside another one included; "" for nothing usable."""
+def _word(said: Said, shown: Frame) -> str | None:
+    """What an object gives as its verdict, the only object inside another one included; "" for nothing usable.
+
+    A label is known however it is dressed: what stands under the key is nothing else.
+    """
     value: Any = said.value
     if value is None:
         return ""
-    while isinstance(value, dict) and "verdict" not in value and len(value) == 1:
+    while isinstance(value, dict) and not _verdicts(value) and len(value) == 1:
         (value,) = value.values()
         if isinstance(value, str) and len(inner := objects(value)) == 1 and inner[0].whole(value):
             value = inner[0].value
-    if not isinstance(value, dict) or "verdict" not in value:
+    if not isinstance(value, dict) or not (words := _verdicts(value)):
         return None
-    word = value["verdict"]
-    return word.strip() if isinstance(word, str) else ""
+    word = words[0][0] if isinstance(words[0], list) and len(words[0]) == 1 else words[0]
+    if len(words) > 1 or not isinstance(word, str):
+        return ""
+    bare = _DRESSED.fullmatch(word)
+    return next((name for name in shown.labels if bare and name.casefold() == bare[1].casefold()), word.strip())
+
+
+def _verdicts(value: Mapping[str, Any]) -> list[Any]:
+    """What stands under the key, in whatever case."""
+    return [inner for name, inner in value.items() if name.strip().casefold() == "verdict"]
 
 
 def only_explains(said: Said, others: Sequence[str]) -> bool:

@@ -109,11 +109,80 @@ def test_a_verdict_is_read_from_the_end_of_what_was_asked_for(text: str) -> None
         '{"rationale": "By \\(x\\), line\nby line.", "verdict": "K"}',
         '{{"verdict": "K"}}',
         "My answer:\n{'verdict': \"K\"}",
+        '```json\n{\n  // M is vague\n  "verdict": "K"  // "verdict": "M"\n}\n```',
+        '{"verdict": "K" # not M\n}',
+        '{ /* of two */ "verdict": "K" }',
+        '{"verdict":\u00a0"K"}',
     ],
 )
 def test_a_verdict_that_is_almost_json_is_what_it_was_meant_to_be(text: str) -> None:
     """Python's quotes, none, typographic ones, a comma too many, an escape too many or too few."""
     assert label(text, SHOWN) == "first"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Verdict": "K"}',
+        '{"VERDICT": "K"}',
+        '{" verdict": "K"}',
+        '{"verdict": "k"}',
+        '{"verdict": "K."}',
+        '{"verdict": "[[K]]"}',
+        '{"verdict": "**K**"}',
+        '{"verdict": ["K"]}',
+        '{"verdict": "Answer K"}',
+        '{"verdict": "Response K."}',
+        "verdict: K",
+        "**Verdict: K**",
+        "M is vague.\nK is right.\n\n## Final verdict\n\nMy verdict is **K**.",
+        "<verdict>K</verdict>",
+    ],
+)
+def test_a_label_that_stands_for_a_verdict_may_be_dressed(text: str) -> None:
+    """Under the key alone in an object, or behind the word at the end of an answer that holds none."""
+    assert label(text, SHOWN) == "first"
+    assert label(text.replace("K", "tie").replace("k", "TIE"), SHOWN) == "tie"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"verdict": "K", "Verdict": "M"}',
+        '{"verdict": "K", "Verdict": "K"}',
+        '{"verdict": "K is better"}',
+        '{"verdict": "K or M"}',
+        '{"verdict": ["K", "M"]}',
+        '{"verdict": "answer"}',
+        '{"verdict": "not K"}',
+        "Verdict: K\nVerdict: M",
+        "Verdict: K?",
+        "Verdict: K, or so it seems. No, M.",
+        "I would not say that the verdict is K",
+        "The verdict is a tie between what K and M say.",
+        "// verdict: K",
+        "\n" * 50_000 + "verdict is" + " *" * 50_000,
+        '{"verdict": "' + "*" * 50_000 + '"}',
+        '{"verdict": "answer' + " " * 50_000 + '"}',
+        "{/*" * 20_000,
+    ],
+)
+def test_what_says_more_than_a_label_is_no_verdict(text: str) -> None:
+    """Two, a doubt, a denial, words besides."""
+    assert label(text, SHOWN) is None
+
+
+def test_a_verdict_in_a_comment_has_no_probability() -> None:
+    """Numbers are read at the word that counts."""
+    parts = [
+        ('{"verdict": "', {}),
+        ("K", {"K": 0.8, "M": 0.2}),
+        ('" // not "verdict": "', {}),
+        ("M", {"M": 1.0}),
+        ('"\n}', {}),
+    ]
+    found = probabilities(reply("".join(token for token, _ in parts), logprobs=tokens(*parts)).first, SHOWN)
+    assert found == pytest.approx([0.8, 0.2, 0.0])
 
 
 @pytest.mark.parametrize(
