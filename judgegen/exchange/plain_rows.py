@@ -17,7 +17,7 @@ from judgegen.formats.format import Row
 from judgegen.formats.origin import LABELS, has_columns, is_json, scored
 from judgegen.formats.origins import known_by, origin
 from judgegen.sources import wrappings
-from judgegen.sources.beside import adds, asks, extends, holds, names_another, speaks
+from judgegen.sources.beside import NAME, adds, asks, extends, holds, names_another, speaks
 from judgegen.sources.columns import ColumnNames, known
 from judgegen.sources.pairs import LABELLED
 from judgegen.sources.questions import folded
@@ -144,7 +144,7 @@ def preference(row: Mapping[str, Any], how: RowSense) -> Row | None:
     if asked is None or not (name is None or type(name) is str):
         return None
     system, chat, used = asked
-    if any(names_another(row[side], tuple(row)) for side in (how.answer, how.rejected) if side is not None):
+    if _named(row[how.answer], row) or (how.rejected is not None and _named(row[how.rejected], row)):
         return None
     made = _pair(system, chat, row, how) if how.rejected is not None else _alone(system, chat, row, how, used)
     if made is None or not _copied(row, how, used):
@@ -153,6 +153,11 @@ def preference(row: Mapping[str, Any], how: RowSense) -> Row | None:
     if rest:
         made["metadata"] = rest
     return {"prompt_id": name or messages.prompt_id(made["prompt"]), **made} if is_json(rest) else None
+
+
+def _named(value: Any, row: Mapping[str, Any]) -> bool:
+    """Whether a side may be the name of another column."""
+    return type(value) is str and len(value) <= NAME and names_another(value, tuple(row)) is not None
 
 
 def _copied(row: Mapping[str, Any], how: RowSense, used: set[str | None]) -> bool:
@@ -170,7 +175,7 @@ def _asked(row: Mapping[str, Any], how: RowSense) -> tuple[Chat, Chat, set[str |
     name = next((column for column in how.prompts if optional(row[column])), None)
     chat = _prompt(None if name is None else row[name])
     used = {name}
-    if chat is None or _differ(chat, row, how, name):
+    if chat is None or (len(how.asking) > 1 and _differ(chat, row, how, name)):
         return None
     if how.beside is not None and how.beside != name and given(more := row[how.beside]):
         if type(more) is not str or name != how.prompts[0] or type(row[name]) is not str:
@@ -189,7 +194,7 @@ def _asked(row: Mapping[str, Any], how: RowSense) -> tuple[Chat, Chat, set[str |
 
 def _differ(chat: Chat, row: Mapping[str, Any], how: RowSense, name: str | None) -> bool:
     """Whether another column that asks may ask something else than the one message."""
-    if len(how.asking) < 2 or len(chat) != 1:
+    if len(chat) != 1:
         return False
     others = (row[column] for column in how.asking if column != name)
     return any(given(other) and not (type(other) is str and holds(folded(chat[0]), other)) for other in others)

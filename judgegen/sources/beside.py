@@ -57,7 +57,7 @@ _MORE = frozenset(
 """Columns that belong to what is asked where they stand beside a question that does not hold them."""
 _CHOICE = re.compile(r"(?:option|choice)_?[a-h1-8]|[a-h]")
 """Such columns of choices, each in its own."""
-_NAME = 40  # characters: longer texts name no column
+NAME = 40  # characters: longer texts name no column
 _GRADES = frozenset("grade mark marks toxicity harmfulness".split())
 """Names of what rates an answer by a scale whose best may be its least."""
 _FAULTS = frozenset("error exception error_message".split())
@@ -159,7 +159,7 @@ def check_whole(cells: Mapping[str, Any], table: ColumnNames) -> None:
 
 def names_another(value: Any, columns: tuple[str, ...]) -> str | None:
     """The column that a text names, None where it is more than a name."""
-    if not isinstance(value, str) or len(value) > _NAME:
+    if not isinstance(value, str) or len(value) > NAME:
         return None
     return answers_named(columns).get(plain_name(value))
 
