@@ -294,6 +294,12 @@ def test_white_space_that_a_vocabulary_marks_is_white_space_where_the_text_has_i
     assert tuple(one["top_logprobs"][0]["token"] for one in found) == tokens
 
 
+@pytest.mark.parametrize("error", [None, {}, "", {"code": 0, "message": "", "type": None}])
+def test_an_error_that_says_nothing_is_none(error: Any) -> None:
+    """As servers send it whose answers always have all of their fields."""
+    assert read({**completion(error=error), "error": error}).first.finish == "stop"
+
+
 @pytest.mark.parametrize(
     ("choice", "output", "finish"),
     [

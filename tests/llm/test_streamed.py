@@ -130,6 +130,17 @@ def test_a_stream_that_breaks_off_is_no_answer(kept: int) -> None:
             streamed.read(sent.encode())
 
 
+@pytest.mark.parametrize("then", [[], ['data: {"error": {"message": "Worker died"}}']])
+def test_a_stream_that_is_closed_before_its_choice_is_over_broke_off(then: list[str]) -> None:
+    """A gateway whose server failed may say [DONE]; where no chunk ever speaks of an end, that is the end."""
+    half = [*events("hello", [2], tool=False)[:2], *then, "data: [DONE]"]
+    with pytest.raises(Transient, match="broke off"):
+        streamed.read("\n\n".join(half).encode())
+    silent = [one.replace(', "finish_reason": null', "") for one in events("hello", [2], tool=False)[:3]]
+    found = streamed.read("\n\n".join([*silent, "data: [DONE]"]).encode())
+    assert found["choices"][0]["message"]["content"] == "hello"
+
+
 def test_an_error_in_a_stream_is_an_error() -> None:
     """A lone event that holds an error is read as that error."""
     assert streamed.read(b'data: {"error": {"message": "no"}}\n\ndata: [DONE]\n\n') == {"error": {"message": "no"}}

@@ -38,7 +38,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
     """
     given = answer if isinstance(answer, dict) else {}
     rows = _rows(given.get("choices"))
-    if given.get("error"):  # the gateway told its own trouble beside what it had by then
+    if _says(given.get("error")):  # the gateway told its own trouble beside what it had by then
         rows = [{**row, "error": given["error"]} if isinstance(row, dict) else row for row in rows]
     choices = tuple(_placed(call, choice) for choice in map(_choice, rows) if choice is not None)
     if not choices:
@@ -48,6 +48,11 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
         choices = (_ended(call, choices[0], usage.output),)
     model = given.get("model")
     return Reply(choices=choices, usage=usage, model=clean(model)[:200] if isinstance(model, str) else "")
+
+
+def _says(error: Any) -> bool:
+    """Whether an error says anything: some send its fields empty, or nought, with every answer."""
+    return any(error.values()) if isinstance(error, Mapping) else bool(error)
 
 
 def _rows(listed: Any) -> list[Any]:
@@ -146,7 +151,7 @@ def _choice(row: Any) -> Choice | None:
 
 def _finish(row: Mapping[str, Any], *, refused: bool) -> str:
     """The server's word for the end; "" where it has none. An error beside the choice is one, whatever word it has."""
-    if row.get("error"):
+    if _says(row.get("error")):
         return "error"
     if refused:
         return "refusal"
