@@ -106,6 +106,7 @@ OF_READING = (
     "Label Studio's choices, rankings, ratings, Argilla's feedback, Prodigy's words; what was not submitted is no vote",
     "LangSmith's and MLflow's inputs and outputs, batches of requests; Anthropic's calls of tools as the chat API's",
     "a flag, thumb or score beside one answer, in an object too: what speaks against it is asked about, see --map",
+    "a name of another column, or a letter of choices, is no answer, and is asked about, see --map",
     "Alpaca's input belongs to its instruction; any other text beside a prompt is asked about, see --map",
 )
 MARGIN = "of votes and ranks, their share"
