@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from judgegen.judge.read import ENOUGH_MASS, alternatives, token_at, why
 from judgegen.judge.said import Said, objects
@@ -18,6 +19,8 @@ from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.llm.thought import part
 from judgegen.records import Score, Unreadable
 from judgegen.templates import Aspect
+
+_SCORE = re.compile(r"\s*(\d{1,3})(?:\.0{1,3})?(?:\s*/\s*(\d{1,3}))?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,18 +68,48 @@ def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
     found = None if ends.why_cut(choice.finish) is not None else _said(choice.text)
     if found is None or found.value is None:
         return why(choice)
-    said = found.value
+    said = _unwrapped(found.value, aspects)
+    both: dict[str, tuple[float, float]] = {}
     for aspect in aspects:
-        if aspect.name not in said:
+        if (given := _under(said, aspect.name)) is None:
             return "missing-aspect"
-        value = said[aspect.name]
-        if isinstance(value, bool) or not isinstance(value, int) or value not in aspect.levels:
+        if (level := _level(given[0], aspect)) is None:
             return "off-the-scale"
-    both = {aspect.name: _moments(choice, aspect, said[aspect.name]) for aspect in aspects}
+        both[aspect.name] = _moments(choice, aspect, level)
     return Heard(
         means={name: mean for name, (mean, _) in both.items()},
         variances={name: variance for name, (_, variance) in both.items()},
     )
+
+
+def _unwrapped(said: Mapping[str, Any], aspects: Sequence[Aspect]) -> Mapping[str, Any]:
+    """The object of the scores, out of the one that holds nothing but it."""
+    while len(said) == 1 and not any(_under(said, aspect.name) for aspect in aspects):
+        (inner,) = said.values()
+        if not isinstance(inner, Mapping):
+            break
+        said = inner
+    return said
+
+
+def _under(said: Mapping[str, Any], name: str) -> tuple[Any, ...] | None:
+    """What stands under a name, in another case where only one such name is there; None for nothing."""
+    if name in said:
+        return (said[name],)
+    alike = [value for other, value in said.items() if other.strip().casefold() == name.casefold()]
+    return (alike[0],) if len(alike) == 1 else None
+
+
+def _level(value: Any, aspect: Aspect) -> int | None:
+    """A score as its scale has it: a whole number, as a number or a text, alone or of the scale's highest ("4/5")."""
+    if isinstance(value, str):
+        found = _SCORE.fullmatch(value)
+        if found is None or (found[2] and int(found[2]) != aspect.levels[-1]):
+            return None
+        value = int(found[1])
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in aspect.levels:
+        return None
+    return int(value)
 
 
 def _said(text: str) -> Said | None:
@@ -105,7 +138,7 @@ def _mass(choice: Choice, aspect: Aspect) -> dict[int, float]:
     begins, said = part(text).begins, _said(text)
     if said is None:
         return {}
-    named = re.compile(rf'"{re.escape(aspect.name)}"\s*:\s*')
+    named = re.compile(rf'"\s*{re.escape(aspect.name)}\s*"\s*:\s*"?', re.IGNORECASE)
     places = list(named.finditer(text, begins + said.start, begins + said.end))
     found = token_at(choice.logprobs, text, places[-1].end()) if places else None
     if found is None:
@@ -114,7 +147,7 @@ def _mass(choice: Choice, aspect: Aspect) -> dict[int, float]:
     mass: dict[int, float] = {}
     for token, logprob in alternatives(entry).items():
         rest = token.removeprefix(before) if before.strip() else token.lstrip()
-        word = rest.strip().rstrip(",}").strip()
+        word = rest.strip().rstrip('",}').strip()
         if word.isascii() and word.isdigit() and int(word) in aspect.levels and token.startswith(before.rstrip(" ")):
             mass[int(word)] = mass.get(int(word), 0.0) + math.exp(logprob)
     return mass
