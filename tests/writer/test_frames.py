@@ -118,7 +118,10 @@ def test_usd_is_exact_and_bare(write: Write, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [frames.preferences, lambda folder: frames.table(folder, "calls")])
 def test_a_file_that_is_not_there_says_how_to_make_it(read: Callable[[Path], Any], tmp_path: Path) -> None:
-    """The error names the file and the command."""
+    """The error names the file and the command; of a folder that is no run's, that."""
+    with pytest.raises(SpecError, match=r"no run's folder"):
+        read(tmp_path)
+    (tmp_path / "run.toml").touch()
     with pytest.raises(SpecError, match=r"(preferences.jsonl|calls.parquet): not there; `judgegen write"):
         read(tmp_path)
 
