@@ -1,4 +1,4 @@
-"""Rows as tools for annotation export them: Label Studio's, Argilla's and Prodigy's, with their columns at the top.
+"""Rows as tools for annotation export them (Label Studio, Argilla, Prodigy, Mechanical Turk), with columns at the top.
 
 What an annotator said becomes a column, or votes; what was cancelled, discarded or ignored says nothing.
 """
@@ -18,6 +18,8 @@ _SELECTED = {"left": "A", "right": "B", "tie": "tie", "equal": "tie"}
 _PRODIGY = ("_task_hash", "_input_hash", "_view_id")
 RESPONSES = ".responses"
 """How the name of a column ends that has what annotators answered to a question."""
+ANSWER = "Answer."
+"""How the name of a column begins that has what a worker of Mechanical Turk said."""
 _CHOICE = frozenset({"options", "accept"})
 
 
@@ -93,6 +95,19 @@ def prodigy(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if row["answer"] != "accept" or not accepted:
         raise NoPreference("the annotator accepted none of its options")
     return {**rest, "options": [_option(one, accepted) for one in options]}
+
+
+def turk(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A line of Mechanical Turk's results: `Input.` is what was shown, `Answer.` what one worker said of it.
+
+    Raises:
+        NoPreference: the assignment was rejected.
+    """
+    if not any(name.startswith(ANSWER) for name in row):
+        return None
+    if row.get("AssignmentStatus") == "Rejected":
+        raise NoPreference("the assignment was rejected")
+    return {name.removeprefix("Input.").removeprefix(ANSWER): value for name, value in row.items()}
 
 
 def _worth(label: Any, word: str) -> str:

@@ -226,7 +226,7 @@ def check_columns(names: Sequence[str], mapped: Mapped = ()) -> None:
     """Raise RowError when none of a table's columns, or of a row's keys, can hold what is asked."""
     table = known(tuple(names), mapped)
     sides = (*table.of("chosen"), *table.of("rejected"), *(table.several.columns if table.several else ()))
-    if not (table.of("prompt") or table.of("chat") or sides or wrappings.INSIDE & set(names)):
+    if not (table.of("prompt") or table.of("chat") or sides or wrappings.may_wrap(names)):
         raise _no_prompt(names)
 
 

@@ -24,6 +24,7 @@ from judgegen.sources.plain import columns
 from judgegen.sources.readings import Names, Reading
 from judgegen.sources.rows import NoPreference, RowError, Rows, quoted
 from judgegen.sources.verdicts import Vote
+from judgegen.sources.wrappings import may_wrap
 from judgegen.stores.urls import shown
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _check(names: NamesOf) -> Callable[[Sequence[str]], None]:
         table = known(tuple(found), given.mapped)
         if rated.rates(found, given):
             return
-        if table.several is None and not (table.of("rejected") or table.of("answers")) and "annotations" not in found:
+        if table.several is None and not (table.of("rejected") or table.of("answers") or may_wrap(found)):
             raise RowError(f"no two answers: the columns are {quoted(found)}; name them, like --map response_a=x")
 
     return check

@@ -16,7 +16,7 @@ _TEXTS = frozenset({str, int, float, bool, type(None)})
 
 def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its columns at the top; one that is no such row comes back as it is."""
-    if (task := exports.prodigy(row)) is not None:
+    if (task := exports.prodigy(row)) is not None or (task := exports.turk(row)) is not None:
         return task
     if _TEXTS.issuperset(map(type, row.values())):
         return row
@@ -119,4 +119,6 @@ INSIDE = frozenset(_UNPACK)
 
 def may_wrap(columns: Iterable[str]) -> bool:
     """Whether a row with these columns may be one that `unpacked` changes, by their names."""
-    return any(name in INSIDE or name.endswith(exports.RESPONSES) for name in columns)
+    return any(
+        name in INSIDE or name.endswith(exports.RESPONSES) or name.startswith(exports.ANSWER) for name in columns
+    )

@@ -103,7 +103,7 @@ OF_READING = (
     "chats as lists, as JSON or Python's repr in a cell, as {from, value}, {role, parts}, transcripts of two speakers",
     "answers in lettered or numbered columns (response_a, output_1, answer0, conversation_b and their like)",
     "ratings of the sides (score_chosen, chosen-rating, rejected_avg_rating): equal or reversed ones are refused",
-    "Label Studio's choices, rankings, ratings, Argilla's feedback, Prodigy's words; what was not submitted is no vote",
+    "Label Studio's, Argilla's, Prodigy's and Mechanical Turk's answers and votes; what was not submitted is no vote",
     "LangSmith's and MLflow's inputs and outputs, batches of requests; Anthropic's calls of tools as the chat API's",
     "a flag, thumb or score beside one answer, in an object too: what speaks against it is asked about, see --map",
     "a name of another column, or a letter of choices, is no answer, and is asked about, see --map",
