@@ -21,7 +21,7 @@ from typing import Any
 from judgegen.judge import build, read
 from judgegen.judge.build import Asking, Notes
 from judgegen.judge.guard import FIELDS, frame, letters, neutral
-from judgegen.judge.said import Said, objects
+from judgegen.judge.said import Said, objects, under
 from judgegen.judge.schedule import Lot
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Choice, Failure, Outcome, digest
@@ -137,13 +137,13 @@ def spoken(choice: Choice, names: Sequence[str]) -> tuple[str, ...] | None:
 def _ranked(said: Said) -> tuple[str, ...] | None:
     """What an object gives as its ranking, the only object inside another one included; () for nothing usable."""
     value: Any = said.value
-    while isinstance(value, dict) and RANKING not in value and len(value) == 1:
+    while isinstance(value, dict) and not under(value, RANKING) and len(value) == 1:
         (value,) = value.values()
     if said.value is None:
         return ()
-    if not isinstance(value, dict) or RANKING not in value:
+    if not isinstance(value, dict) or not (found := under(value, RANKING)):
         return None
-    given = value[RANKING]
+    given = found[0] if len(found) == 1 else None
     if isinstance(given, dict):
         places = [str(place) for place in range(1, len(given) + 1)]
         given = [given[place] for place in places] if sorted(given) == sorted(places) else None

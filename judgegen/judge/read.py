@@ -16,7 +16,7 @@ from typing import Any
 
 from judgegen.judge.almost import CLOSES, OPENS
 from judgegen.judge.guard import Frame
-from judgegen.judge.said import Said, objects
+from judgegen.judge.said import Said, objects, under
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.llm.thought import part
@@ -28,6 +28,7 @@ ENOUGH_MASS = 0.5
 _SURE = math.log(0.99)
 """From here on what is left for tokens that nobody names is no matter."""
 _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
+_KEY = "verdict"
 _PLACE = re.compile(r'"\s*verdict\s*"\s*:\s*"\s*', re.IGNORECASE)
 _ALMOST_PLACE = re.compile(rf"{OPENS}\s*verdict\s*{CLOSES}\s*:\s*{OPENS}\s*", re.IGNORECASE)
 _DRESS = r"[\s\"'`*_\[\](){}<>\u200b]*"
@@ -161,22 +162,17 @@ def _word(said: Said, shown: Frame) -> str | None:
     value: Any = said.value
     if value is None:
         return ""
-    while isinstance(value, dict) and not _verdicts(value) and len(value) == 1:
+    while isinstance(value, dict) and not under(value, _KEY) and len(value) == 1:
         (value,) = value.values()
         if isinstance(value, str) and len(inner := objects(value)) == 1 and inner[0].whole(value):
             value = inner[0].value
-    if not isinstance(value, dict) or not (words := _verdicts(value)):
+    if not isinstance(value, dict) or not (words := under(value, _KEY)):
         return None
     word = words[0][0] if isinstance(words[0], list) and len(words[0]) == 1 else words[0]
     if len(words) > 1 or not isinstance(word, str):
         return ""
     bare = _DRESSED.fullmatch(word)
     return next((name for name in shown.labels if bare and name.casefold() == bare[1].casefold()), word.strip())
-
-
-def _verdicts(value: Mapping[str, Any]) -> list[Any]:
-    """What stands under the key, in whatever case."""
-    return [inner for name, inner in value.items() if name.strip().casefold() == "verdict"]
 
 
 def only_explains(said: Said, others: Sequence[str]) -> bool:

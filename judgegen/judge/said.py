@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,11 @@ class Said:
     def whole(self, text: str) -> bool:
         """Whether nothing else stands in the text that it was found in."""
         return not self.after and not text[: self.start].strip()
+
+
+def under(value: Mapping[str, Any], name: str) -> list[Any]:
+    """What stands in an object under a name, in whatever case: nothing, one thing, or several that contradict."""
+    return [inner for key, inner in value.items() if key.strip().casefold() == name.casefold()]
 
 
 class _Twice:

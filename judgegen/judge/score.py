@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from judgegen.judge.read import ENOUGH_MASS, alternatives, token_at, why
-from judgegen.judge.said import Said, objects
+from judgegen.judge.said import Said, objects, under
 from judgegen.llm import ends
 from judgegen.llm.calls import Call, Choice, Failure, Outcome
 from judgegen.llm.thought import part
@@ -71,7 +71,7 @@ def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
     said = _unwrapped(found.value, aspects)
     both: dict[str, tuple[float, float]] = {}
     for aspect in aspects:
-        if (given := _under(said, aspect.name)) is None:
+        if len(given := under(said, aspect.name)) != 1:
             return "missing-aspect"
         if (level := _level(given[0], aspect)) is None:
             return "off-the-scale"
@@ -84,20 +84,12 @@ def _heard(choice: Choice, aspects: Sequence[Aspect]) -> Heard | str:
 
 def _unwrapped(said: Mapping[str, Any], aspects: Sequence[Aspect]) -> Mapping[str, Any]:
     """The object of the scores, out of the one that holds nothing but it."""
-    while len(said) == 1 and not any(_under(said, aspect.name) for aspect in aspects):
+    while len(said) == 1 and not any(under(said, aspect.name) for aspect in aspects):
         (inner,) = said.values()
         if not isinstance(inner, Mapping):
             break
         said = inner
     return said
-
-
-def _under(said: Mapping[str, Any], name: str) -> tuple[Any, ...] | None:
-    """What stands under a name, in another case where only one such name is there; None for nothing."""
-    if name in said:
-        return (said[name],)
-    alike = [value for other, value in said.items() if other.strip().casefold() == name.casefold()]
-    return (alike[0],) if len(alike) == 1 else None
 
 
 def _level(value: Any, aspect: Aspect) -> int | None:

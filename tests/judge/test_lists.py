@@ -89,6 +89,8 @@ READ: list[tuple[str, tuple[str, ...] | None]] = [
     ('{"ranking": {"1": "M", "2": "C", "3": "K"}}', ("M", "C", "K")),
     ('{"ranking": {"3": "K", "2": "C", "1": "M"}}', ("M", "C", "K")),
     ('{"ranking": ["M", "C", " K"]}', ("M", "C", "K")),
+    ('{"Ranking": ["M", "C", "K"]}', ("M", "C", "K")),
+    ('{"ranking": ["M", "C", "K"], "Ranking": ["M", "C", "K"]}', None),
     ('```json\n{"ranking": {"1": "M", "2": "C", "3": "K"}}\n```', ("M", "C", "K")),
     ('{"answer": {"rationale": "so", "ranking": {"1": "M", "2": "C", "3": "K"}}}', ("M", "C", "K")),
     ('<think>{"ranking": ["K", "M", "C"]}</think>{"ranking": ["M", "C", "K"]}', ("M", "C", "K")),
