@@ -43,8 +43,7 @@ Name a stronger [judge] model in the run file before you use them."""
 POOR_BESIDE_A_GRADER = """\
 SmolLM2-135M is a real language model and a poor judge: the grader decided these pairs. Name a stronger [judge] model
 in the run file before you use labels that no grader checks."""
-MADE_UP = """\
-Every answer or verdict here of provider = "scripted" is made up: for looking, not for training."""
+MADE_UP = 'What provider = "scripted" said is made up: for looking, not for training.'
 
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What a disk says that is full, failing or closed to writing, and a system with no file left to give."""
