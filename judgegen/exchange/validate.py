@@ -156,7 +156,9 @@ def validate(
         if model is not None:
             check.count_tokens(path, model, today or datetime.now(UTC).date())
     except (OSError, EOFError) as error:
-        raise SpecError(f"{getattr(error, 'filename', None) or path}: cannot be read ({error})") from None
+        raise SpecError(
+            f"{getattr(error, 'filename', None) or path}: cannot be read ({getattr(error, 'strerror', None) or error})"
+        ) from None
     return check.report(path, left_out)
 
 

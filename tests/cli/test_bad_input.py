@@ -122,6 +122,7 @@ def test_a_folder_in_place_of_a_file_is_answered_with_the_file(judgegen: Command
         done = judgegen(command, "mine")
         assert done.returncode == 2
         assert "its run file is mine/run.toml" in done.stderr
+    assert "mine: cannot be read (Is a directory)" in judgegen("validate", "mine", "--for", "trl-dpo").stderr
     (tmp_path / "mine" / "journal.sqlite").touch()
     assert "its pairs are in mine/preferences.jsonl" in judgegen("inspect", "mine").stderr
 

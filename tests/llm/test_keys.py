@@ -39,6 +39,13 @@ def keyed(url: str = "https://example.com/v1", *, plain_http: bool = False) -> E
     return Endpoint(base_url=url, api_key_env="MYKEY", plain_http=plain_http)
 
 
+def test_a_key_that_lacks_is_asked_for_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that sets it."""
+    monkeypatch.delenv("MYKEY")
+    with pytest.raises(ProviderRefused, match=r"endpoint 'here': no key; .*\(export MYKEY=…\)"):
+        api_key(keyed(), "here")
+
+
 @pytest.mark.parametrize("around", ["{}\n", " {}", "\t{}\r\n", "{}"])
 def test_white_space_around_a_key_is_not_part_of_it(around: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a file read into a variable has it."""

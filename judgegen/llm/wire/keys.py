@@ -40,7 +40,10 @@ def api_key(endpoint: Endpoint, name: str, *, usual: str | None = None) -> str:
     if not key:
         if (name == "openai" or endpoint.api_key_env is None) and host in ("127.0.0.1", "localhost", "::1"):
             return "none"
-        raise ProviderRefused(f"endpoint {name!r}: no key; set the environment variable {variable}")
+        raise ProviderRefused(
+            f"endpoint {name!r}: no key; set the environment variable {variable} (export {variable}=…); the command "
+            f"line takes it from a file .env in its folder, too"
+        )
     secrets.remember(key)
     if not key.isascii() or not key.isprintable() or " " in key:
         raise SpecError(
