@@ -63,6 +63,29 @@ def test_the_head_is_the_run_files(transport: str, monkeypatch: pytest.MonkeyPat
     assert own["X-Team"] == "a"
 
 
+def test_an_answer_with_a_long_header_is_an_answer() -> None:
+    """Four times as long as the client library takes by itself."""
+
+    async def main() -> tuple[int, bytes]:
+        async def answer(_: web.Request) -> web.Response:
+            return web.json_response({"a": 1}, headers={"X-Policy": "p" * 32_000})
+
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        road = lane(Endpoint(base_url=f"http://127.0.0.1:{runner.addresses[0][1]}/v1"), "here")
+        try:
+            status, _, body = await road.post("/chat/completions", {})
+        finally:
+            await road.aclose()
+            await runner.cleanup()
+        return status, body
+
+    assert asyncio.run(main()) == (200, b'{"a": 1}')
+
+
 def test_a_header_goes_once_whatever_its_case() -> None:
     """Names of headers have no case: what the run file writes stands in the place of ours."""
     assert sent({}, headers={"authorization": "Other x"})[0].headers.getall("Authorization") == ["Other x"]

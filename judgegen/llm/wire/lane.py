@@ -24,6 +24,8 @@ from judgegen.llm.secrets import masked
 from judgegen.llm.wire.bounds import HOPS, MOST_BYTES, Answer, ElsewhereError, TooLargeError, unmade
 
 _CONNECT_S = 10.0
+_MOST_OF_A_HEADER = 64 * 1024
+"""Bytes of one header of an answer; gateways put cookies and accounts of their filters there."""
 _MOVED = (301, 302, 303, 307, 308)
 _KEEPS_METHOD = (307, 308)
 
@@ -109,6 +111,7 @@ class Lane:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, self._within_s)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._head(),
+                max_field_size=_MOST_OF_A_HEADER,
             )
         return self._session
 
