@@ -52,7 +52,7 @@ def reply(call: Call, answer: Any) -> Reply | Failure:
 
 def _says(error: Any) -> bool:
     """Whether an error says anything: some send its fields empty, or nought, with every answer."""
-    return any(error.values()) if isinstance(error, Mapping) else bool(error)
+    return any(error.values()) if isinstance(error, dict) else bool(error)
 
 
 def _rows(listed: Any) -> list[Any]:

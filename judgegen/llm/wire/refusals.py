@@ -83,10 +83,12 @@ def of(status: int, headers: Mapping[str, str], content: bytes, answer: Any = No
 
     `answer` is what a status of success holds. A throttle may come with any status, and tells when to come back.
     """
-    if (moved := elsewhere(status, masked(headers.get("location", ""))[:_SHOWN])) is not None:
-        return moved
-    fine = status < _ELSEWHERE
-    found = inside(answer) if fine else read(status, content, asked_s(status, headers, content))
+    if status < _ELSEWHERE:
+        found = inside(answer)
+    elif (found := elsewhere(status, masked(headers.get("location", ""))[:_SHOWN])) is not None:
+        return found
+    else:
+        found = read(status, content, asked_s(status, headers, content))
     if found is None or found.retry_after is not None or kind(found) != "throttled":
         return found
     return replace(found, retry_after=asked_s(_THROTTLES[1], headers, content))

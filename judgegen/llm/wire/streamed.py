@@ -63,14 +63,14 @@ def _opened(answer: Any) -> Any:
     """
     if isinstance(answer, list) and len(answer) == 1:
         return _opened(answer[0]) if _held(answer[0]) else answer
-    if not isinstance(answer, Mapping) or "choices" in answer:
+    if not isinstance(answer, dict) or "choices" in answer:
         return answer
     held = [value for value in answer.values() if _held(value)]
     return {**answer, **held[0]} if len(held) == 1 else answer
 
 
 def _held(value: Any) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("choices"), list)
+    return isinstance(value, dict) and isinstance(value.get("choices"), list)
 
 
 def _decoded(content: bytes, kind: str) -> str:
