@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from judgegen.sources import exports
+from judgegen.sources import exports, spellings
 from judgegen.sources.rows import RowError
 
 _TEXTS = frozenset({str, int, float, bool, type(None)})
@@ -18,6 +18,8 @@ def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with its columns at the top; one that is no such row comes back as it is."""
     if (task := exports.prodigy(row)) is not None or (task := exports.turk(row)) is not None:
         return task
+    if any(exports.RESPONSES in name for name in row):
+        return exports.feedback({name: _answers(name, value) for name, value in row.items()})
     if _TEXTS.issuperset(map(type, row.values())):
         return row
     for inside, unpack in () if INSIDE.isdisjoint(row) else _UNPACK.items():
@@ -25,6 +27,12 @@ def unpacked(row: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(value, Mapping | list) and (found := unpack(row)) is not None:
             return found
     return exports.feedback(row)
+
+
+def _answers(name: str, value: Any) -> Any:
+    """What annotators answered, where a table of texts has its list as one."""
+    found = spellings.listed(value) if exports.RESPONSES in name else None
+    return value if found is None else found
 
 
 def _openai(row: Mapping[str, Any]) -> Mapping[str, Any] | None:
