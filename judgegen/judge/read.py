@@ -31,9 +31,10 @@ _NAMES: tuple[Label, Label, Label] = ("first", "second", "tie")
 _KEY = "verdict"
 _PLACE = re.compile(r'"\s*verdict\s*"\s*:\s*"\s*', re.IGNORECASE)
 _ALMOST_PLACE = re.compile(rf"{OPENS}\s*verdict\s*{CLOSES}\s*:\s*{OPENS}\s*", re.IGNORECASE)
-_DRESS = r"[\s\"'`*_\[\](){}<>\u200b]*"
+_MARKS = r"\s\"'`*_\[\](){}<>\u200b"
+_DRESS = f"[{_MARKS}]*"
 _BEFORE = rf"{_DRESS}(?:(?:answer|response|candidate|option|reply|assistant)\s{_DRESS})?"
-_DRESSED = re.compile(rf"{_BEFORE}([^\W_]+){_DRESS[:-2]}.,;]*", re.IGNORECASE)
+_DRESSED = re.compile(rf"{_BEFORE}([^\W_]+)[{_MARKS}.,;]*", re.IGNORECASE)
 """A label as an object's verdict may have it: in brackets, bold, with a full stop, after the word "Answer"."""
 _STATED = re.compile(
     r"^[ \t#>*_-]*(?:(?:my|the|so|thus|hence|therefore|final|overall)\W+)*"
@@ -42,7 +43,7 @@ _STATED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """A verdict that begins a line and is no JSON."""
-_CLOSES = re.compile(r"(?:[\s*_\"'`\])}.]|</[a-z_]+>|<\|[\w ]{1,40}\|>)*", re.IGNORECASE)
+_OVER = re.compile(r"(?:[\s*_\"'`\])}.]|</[a-z_]+>|<\|[\w ]{1,40}\|>)*", re.IGNORECASE)
 _BARE = "\"'`*[]()."
 _TURNS = re.compile(
     r"\W*(?:wait|no\b|not\b|actually|sorry|correction|hmm|scratch|on second|oops|but|however|although)", re.IGNORECASE
@@ -144,7 +145,7 @@ def _begins(answer: str, places: list[int], word: str) -> int:
 def _stated(answer: str, begins: int, shown: Frame) -> tuple[Label, int] | None:
     """The label of an answer that holds no object and ends with "Verdict: X"; none where it states two."""
     found = list(_STATED.finditer(answer))
-    if len({match[1] for match in found}) != 1 or not _CLOSES.fullmatch(answer, found[-1].end()):
+    if len({match[1] for match in found}) != 1 or not _OVER.fullmatch(answer, found[-1].end()):
         return None
     return _named(found[-1][1], begins + found[-1].start(1), shown)
 
